@@ -1,0 +1,8 @@
+// The key types that Hallmark knows at all. A profile allows some of them to a subject; an HSM generates any.
+#pragma once
+
+namespace hallmark {
+
+enum class KeyType { kEcP256, kEcP384, kRsa2048, kRsa3072, kRsa4096 };
+
+}  // namespace hallmark

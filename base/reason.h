@@ -1,0 +1,59 @@
+// The stable reasons of Hallmark's errors: google.rpc.ErrorInfo.reason in the domain "hallmark", one list. A reason
+// is never renamed and never reused for another meaning; programs branch on it, people read the message.
+#pragma once
+
+namespace hallmark::reason {
+
+// Who asks.
+inline constexpr char kCallerUnauthenticated[] = "CALLER_UNAUTHENTICATED";  // no certificate, or one that names nobody
+inline constexpr char kCallerUnknown[] = "CALLER_UNKNOWN";                  // not a certificate that we issued
+inline constexpr char kCallerRevoked[] = "CALLER_REVOKED";
+inline constexpr char kCallerExpired[] = "CALLER_EXPIRED";
+inline constexpr char kPermissionDenied[] = "PERMISSION_DENIED";
+
+// What is asked.
+inline constexpr char kRequestInvalid[] = "REQUEST_INVALID";
+inline constexpr char kRequestIdReused[] = "REQUEST_ID_REUSED";  // same id, other content
+inline constexpr char kProfileUnknown[] = "PROFILE_UNKNOWN";
+inline constexpr char kAuthorityUnknown[] = "AUTHORITY_UNKNOWN";
+inline constexpr char kAuthorityExists[] = "AUTHORITY_EXISTS";
+inline constexpr char kAuthorityNotIssuing[] = "AUTHORITY_NOT_ISSUING";  // DISABLED, REVOKED, or STAGED and not named
+inline constexpr char kCertificateUnknown[] = "CERTIFICATE_UNKNOWN";
+inline constexpr char kCrlUnknown[] = "CRL_UNKNOWN";
+
+// The certification request.
+inline constexpr char kCsrTooLarge[] = "CSR_TOO_LARGE";
+inline constexpr char kCsrMalformed[] = "CSR_MALFORMED";
+inline constexpr char kCsrSignatureInvalid[] = "CSR_SIGNATURE_INVALID";
+inline constexpr char kCsrAlgorithmUnsupported[] = "CSR_ALGORITHM_UNSUPPORTED";
+inline constexpr char kKeyUnsupported[] = "KEY_UNSUPPORTED";  // algorithm, curve or parameters that nobody may use
+inline constexpr char kKeyWeak[] = "KEY_WEAK";                // size, exponent, or a point that is not a key
+
+// The profile's verdict.
+inline constexpr char kKeyNotAllowed[] = "KEY_NOT_ALLOWED";
+inline constexpr char kSubjectNotAllowed[] = "SUBJECT_NOT_ALLOWED";
+inline constexpr char kExtensionNotAllowed[] = "EXTENSION_NOT_ALLOWED";
+inline constexpr char kValidityNotAllowed[] = "VALIDITY_NOT_ALLOWED";
+inline constexpr char kLintFailed[] = "LINT_FAILED";
+
+// The parts below.
+inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";
+inline constexpr char kHsmPinIncorrect[] = "HSM_PIN_INCORRECT";
+inline constexpr char kHsmTokenNotFound[] = "HSM_TOKEN_NOT_FOUND";
+inline constexpr char kHsmKeyNotFound[] = "HSM_KEY_NOT_FOUND";
+inline constexpr char kHsmKeyUnsafe[] = "HSM_KEY_UNSAFE";  // extractable, not sensitive, or otherwise not as generated
+inline constexpr char kHsmRefused[] = "HSM_REFUSED";       // the token said no and a retry will not help
+inline constexpr char kHsmSignatureInvalid[] = "HSM_SIGNATURE_INVALID";
+inline constexpr char kStoreUnavailable[] = "STORE_UNAVAILABLE";
+inline constexpr char kStoreNewerSchema[] = "STORE_NEWER_SCHEMA";
+inline constexpr char kStoreCorrupt[] = "STORE_CORRUPT";
+inline constexpr char kStoreSerialCollision[] = "STORE_SERIAL_COLLISION";
+inline constexpr char kConfigurationInvalid[] = "CONFIGURATION_INVALID";
+inline constexpr char kFileUnreadable[] = "FILE_UNREADABLE";
+inline constexpr char kCommandLineInvalid[] = "COMMAND_LINE_INVALID";  // of the command-line tools
+inline constexpr char kServiceUnreachable[] = "SERVICE_UNREACHABLE";   // a client's: no connection, or a broken one
+inline constexpr char kShuttingDown[] = "SHUTTING_DOWN";
+inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
+inline constexpr char kInternal[] = "INTERNAL";  // a defect of Hallmark itself
+
+}  // namespace hallmark::reason

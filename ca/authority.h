@@ -1,0 +1,97 @@
+// The one line of the house: Request -> Plan -> Draft -> Certificate, and what else a CA key signs.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "ca/csr.h"
+#include "ca/issuer.h"
+#include "policies/access.h"
+#include "policies/profile.h"
+#include "store/store.h"
+
+namespace hallmark {
+
+using IssuerPointer = std::shared_ptr<const Issuer>;
+using ProfilePointer = std::shared_ptr<const Profile>;
+
+// What a caller asks for.
+struct Request {
+  std::string request_id;  // the caller's own name for it: 1 to 64 of [A-Za-z0-9._:-], the same in a retry
+  std::string authority;
+  std::string profile;
+  Bytes csr;                         // DER or PEM
+  std::optional<Duration> lifetime;  // absent: the profile's
+  bool validate_only = false;        // stop before anything is recorded or signed
+};
+
+// What a caller gets.
+struct Issued {
+  CertificateRecord record;             // of validate_only: what would be recorded, with the draft as certificate
+  IssuerPointer issuer;
+};
+
+// Told of each act once it is durable, for metrics and for whoever acts on it. They must be quick and must not call back.
+struct Observers {
+  std::function<void(const CertificateRecord&)> issued;   // not of a repeated request
+  std::function<void(const CertificateRecord&)> revoked;  // also of a repeated revocation
+  std::function<void(const CrlRecord&)> crl_issued;
+};
+
+// Issues, revokes and lists certificates under the authorities of one instance. Thread-safe: many requests walk side
+// by side, and group commits and the HSM's sessions are shared below.
+class CertificateAuthority {
+ public:
+  // All of these outlive the CertificateAuthority.
+  struct Parts {
+    Store& store;
+    const Clock& clock;
+    const Access& access;
+    const ProfileMap& profiles;
+    const IssuerMap& issuers;
+    Duration crl_lifetime;  // next_update - this_update
+  };
+  explicit CertificateAuthority(const Parts& parts) : parts_(parts) {}
+
+  // Certifies the key of a CSR. The steps and their errors are the design's; see docs/architecture.md. A repeated
+  // request (same caller, id and content) returns the certificate of the first.
+  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
+
+  // Finishes every intent that a crash left open. To be called at start, before the first Issue. Returns how many.
+  StatusOr<size_t> Recover(Time deadline) const;
+
+  // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
+  StatusOr<Issued> Get(const Caller& caller, const std::string& authority, ByteView serial) const;
+  StatusOr<Page<CertificateRecord>> List(const Caller& caller, CertificateFilter filter, int page_size, const std::string& page_token) const;
+
+  // Revokes; idempotent: the first revocation stands and is returned. Durable when it returns.
+  StatusOr<CertificateRecord> Revoke(const Caller& caller, const std::string& authority, ByteView serial, RevocationReason reason) const;
+
+  // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
+  StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
+
+  // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
+  // revoked, within its validity, certified under the profile of its role. kUnauthenticated: CALLER_UNAUTHENTICATED,
+  // CALLER_UNKNOWN, CALLER_REVOKED, CALLER_EXPIRED.
+  StatusOr<Caller> Identify(ByteView certificate, const std::string& realm) const;
+
+  // To be set before the first call of any other method.
+  void SetObservers(Observers observers) { observers_ = std::move(observers); }
+
+  // kNotFound (AUTHORITY_UNKNOWN).
+  StatusOr<IssuerPointer> FindIssuer(const std::string& authority) const;
+  const Parts& parts() const { return parts_; }
+
+ private:
+  StatusOr<ProfilePointer> FindProfile(const Issuer& issuer, const std::string& profile) const;
+  StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
+
+  Parts parts_;
+  Observers observers_;
+  mutable std::mutex crl_mutex_;
+};
+
+}  // namespace hallmark

@@ -1,0 +1,83 @@
+// Who asks, and what they may read.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/reason.h"
+#include "ca/authority.h"
+#include "ca/names.h"
+
+namespace hallmark {
+namespace {
+
+Status Unauthenticated(const char* reason, const std::string& message) { return Error(Code::kUnauthenticated, reason, message); }
+
+// The one URI among the certificate's subject alternative names.
+StatusOr<std::string> SoleUri(const CertificateParts& parts) {
+  const Extension* extension = FindExtension(parts.extensions, oid::kSubjectAltName);
+  if (extension != nullptr) {
+    ASSIGN_OR_RETURN(const std::vector<GeneralName> names, ReadGeneralNames(extension->value));
+    if (names.size() == 1 && names[0].kind == GeneralName::Kind::kUri) return names[0].value;
+  }
+  return Unauthenticated(reason::kCallerUnauthenticated,
+                         "the client certificate names no caller: its subjectAltName is not a single URI. Use an operator, "
+                         "station or auditor credential, not a device's certificate");
+}
+
+}  // namespace
+
+StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std::string& realm) const {
+  const StatusOr<CertificateParts> parts = ReadCertificate(certificate);
+  if (!parts.ok()) return Unauthenticated(reason::kCallerUnauthenticated, "the client certificate cannot be read: " + Message(parts.status()));
+  const auto issuer = std::find_if(parts_.issuers.begin(), parts_.issuers.end(),
+                                   [&](const auto& entry) { return Equal(entry.second->name(), parts->issuer); });
+  if (issuer == parts_.issuers.end()) {
+    return Unauthenticated(reason::kCallerUnknown, "the client certificate was not issued by an authority of this service");
+  }
+  const StatusOr<CertificateRecord> record = parts_.store.GetCertificate(issuer->first, parts->serial);
+  if (absl::IsNotFound(record.status()) || (record.ok() && !Equal(record->certificate, certificate))) {
+    return Unauthenticated(reason::kCallerUnknown, "the client certificate is not one that this service issued");
+  }
+  RETURN_IF_ERROR(record.status());
+  ASSIGN_OR_RETURN(const std::string uri, SoleUri(*parts));
+  ASSIGN_OR_RETURN(Caller caller, ParseCallerUri(uri));
+  if (caller.realm != realm || caller.role != record->profile) {
+    return Unauthenticated(reason::kCallerUnauthenticated,
+                           fmt::format("{} is not a caller of realm '{}' certified under the profile of its role", uri, realm));
+  }
+  if (record->revocation.has_value()) {
+    return Unauthenticated(reason::kCallerRevoked, fmt::format("the certificate of {} was revoked on {}; ask an operator for a new one",
+                                                               uri, Rfc3339(record->revocation->revoked)));
+  }
+  const Time now = parts_.clock.Now();
+  if (now < record->not_before || now > record->not_after + absl::Seconds(1)) {
+    return Unauthenticated(reason::kCallerExpired, fmt::format("the certificate of {} is valid from {} to {}; ask an operator for a new one",
+                                                               uri, Rfc3339(record->not_before), Rfc3339(record->not_after)));
+  }
+  caller.authority = issuer->first;
+  caller.serial = ToBytes(parts->serial);
+  return caller;
+}
+
+StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
+  ASSIGN_OR_RETURN(IssuerPointer issuer, FindIssuer(authority));
+  StatusOr<CertificateRecord> record = parts_.store.GetCertificate(authority, serial);
+  // Whoever may not read it does not learn whether it exists.
+  const Resource resource = record.ok() ? Resource{authority, record->profile, record->caller} : Resource{authority, "", ""};
+  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kGetCertificate, resource));
+  RETURN_IF_ERROR(record.status());
+  return Issued{std::move(*record), std::move(issuer)};
+}
+
+StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter, int page_size,
+                                                             const std::string& page_token) const {
+  const Resource all{filter.authority, filter.profile, ""};
+  if (!parts_.access.Check(caller, permission::kListCertificates, all).ok()) {
+    // Perhaps its own, then.
+    RETURN_IF_ERROR(parts_.access.Check(caller, permission::kListCertificates, {filter.authority, filter.profile, caller.uri}));
+    filter.caller = caller.uri;
+  }
+  return parts_.store.ListCertificates(filter, page_size, page_token);
+}
+
+}  // namespace hallmark

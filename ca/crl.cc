@@ -1,0 +1,97 @@
+#include "ca/crl.h"
+
+#include <algorithm>
+
+#include "ca/der.h"
+
+namespace hallmark {
+namespace {
+
+constexpr uint8_t kVersion2 = 1;
+
+// Ascending serials, as Hallmark writes them, make a doubled one visible without remembering all.
+bool Less(ByteView a, ByteView b) {
+  return a.size() != b.size() ? a.size() < b.size() : std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+}
+
+Status ReadEntry(der::Reader& list, ByteView& last_serial) {
+  ASSIGN_OR_RETURN(const ByteView entry, list.Content(der::kSequence));
+  der::Reader fields(entry);
+  ASSIGN_OR_RETURN(const ByteView content, fields.Content(der::kInteger));
+  ASSIGN_OR_RETURN(const ByteView serial, der::UnsignedContent(content));
+  ASSIGN_OR_RETURN(const der::Element date, fields.Next());
+  RETURN_IF_ERROR(der::ReadTime(date).status());
+  if (!fields.empty()) {
+    ASSIGN_OR_RETURN(const der::Element extensions, fields.Next(der::kSequence));
+    RETURN_IF_ERROR(ReadExtensions(extensions.whole).status());
+  }
+  RETURN_IF_ERROR(fields.ExpectEnd());
+  if (!Less(last_serial, serial)) return absl::InvalidArgumentError("serial numbers do not ascend");
+  last_serial = serial;
+  return absl::OkStatus();
+}
+
+bool EntriesWellFormed(ByteView content) {
+  der::Reader list(content);
+  ByteView last_serial;
+  do {
+    if (!ReadEntry(list, last_serial).ok()) return false;
+  } while (!list.empty());
+  return true;
+}
+
+}  // namespace
+
+void CrlEntries::Add(const RevokedCertificate& revoked) {
+  // reasonCode unspecified is to be left out (RFC 5280 5.3.1).
+  const Bytes extensions = revoked.reason == RevocationReason::kUnspecified ? Bytes() : der::Sequence({ReasonCode(revoked.reason)});
+  Append(der_, der::Sequence({der::Unsigned(revoked.serial), der::EncodeTime(revoked.revoked), extensions}));
+}
+
+Draft ComposeCrl(ByteView issuer, ByteView issuer_key_identifier, SignatureAlgorithm algorithm, const CrlRecord& record,
+                 const CrlEntries& entries) {
+  // revokedCertificates is absent when nothing is revoked (RFC 5280 5.1.2.6).
+  const Bytes revoked = entries.der().empty() ? Bytes() : der::Tlv(der::kSequence, entries.der());
+  const Bytes extensions =
+      der::Sequence({AuthorityKeyIdentifier(issuer_key_identifier), CrlNumber(record.number)});
+  return Draft(der::Sequence({der::Unsigned(kVersion2), AlgorithmIdentifier(algorithm), issuer,
+                              der::EncodeTime(record.this_update), der::EncodeTime(record.next_update), revoked,
+                              der::Tlv(der::ContextConstructed(0), extensions)}),
+               algorithm);
+}
+
+StatusOr<CrlParts> ReadCrl(ByteView der) {
+  CrlParts parts;
+  ASSIGN_OR_RETURN(const ByteView crl, der::ReadWhole(der, der::kSequence));
+  der::Reader outer(crl);
+  ASSIGN_OR_RETURN(const der::Element tbs, outer.Next(der::kSequence));
+  ASSIGN_OR_RETURN(const der::Element algorithm, outer.Next(der::kSequence));
+  ASSIGN_OR_RETURN(const ByteView bits, outer.Content(der::kBitString));
+  ASSIGN_OR_RETURN(parts.signature, der::BitStringOctets(bits));
+  RETURN_IF_ERROR(outer.ExpectEnd());
+  parts.tbs = tbs.whole;
+  parts.algorithm = algorithm.whole;
+
+  der::Reader inner(tbs.content);
+  ASSIGN_OR_RETURN(const ByteView version, inner.Content(der::kInteger));
+  if (version.size() != 1 || version[0] != kVersion2) return absl::InvalidArgumentError("the CRL is not of version 2");
+  ASSIGN_OR_RETURN(const der::Element signature, inner.Next(der::kSequence));
+  ASSIGN_OR_RETURN(const der::Element issuer, inner.Next(der::kSequence));
+  ASSIGN_OR_RETURN(const der::Element this_update, inner.Next());
+  ASSIGN_OR_RETURN(const der::Element next_update, inner.Next());
+  ASSIGN_OR_RETURN(parts.this_update, der::ReadTime(this_update));
+  ASSIGN_OR_RETURN(parts.next_update, der::ReadTime(next_update));
+  ASSIGN_OR_RETURN(const std::optional<ByteView> revoked, inner.OptionalContent(der::kSequence));
+  ASSIGN_OR_RETURN(const ByteView extensions, inner.Content(der::ContextConstructed(0)));
+  RETURN_IF_ERROR(inner.ExpectEnd());
+  ASSIGN_OR_RETURN(parts.extensions, ReadExtensions(extensions));
+  parts.inner_algorithm = signature.whole;
+  parts.issuer = issuer.whole;
+  if (revoked.has_value()) {
+    parts.revoked_certificates = *revoked;
+    parts.entries_well_formed = EntriesWellFormed(*revoked);
+  }
+  return parts;
+}
+
+}  // namespace hallmark

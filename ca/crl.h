@@ -1,0 +1,41 @@
+// Certificate revocation lists (RFC 5280 5): composed as drafts, and read back from DER.
+#pragma once
+
+#include <functional>
+
+#include "ca/draft.h"
+#include "ca/extensions.h"
+#include "store/records.h"
+
+namespace hallmark {
+
+// Collects the entries of one list in their DER, in the order in which they are added.
+class CrlEntries {
+ public:
+  void Add(const RevokedCertificate& revoked);
+  ByteView der() const { return der_; }
+
+ private:
+  Bytes der_;
+};
+
+// Composes a complete CRL of version 2 with cRLNumber and authorityKeyIdentifier. `issuer` is the issuer's Name.
+Draft ComposeCrl(ByteView issuer, ByteView issuer_key_identifier, SignatureAlgorithm algorithm, const CrlRecord& record,
+                 const CrlEntries& entries);
+
+// A list taken apart; views into its octets.
+struct CrlParts {
+  ByteView tbs;
+  ByteView algorithm;
+  ByteView inner_algorithm;
+  ByteView signature;
+  ByteView issuer;
+  Time this_update;
+  Time next_update;
+  ByteView revoked_certificates;    // the content; empty when absent
+  bool entries_well_formed = true;  // strictly ascending serials, times and reasons readable
+  std::vector<Extension> extensions;
+};
+StatusOr<CrlParts> ReadCrl(ByteView der);
+
+}  // namespace hallmark

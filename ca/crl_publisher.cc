@@ -1,0 +1,89 @@
+#include "ca/crl_publisher.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/log.h"
+#include "base/reason.h"
+
+namespace hallmark {
+namespace {
+
+constexpr std::chrono::seconds kPeriod(5);      // between two looks at the clock
+constexpr Duration kSignLimit = absl::Seconds(30);
+
+}  // namespace
+
+CrlPublisher::CrlPublisher(const CertificateAuthority& authority) : authority_(authority), thread_([this] { Run(); }) {}
+
+CrlPublisher::~CrlPublisher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void CrlPublisher::Notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    notified_ = true;
+  }
+  changed_.notify_all();
+}
+
+void CrlPublisher::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    notified_ = false;
+    lock.unlock();
+    RefreshAll();
+    lock.lock();
+    changed_.wait_for(lock, kPeriod, [this] { return stopping_ || notified_; });
+  }
+}
+
+void CrlPublisher::RefreshAll() {
+  for (const auto& [name, issuer] : authority_.parts().issuers) {
+    const StatusOr<bool> needed = NeedsRefresh(*issuer);
+    Status status = needed.status();
+    if (needed.ok() && *needed) {
+      const StatusOr<CrlRecord> crl = authority_.GenerateCrl(*issuer, authority_.parts().clock.Now() + kSignLimit);
+      status = crl.status();
+    }
+    if (!status.ok()) {
+      log::Fields fields = log::Describe(status);
+      fields["authority"] = name;
+      log::Error("crl_failed", fields);
+    }
+    const std::lock_guard lock(mutex_);
+    failures_[name] = status;
+  }
+}
+
+StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
+  Store& store = authority_.parts().store;
+  const std::string& name = issuer.record().authority;
+  const StatusOr<CrlRecord> latest = store.LatestCrl(name);
+  if (absl::IsNotFound(latest.status())) return true;
+  RETURN_IF_ERROR(latest.status());
+  ASSIGN_OR_RETURN(const uint64_t count, store.RevocationCount(name));
+  const Time half_way = latest->this_update + (latest->next_update - latest->this_update) / 2;
+  return count != latest->revocation_count || authority_.parts().clock.Now() >= half_way;
+}
+
+Status CrlPublisher::Check() const {
+  for (const auto& [name, issuer] : authority_.parts().issuers) {
+    const StatusOr<CrlRecord> latest = authority_.parts().store.LatestCrl(name);
+    if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
+    std::string why = latest.ok() ? "it has expired" : Message(latest.status());
+    const std::lock_guard lock(mutex_);
+    if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
+    return Error(Code::kUnavailable, reason::kCrlUnknown, fmt::format("authority '{}' has no valid CRL: {}", name, why));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hallmark

@@ -1,0 +1,89 @@
+#include "ca/entries.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/reason.h"
+
+namespace hallmark {
+namespace {
+
+struct NamedReason {
+  RevocationReason reason;
+  const char* name;
+};
+constexpr std::array<NamedReason, 10> kReasons = {{{RevocationReason::kUnspecified, "unspecified"},
+                                                   {RevocationReason::kKeyCompromise, "keyCompromise"},
+                                                   {RevocationReason::kCaCompromise, "cACompromise"},
+                                                   {RevocationReason::kAffiliationChanged, "affiliationChanged"},
+                                                   {RevocationReason::kSuperseded, "superseded"},
+                                                   {RevocationReason::kCessationOfOperation, "cessationOfOperation"},
+                                                   {RevocationReason::kCertificateHold, "certificateHold"},
+                                                   {RevocationReason::kRemoveFromCrl, "removeFromCRL"},
+                                                   {RevocationReason::kPrivilegeWithdrawn, "privilegeWithdrawn"},
+                                                   {RevocationReason::kAaCompromise, "aACompromise"}}};
+
+std::string Dump(const nlohmann::json& entry) { return entry.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string AuthorityCreatedEntry(const AuthorityRecord& authority, const std::string& caller) {
+  return Dump({{"type", "authority_created"},
+               {"authority", authority.authority},
+               {"parent", authority.parent},
+               {"profile", authority.profile},
+               {"sha256", Hex(Sha256(authority.certificate))},
+               {"caller", caller},
+               {"time", Rfc3339(authority.created)}});
+}
+
+std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued) {
+  return Dump({{"type", "certificate_issued"},
+               {"authority", intent.authority},
+               {"serial", Hex(intent.serial)},
+               {"sha256", Hex(Sha256(certificate))},
+               {"profile", intent.profile},
+               {"subject", intent.subject},
+               {"caller", intent.caller},
+               {"request_id", intent.request_id},
+               {"time", Rfc3339(issued)}});
+}
+
+std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation) {
+  return Dump({{"type", "certificate_revoked"},
+               {"authority", authority},
+               {"serial", Hex(serial)},
+               {"reason", Name(revocation.reason)},
+               {"caller", revocation.revoked_by},
+               {"time", Rfc3339(revocation.revoked)}});
+}
+
+std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
+  return Dump({{"type", "crl_issued"},
+               {"authority", crl.authority},
+               {"number", crl.number},
+               {"sha256", Hex(Sha256(signed_crl))},
+               {"this_update", Rfc3339(crl.this_update)},
+               {"next_update", Rfc3339(crl.next_update)}});
+}
+
+const char* Name(RevocationReason reason) {
+  for (const NamedReason& row : kReasons) {
+    if (row.reason == reason) return row.name;
+  }
+  return "unspecified";
+}
+
+StatusOr<RevocationReason> ParseRevocationReason(const std::string& name_or_number) {
+  std::string known;
+  for (const NamedReason& row : kReasons) {
+    if (name_or_number == row.name || name_or_number == std::to_string(static_cast<int>(row.reason))) return row.reason;
+    known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", row.name, static_cast<int>(row.reason));
+  }
+  return FieldError(reason::kRequestInvalid, "reason",
+                    fmt::format("'{}' is not a reason of RFC 5280 5.3.1; known: {}", name_or_number, known));
+}
+
+}  // namespace hallmark

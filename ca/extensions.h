@@ -1,0 +1,61 @@
+// The certificate and CRL extensions that Hallmark writes and reads (RFC 5280 4.2, 5.2, 5.3), as complete Extension
+// elements.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "policies/profile.h"
+#include "store/records.h"
+
+namespace hallmark {
+
+namespace oid {
+inline constexpr char kSubjectKeyIdentifier[] = "2.5.29.14";
+inline constexpr char kKeyUsage[] = "2.5.29.15";
+inline constexpr char kSubjectAltName[] = "2.5.29.17";
+inline constexpr char kBasicConstraints[] = "2.5.29.19";
+inline constexpr char kCrlNumber[] = "2.5.29.20";
+inline constexpr char kReasonCode[] = "2.5.29.21";
+inline constexpr char kCrlDistributionPoints[] = "2.5.29.31";
+inline constexpr char kAuthorityKeyIdentifier[] = "2.5.29.35";
+inline constexpr char kExtendedKeyUsage[] = "2.5.29.37";
+inline constexpr char kAuthorityInfoAccess[] = "1.3.6.1.5.5.7.1.1";
+inline constexpr char kExtensionRequest[] = "1.2.840.113549.1.9.14";
+}  // namespace oid
+
+// The key identifier of RFC 7093 section 2, method 1: the leftmost 160 bits of SHA-256 over the key's octets.
+Bytes KeyIdentifier(ByteView key_octets);
+
+Bytes SubjectKeyIdentifier(ByteView key_identifier);
+Bytes AuthorityKeyIdentifier(ByteView key_identifier);
+Bytes BasicConstraints(bool ca, std::optional<int64_t> path_length);  // critical
+Bytes KeyUsageExtension(const std::vector<KeyUsage>& usages);         // critical
+Bytes ExtendedKeyUsage(const std::vector<std::string>& purposes);
+Bytes SubjectAltName(ByteView general_names, bool critical);
+Bytes CrlDistributionPoints(const std::string& url);
+Bytes AuthorityInfoAccess(const std::string& ca_issuers_url);
+Bytes CrlNumber(uint64_t number);
+Bytes ReasonCode(RevocationReason reason);
+
+// One Extension being read.
+struct Extension {
+  std::string oid;
+  bool critical = false;
+  ByteView value;  // the octets of extnValue
+};
+// Reads an Extensions; refuses an empty list and an extension that stands twice (RFC 5280 4.2).
+StatusOr<std::vector<Extension>> ReadExtensions(ByteView der);
+
+struct BasicConstraintsValue {
+  bool ca = false;
+  std::optional<int64_t> path_length;
+};
+StatusOr<BasicConstraintsValue> ReadBasicConstraints(ByteView value);
+StatusOr<std::vector<KeyUsage>> ReadKeyUsage(ByteView value);
+StatusOr<std::vector<std::string>> ReadExtendedKeyUsage(ByteView value);
+StatusOr<ByteView> ReadSubjectKeyIdentifier(ByteView value);
+
+}  // namespace hallmark

@@ -1,0 +1,71 @@
+#include "ca/issuer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/reason.h"
+
+namespace hallmark {
+namespace {
+
+Status Unfit(const AuthorityRecord& record, const std::string& what) {
+  return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid, fmt::format("authority '{}': {}", record.authority, what));
+}
+
+}  // namespace
+
+std::string CrlUrl(const std::string& base, const std::string& authority) { return fmt::format("{}/crl/{}.crl", base, authority); }
+std::string AiaUrl(const std::string& base, const std::string& authority) { return fmt::format("{}/aia/{}.cer", base, authority); }
+
+StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, std::vector<Bytes> chain,
+                                                       std::shared_ptr<const SigningKey> key, const std::string& base_url,
+                                                       const ProfileMap& profiles) {
+  std::shared_ptr<Issuer> issuer(new Issuer());  // the constructor is private
+  const StatusOr<CertificateParts> parts = ReadCertificate(record.certificate);
+  if (!parts.ok()) return Unfit(record, "its certificate cannot be read: " + Message(parts.status()));
+  if (!Equal(parts->spki, key->public_key().spki())) {
+    return Unfit(record, fmt::format("the key {} on the token is not the one in its certificate; it will not sign. Restore "
+                                     "the right token, or correct the key's URI",
+                                     record.key_uri));
+  }
+  const Extension* constraints = FindExtension(parts->extensions, oid::kBasicConstraints);
+  const auto value = constraints == nullptr ? BasicConstraintsValue() : ReadBasicConstraints(constraints->value).value_or(BasicConstraintsValue());
+  const Extension* usage = FindExtension(parts->extensions, oid::kKeyUsage);
+  const auto usages = usage == nullptr ? std::vector<KeyUsage>() : ReadKeyUsage(usage->value).value_or(std::vector<KeyUsage>());
+  if (!value.ca || std::find(usages.begin(), usages.end(), KeyUsage::kKeyCertSign) == usages.end()) {
+    return Unfit(record, "its certificate is no authority's (basicConstraints CA:TRUE and keyUsage keyCertSign)");
+  }
+  const Extension* identifier = FindExtension(parts->extensions, oid::kSubjectKeyIdentifier);
+  const StatusOr<ByteView> octets = identifier == nullptr ? StatusOr<ByteView>(absl::NotFoundError("")) : ReadSubjectKeyIdentifier(identifier->value);
+  if (!octets.ok()) return Unfit(record, "its certificate has no subjectKeyIdentifier");
+
+  issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority), AiaUrl(base_url, record.authority)};
+  issuer->not_before_ = parts->not_before;
+  issuer->not_after_ = parts->not_after;
+  issuer->path_length_ = value.path_length.value_or(255);
+  for (const auto& [name, profile] : profiles) {
+    if (profile->subject_is_issuer || (profile->ca && issuer->path_length_ == 0)) continue;
+    issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, key->signer().algorithm()));
+  }
+  issuer->record_ = std::move(record);
+  issuer->chain_ = std::move(chain);
+  issuer->key_ = std::move(key);
+  return std::shared_ptr<const Issuer>(std::move(issuer));
+}
+
+const CertificateTemplate* Issuer::FindTemplate(const std::string& profile) const {
+  const auto found = templates_.find(profile);
+  return found == templates_.end() ? nullptr : &found->second;
+}
+
+LintIssuer Issuer::lint() const {
+  return {.subject = names_.name,
+          .key_identifier = names_.key_identifier,
+          .algorithm = AlgorithmIdentifier(key_->signer().algorithm()),
+          .not_after = not_after_,
+          .path_length = path_length_,
+          .self = false};
+}
+
+}  // namespace hallmark

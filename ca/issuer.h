@@ -1,0 +1,58 @@
+// An authority that can sign: its record, its key and what is encoded once for all that it issues.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ca/certificate.h"
+#include "ca/lint.h"
+#include "policies/profile.h"
+#include "store/records.h"
+
+namespace hallmark {
+
+// Where relying parties fetch what the authority publishes; `base` without a slash at its end.
+std::string CrlUrl(const std::string& base, const std::string& authority);
+std::string AiaUrl(const std::string& base, const std::string& authority);
+
+// Immutable, hence thread-safe.
+class Issuer {
+ public:
+  // `chain`: the authority's certificate first, the root last. `profiles`: those that it may issue under.
+  // kFailedPrecondition when certificate and key do not belong together or the certificate is no authority's:
+  // basicConstraints CA:TRUE and keyUsage keyCertSign.
+  static StatusOr<std::shared_ptr<const Issuer>> Create(AuthorityRecord record, std::vector<Bytes> chain,
+                                                        std::shared_ptr<const SigningKey> key, const std::string& base_url,
+                                                        const ProfileMap& profiles);
+
+  const AuthorityRecord& record() const { return record_; }
+  const std::vector<Bytes>& chain() const { return chain_; }
+  const SigningKey& key() const { return *key_; }
+  ByteView name() const { return names_.name; }
+  ByteView key_identifier() const { return names_.key_identifier; }
+  Time not_before() const { return not_before_; }
+  Time not_after() const { return not_after_; }
+
+  // The template of a profile; nullptr when the authority may not issue under it.
+  const CertificateTemplate* FindTemplate(const std::string& profile) const;
+  // What drafts of this issuer are linted against.
+  LintIssuer lint() const;
+
+ private:
+  Issuer() = default;
+
+  AuthorityRecord record_;
+  std::vector<Bytes> chain_;
+  std::shared_ptr<const SigningKey> key_;
+  IssuerNames names_;
+  Time not_before_;
+  Time not_after_;
+  int64_t path_length_ = 255;
+  std::map<std::string, CertificateTemplate> templates_;
+};
+
+using IssuerMap = std::map<std::string, std::shared_ptr<const Issuer>>;
+
+}  // namespace hallmark

@@ -1,0 +1,23 @@
+// Distinguished names and general names (RFC 5280 4.1.2.4, 4.2.1.6), between DER and the plain values that policy
+// judges.
+#pragma once
+
+#include "base/bytes.h"
+#include "policies/profile.h"
+
+namespace hallmark {
+
+// Reads a Name, each RDN with one attribute, at most 16 of them. Values must be UTF8String, PrintableString or
+// IA5String, valid for their type, without control characters. kInvalidArgument (CSR_MALFORMED) otherwise.
+StatusOr<Subject> ReadName(ByteView der);
+
+// A Name: PrintableString for C and serialNumber, as their types ask for, UTF8String otherwise.
+Bytes EncodeName(const Subject& subject);
+
+// Reads the content of an extension subjectAltName. Kinds that no profile can grant become kOther.
+StatusOr<std::vector<GeneralName>> ReadGeneralNames(ByteView der);
+
+// A GeneralNames. kInvalidArgument for a value that is not of its kind, e.g. an IP address that is none.
+StatusOr<Bytes> EncodeGeneralNames(const std::vector<GeneralName>& names);
+
+}  // namespace hallmark

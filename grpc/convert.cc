@@ -1,0 +1,174 @@
+#include "grpc/convert.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include "base/reason.h"
+#include "ca/entries.h"
+#include "ca/names.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace hallmark {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr size_t kMessageLimit = 1024;
+constexpr size_t kViolationLimit = 16;
+constexpr size_t kDescriptionLimit = 256;
+constexpr size_t kSerialLimit = 20;
+
+google::protobuf::Timestamp ToTimestamp(Time time) { return TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(time)); }
+
+// Cut at a character's boundary, and visibly.
+std::string Clip(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  size_t end = limit;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;
+  return fmt::format("{}... ({} octets more)", text.substr(0, end), text.size() - end);
+}
+
+google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violations) {
+  google::rpc::BadRequest bad_request;
+  for (size_t i = 0; i < violations.size() && i < kViolationLimit; ++i) {
+    auto* violation = bad_request.add_field_violations();
+    violation->set_field(violations[i].field);
+    violation->set_description(Clip(violations[i].description, kDescriptionLimit));
+  }
+  if (violations.size() > kViolationLimit) {
+    bad_request.add_field_violations()->set_description(fmt::format("{} further violations", violations.size() - kViolationLimit));
+  }
+  return bad_request;
+}
+
+v1::RevocationReason ToProto(RevocationReason reason) { return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1); }
+
+}  // namespace
+
+google::rpc::Status ToRpcStatus(const Status& status) {
+  google::rpc::Status rpc;
+  rpc.set_code(static_cast<int>(status.code()));
+  rpc.set_message(Clip(Message(status), kMessageLimit));
+  google::rpc::ErrorInfo info;
+  info.set_reason(Reason(status).empty() ? reason::kInternal : Reason(status));
+  info.set_domain("hallmark");
+  rpc.add_details()->PackFrom(info);
+  if (const auto violations = Fields(status); !violations.empty()) rpc.add_details()->PackFrom(ToBadRequest(violations));
+  if (const auto delay = RetryDelay(status); delay.has_value()) {
+    google::rpc::RetryInfo retry;
+    *retry.mutable_retry_delay() = TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*delay));
+    rpc.add_details()->PackFrom(retry);
+  }
+  return rpc;
+}
+
+grpc::Status ToGrpcStatus(const Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const google::rpc::Status rpc = ToRpcStatus(status);
+  return {static_cast<grpc::StatusCode>(rpc.code()), rpc.message(), rpc.SerializeAsString()};
+}
+
+StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field) {
+  constexpr std::string_view kPrefix = "authorities/";
+  if (name.starts_with(kPrefix) && name.size() > kPrefix.size() && name.find('/', kPrefix.size()) == name.npos) {
+    return name.substr(kPrefix.size());
+  }
+  return FieldError(reason::kRequestInvalid, field, "must be authorities/{authority}, e.g. authorities/devices");
+}
+
+StatusOr<CertificateName> ParseCertificateName(const std::string& name) {
+  constexpr std::string_view kMiddle = "/certificates/";
+  const size_t middle = name.find(kMiddle);
+  if (middle != name.npos) {
+    const StatusOr<std::string> authority = ParseAuthorityName(name.substr(0, middle), "name");
+    StatusOr<Bytes> serial = FromHex(std::string_view(name).substr(middle + kMiddle.size()));
+    if (authority.ok() && serial.ok() && !serial->empty() && serial->size() <= kSerialLimit) return CertificateName{*authority, std::move(*serial)};
+  }
+  return FieldError(reason::kRequestInvalid, "name",
+                    "must be authorities/{authority}/certificates/{serial}, the serial number in hexadecimal");
+}
+
+StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
+  Request request;
+  request.request_id = message.request_id();
+  ASSIGN_OR_RETURN(request.authority, ParseAuthorityName(message.parent(), "parent"));
+  if (message.profile().empty()) return FieldError(reason::kRequestInvalid, "profile", "is required, e.g. device");
+  request.profile = message.profile();
+  request.csr = ToBytes(AsBytes(message.csr()));
+  request.validate_only = message.validate_only();
+  if (message.has_lifetime()) {
+    if (message.lifetime().nanos() != 0) {
+      return FieldError(reason::kRequestInvalid, "lifetime", "must be whole seconds");
+    }
+    request.lifetime = absl::Seconds(message.lifetime().seconds());
+  }
+  return request;
+}
+
+StatusOr<RevocationReason> FromProto(v1::RevocationReason reason) {
+  if (reason == v1::REVOCATION_REASON_UNSET || !v1::RevocationReason_IsValid(reason)) {
+    return FieldError(reason::kRequestInvalid, "reason", "is required; UNSPECIFIED is one");
+  }
+  return static_cast<RevocationReason>(static_cast<int>(reason) - 1);
+}
+
+v1::Certificate ToProto(const CertificateRecord& record) {
+  v1::Certificate message;
+  message.set_serial(Hex(record.serial));
+  message.set_name(fmt::format("authorities/{}/certificates/{}", record.authority, message.serial()));
+  message.set_certificate(ToString(record.certificate));
+  message.set_sha256_fingerprint(Hex(Sha256(record.certificate)));
+  message.set_profile(record.profile);
+  message.set_subject(record.subject);
+  *message.mutable_not_before() = ToTimestamp(record.not_before);
+  *message.mutable_not_after() = ToTimestamp(record.not_after);
+  if (record.issued != Time()) *message.mutable_issue_time() = ToTimestamp(record.issued);
+  message.set_spki_sha256(Hex(record.spki));
+  message.set_caller(record.caller);
+  message.set_request_id(record.request_id);
+  message.set_leaf_index(record.leaf_index);
+  if (record.revocation.has_value()) {
+    auto* details = message.mutable_revocation_details();
+    *details->mutable_revoke_time() = ToTimestamp(record.revocation->revoked);
+    details->set_reason(ToProto(record.revocation->reason));
+    details->set_caller(record.revocation->revoked_by);
+  }
+  return message;
+}
+
+v1::Certificate ToProto(const Issued& issued) {
+  v1::Certificate message = ToProto(issued.record);
+  for (const Bytes& certificate : issued.issuer->chain()) message.add_chain(ToString(certificate));
+  return message;
+}
+
+v1::Authority ToProto(const Issuer& issuer, const std::string& crl_url, const std::string& aia_url) {
+  const AuthorityRecord& record = issuer.record();
+  v1::Authority message;
+  message.set_name("authorities/" + record.authority);
+  message.set_parent("authorities/" + record.parent);
+  message.set_state(static_cast<v1::Authority::State>(record.state));
+  message.set_profile(record.profile);
+  const StatusOr<Subject> subject = ReadName(issuer.name());
+  if (subject.ok()) message.set_subject(ToRfc4514(*subject));
+  message.set_certificate(ToString(record.certificate));
+  message.set_sha256_fingerprint(Hex(Sha256(record.certificate)));
+  *message.mutable_not_before() = ToTimestamp(issuer.not_before());
+  *message.mutable_not_after() = ToTimestamp(issuer.not_after());
+  message.set_key_type(Name(issuer.key().public_key().type()));
+  message.set_crl_url(crl_url);
+  message.set_aia_url(aia_url);
+  message.set_key_uri(record.key_uri);
+  return message;
+}
+
+v1::Crl ToProto(const CrlRecord& crl) {
+  v1::Crl message;
+  message.set_crl(ToString(crl.crl));
+  message.set_number(crl.number);
+  *message.mutable_this_update() = ToTimestamp(crl.this_update);
+  *message.mutable_next_update() = ToTimestamp(crl.next_update);
+  return message;
+}
+
+}  // namespace hallmark

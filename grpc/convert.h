@@ -1,0 +1,36 @@
+// Between the contract's messages and the house's values. No rule lives here.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "ca/authority.h"
+#include "google/rpc/status.pb.h"
+#include "hallmark/v1/authorities.pb.h"
+#include "hallmark/v1/issuance.pb.h"
+#include "hallmark/v1/revocation.pb.h"
+
+namespace hallmark {
+
+// The whole of a Status as google.rpc.Status: ErrorInfo of domain "hallmark", BadRequest, RetryInfo. At most 16 field
+// violations and 1024 octets of message are shown, since gRPC carries them in headers of 8 KiB; what was left out is
+// said.
+google::rpc::Status ToRpcStatus(const Status& status);
+grpc::Status ToGrpcStatus(const Status& status);
+
+// Resource names (AIP-122). kInvalidArgument (REQUEST_INVALID) names `field`.
+StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field);
+struct CertificateName {
+  std::string authority;
+  Bytes serial;
+};
+StatusOr<CertificateName> ParseCertificateName(const std::string& name);
+
+StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message);
+StatusOr<RevocationReason> FromProto(v1::RevocationReason reason);
+
+v1::Certificate ToProto(const CertificateRecord& record);
+v1::Certificate ToProto(const Issued& issued);  // with its chain
+v1::Authority ToProto(const Issuer& issuer, const std::string& crl_url, const std::string& aia_url);
+v1::Crl ToProto(const CrlRecord& crl);
+
+}  // namespace hallmark

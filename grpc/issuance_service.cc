@@ -1,0 +1,105 @@
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <mutex>
+#include <semaphore>
+
+#include "base/reason.h"
+#include "grpc/filter.h"
+#include "grpc/services.h"
+#include "hallmark/v1/issuance.grpc.pb.h"
+
+namespace hallmark {
+namespace {
+
+constexpr int kDefaultPageSize = 100;
+constexpr std::ptrdiff_t kInFlight = 64;
+
+using IssueStream = grpc::ServerReaderWriter<v1::IssueCertificatesResponse, v1::IssueCertificateRequest>;
+
+class IssuanceService final : public v1::Issuance::Service {
+ public:
+  IssuanceService(const Calls& calls, size_t workers) : calls_(calls), workers_(workers) {}
+
+  grpc::Status IssueCertificate(grpc::ServerContext* context, const v1::IssueCertificateRequest* message,
+                                v1::Certificate* response) override {
+    return calls_.Run("IssueCertificate", *context, response,
+                      [&](const Caller& caller) { return Issue(caller, *message, Calls::Deadline(*context)); });
+  }
+
+  grpc::Status IssueCertificates(grpc::ServerContext* context, IssueStream* stream) override {
+    std::mutex write_mutex;
+    std::counting_semaphore<kInFlight> slots(kInFlight);
+    v1::IssueCertificateRequest message;
+    while (stream->Read(&message)) {
+      slots.acquire();
+      boost::asio::post(workers_, [&, message = std::move(message)] {
+        const v1::IssueCertificatesResponse response = Answer(*context, message);
+        {
+          const std::lock_guard lock(write_mutex);
+          stream->Write(response);  // fails only when the client is gone; it will ask again
+        }
+        slots.release();
+      });
+    }
+    for (std::ptrdiff_t i = 0; i < kInFlight; ++i) slots.acquire();  // all that was read is answered
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetCertificate(grpc::ServerContext* context, const v1::GetCertificateRequest* message,
+                              v1::Certificate* response) override {
+    return calls_.Run("GetCertificate", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
+      ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
+      ASSIGN_OR_RETURN(const Issued issued, calls_.authority().Get(caller, name.authority, name.serial));
+      return ToProto(issued);
+    });
+  }
+
+  grpc::Status ListCertificates(grpc::ServerContext* context, const v1::ListCertificatesRequest* message,
+                                v1::ListCertificatesResponse* response) override {
+    return calls_.Run("ListCertificates", *context, response, [&](const Caller& caller) { return List(caller, *message); });
+  }
+
+ private:
+  StatusOr<v1::Certificate> Issue(const Caller& caller, const v1::IssueCertificateRequest& message, Time deadline) const {
+    ASSIGN_OR_RETURN(const Request request, FromProto(message));
+    ASSIGN_OR_RETURN(const Issued issued, calls_.authority().Issue(caller, request, deadline));
+    return ToProto(issued);
+  }
+
+  // One request of a stream. The caller is identified anew: a revocation ends an open stream's rights too.
+  v1::IssueCertificatesResponse Answer(const grpc::ServerContext& context, const v1::IssueCertificateRequest& message) const {
+    v1::IssueCertificatesResponse response;
+    response.set_request_id(message.request_id());
+    const Status status = calls_.Observe("IssueCertificates", [&]() -> Status {
+      ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(context));
+      ASSIGN_OR_RETURN(*response.mutable_certificate(), Issue(caller, message, Calls::Deadline(context)));
+      return absl::OkStatus();
+    });
+    if (!status.ok()) *response.mutable_error() = ToRpcStatus(status);
+    return response;
+  }
+
+  StatusOr<v1::ListCertificatesResponse> List(const Caller& caller, const v1::ListCertificatesRequest& message) const {
+    ASSIGN_OR_RETURN(CertificateFilter filter, ParseFilter(message.filter()));
+    if (!message.parent().empty()) {
+      ASSIGN_OR_RETURN(filter.authority, ParseAuthorityName(message.parent(), "parent"));
+    }
+    const int page_size = message.page_size() == 0 ? kDefaultPageSize : message.page_size();
+    ASSIGN_OR_RETURN(const auto page, calls_.authority().List(caller, std::move(filter), page_size, message.page_token()));
+    v1::ListCertificatesResponse response;
+    for (const CertificateRecord& record : page.items) *response.add_certificates() = ToProto(record);
+    response.set_next_page_token(page.next_page_token);
+    return response;
+  }
+
+  const Calls& calls_;
+  boost::asio::thread_pool workers_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, size_t workers) {
+  return std::make_unique<IssuanceService>(calls, workers);
+}
+
+}  // namespace hallmark

@@ -1,0 +1,51 @@
+#include "grpc/services.h"
+#include "hallmark/v1/revocation.grpc.pb.h"
+
+namespace hallmark {
+namespace {
+
+class RevocationService final : public v1::Revocation::Service {
+ public:
+  explicit RevocationService(const Calls& calls) : calls_(calls) {}
+
+  grpc::Status RevokeCertificate(grpc::ServerContext* context, const v1::RevokeCertificateRequest* message,
+                                 v1::Certificate* response) override {
+    return calls_.Run("RevokeCertificate", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
+      ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
+      ASSIGN_OR_RETURN(const RevocationReason reason, FromProto(message->reason()));
+      ASSIGN_OR_RETURN(const CertificateRecord record, calls_.authority().Revoke(caller, name.authority, name.serial, reason));
+      return ToProto(record);
+    });
+  }
+
+  grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {
+    return calls_.Run("GetCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
+      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGetCrl, message->parent()));
+      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().parts().store.LatestCrl(issuer->record().authority));
+      return ToProto(crl);
+    });
+  }
+
+  grpc::Status GenerateCrl(grpc::ServerContext* context, const v1::GenerateCrlRequest* message, v1::Crl* response) override {
+    return calls_.Run("GenerateCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
+      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGenerateCrl, message->parent()));
+      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().GenerateCrl(*issuer, Calls::Deadline(*context)));
+      return ToProto(crl);
+    });
+  }
+
+ private:
+  StatusOr<IssuerPointer> Find(const Caller& caller, const char* permission, const std::string& parent) const {
+    ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
+    RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission, {authority, "", ""}));
+    return calls_.authority().FindIssuer(authority);
+  }
+
+  const Calls& calls_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls) { return std::make_unique<RevocationService>(calls); }
+
+}  // namespace hallmark

@@ -1,0 +1,148 @@
+#include "hsm/module.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/openssl.h"
+#include "base/reason.h"
+#include "hsm/cryptoki.h"
+#include "hsm/return_value.h"
+
+namespace hallmark {
+namespace {
+
+constexpr struct {
+  const char* name;
+  CK_MECHANISM_TYPE type;
+} kMechanisms[] = {{"CKM_EC_KEY_PAIR_GEN", CKM_EC_KEY_PAIR_GEN},
+                   {"CKM_ECDSA", CKM_ECDSA},
+                   {"CKM_RSA_PKCS_KEY_PAIR_GEN", CKM_RSA_PKCS_KEY_PAIR_GEN},
+                   {"CKM_RSA_PKCS", CKM_RSA_PKCS},
+                   {"CKM_RSA_PKCS_PSS", CKM_RSA_PKCS_PSS}};
+
+std::string Version(const CK_VERSION& version) { return fmt::format("{}.{}", version.major, version.minor); }
+
+std::optional<unsigned long> Limit(unsigned long stated) {
+  if (stated == CK_UNAVAILABLE_INFORMATION || stated == CK_EFFECTIVELY_INFINITE) return std::nullopt;
+  return stated;
+}
+
+TokenInformation FromTokenInfo(const CK_TOKEN_INFO& info) {
+  const auto has = [&info](CK_FLAGS flag) { return (info.flags & flag) != 0; };
+  TokenInformation token;
+  token.label = FromPadded(info.label);
+  token.manufacturer = FromPadded(info.manufacturerID);
+  token.model = FromPadded(info.model);
+  token.serial = FromPadded(info.serialNumber);
+  token.initialized = has(CKF_TOKEN_INITIALIZED);
+  token.login_required = has(CKF_LOGIN_REQUIRED);
+  token.write_protected = has(CKF_WRITE_PROTECTED);
+  token.user_pin_initialized = has(CKF_USER_PIN_INITIALIZED);
+  token.user_pin_count_low = has(CKF_USER_PIN_COUNT_LOW);
+  token.user_pin_final_try = has(CKF_USER_PIN_FINAL_TRY);
+  token.user_pin_locked = has(CKF_USER_PIN_LOCKED);
+  token.max_sessions = Limit(info.ulMaxSessionCount);
+  token.max_rw_sessions = Limit(info.ulMaxRwSessionCount);
+  return token;
+}
+
+Status LoadError(const std::string& module, const std::string& what) {
+  return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
+               fmt::format("cannot load the PKCS#11 module {}: {}", module, what));
+}
+
+StatusOr<CK_FUNCTION_LIST*> LoadPath(const std::string& path) {
+  CK_FUNCTION_LIST* functions = p11_kit_module_load(path.c_str(), 0);
+  if (functions != nullptr) return functions;
+  const char* detail = p11_kit_message();
+  return LoadError(path, fmt::format("{}; install it or correct the path", detail == nullptr ? "no detail" : detail));
+}
+
+// Loads what p11-kit's configuration lists, keeps the module of that name and releases the others.
+StatusOr<CK_FUNCTION_LIST*> LoadName(const std::string& name) {
+  const ssl::Owner<CK_FUNCTION_LIST*, std::free> modules(p11_kit_modules_load(nullptr, 0));
+  if (modules == nullptr) return LoadError(name, "p11-kit cannot read its configuration; run: p11-kit list-modules");
+  CK_FUNCTION_LIST* const wanted = p11_kit_module_for_name(modules.get(), name.c_str());
+  for (CK_FUNCTION_LIST** module = modules.get(); *module != nullptr; ++module) {
+    if (*module != wanted) p11_kit_module_release(*module);
+  }
+  if (wanted != nullptr) return wanted;
+  return LoadError(name,
+                   "p11-kit's configuration has no module of that name; give its path, or run: p11-kit list-modules");
+}
+
+// The slots, whose number may change between asking for it and asking for them.
+StatusOr<std::vector<CK_SLOT_ID>> SlotIds(const CK_FUNCTION_LIST& functions, const std::string& module) {
+  while (true) {
+    CK_ULONG count = 0;
+    CK_RV rv = functions.C_GetSlotList(CK_FALSE, nullptr, &count);
+    std::vector<CK_SLOT_ID> slots(count);
+    if (rv == CKR_OK) rv = functions.C_GetSlotList(CK_FALSE, slots.data(), &count);
+    if (rv == CKR_BUFFER_TOO_SMALL) continue;
+    if (rv != CKR_OK) return CkrError("list the slots of " + module, rv);
+    slots.resize(count);
+    return slots;
+  }
+}
+
+}  // namespace
+
+StatusOr<std::shared_ptr<Module>> Module::Load(const std::string& path_or_name) {
+  const bool is_path = path_or_name.find('/') != path_or_name.npos || path_or_name.ends_with(".so");
+  ASSIGN_OR_RETURN(CK_FUNCTION_LIST* const functions, is_path ? LoadPath(path_or_name) : LoadName(path_or_name));
+  const std::shared_ptr<Module> module(new Module(path_or_name, functions));
+  if (const CK_RV rv = p11_kit_module_initialize(functions); rv != CKR_OK) {
+    return CkrError("initialise the PKCS#11 module " + path_or_name, rv);
+  }
+  module->initialized_ = true;
+  return module;
+}
+
+Module::~Module() {
+  if (initialized_) p11_kit_module_finalize(functions_);  // nothing is left to do about a failure
+  p11_kit_module_release(functions_);
+}
+
+StatusOr<ModuleInformation> Module::Describe() const {
+  CK_INFO info = {};
+  if (const CK_RV rv = functions_->C_GetInfo(&info); rv != CKR_OK) return CkrError("describe " + name_, rv);
+  return ModuleInformation{FromPadded(info.libraryDescription), FromPadded(info.manufacturerID),
+                           Version(info.libraryVersion), Version(info.cryptokiVersion)};
+}
+
+StatusOr<std::vector<SlotInformation>> Module::ListSlots() const {
+  ASSIGN_OR_RETURN(const std::vector<CK_SLOT_ID> ids, SlotIds(*functions_, name_));
+  std::vector<SlotInformation> slots;
+  for (const CK_SLOT_ID id : ids) {
+    CK_SLOT_INFO info = {};
+    CK_RV rv = functions_->C_GetSlotInfo(id, &info);
+    if (rv == CKR_SLOT_ID_INVALID) continue;  // gone since it was listed
+    if (rv != CKR_OK) return CkrError(fmt::format("describe slot {} of {}", id, name_), rv);
+    SlotInformation slot{id, FromPadded(info.slotDescription), std::nullopt};
+    if ((info.flags & CKF_TOKEN_PRESENT) != 0) {
+      CK_TOKEN_INFO token = {};
+      rv = functions_->C_GetTokenInfo(id, &token);
+      if (rv == CKR_OK) slot.token = FromTokenInfo(token);
+      const bool absent = rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_TOKEN_NOT_RECOGNIZED || rv == CKR_SLOT_ID_INVALID;
+      if (rv != CKR_OK && !absent) return CkrError(fmt::format("describe the token in slot {} of {}", id, name_), rv);
+    }
+    slots.push_back(std::move(slot));
+  }
+  return slots;
+}
+
+StatusOr<std::vector<MechanismInformation>> Module::ListMechanisms(unsigned long slot) const {
+  std::vector<MechanismInformation> mechanisms;
+  for (const auto& [name, type] : kMechanisms) {
+    CK_MECHANISM_INFO info = {};
+    const CK_RV rv = functions_->C_GetMechanismInfo(slot, type, &info);
+    if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID) {
+      return CkrError(fmt::format("ask slot {} of {} for the mechanism {}", slot, name_, name), rv);
+    }
+    mechanisms.push_back({name, rv == CKR_OK, info.ulMinKeySize, info.ulMaxKeySize});
+  }
+  return mechanisms;
+}
+
+}  // namespace hallmark

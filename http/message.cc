@@ -1,0 +1,29 @@
+#include "http/message.h"
+
+namespace hallmark {
+
+HttpResponse TextResponse(int status, std::string text) {
+  HttpResponse response;
+  response.status = status;
+  response.content_type = "text/plain; charset=utf-8";
+  response.body = std::make_shared<const std::string>(std::move(text));
+  return response;
+}
+
+std::string HttpDate(Time time) { return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", time, absl::UTCTimeZone()); }
+
+std::optional<Time> ParseHttpDate(const std::string& text) {
+  constexpr const char* kForms[] = {
+      "%a, %d %b %Y %H:%M:%S GMT",  // IMF-fixdate
+      "%A, %d-%b-%y %H:%M:%S GMT",  // RFC 850
+      "%a %b %e %H:%M:%S %Y",       // asctime
+  };
+  for (const char* form : kForms) {
+    Time time;
+    std::string error;
+    if (absl::ParseTime(form, text, &time, &error)) return time;
+  }
+  return std::nullopt;
+}
+
+}  // namespace hallmark

@@ -1,0 +1,120 @@
+#include "http/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <map>
+#include <mutex>
+
+namespace hallmark {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                          0.25,  0.5,    1,     2.5,  5,     10};
+
+// A family of `Metric` with Size labels. Keeps its children at hand, since prometheus::Family::Add builds a metric and
+// a map of labels each time that it is asked for one.
+template <class Metric, size_t Size>
+class Children {
+ public:
+  using Values = std::array<std::string, Size>;
+
+  Children(prometheus::Family<Metric>& family, const Values& labels) : family_(family), labels_(labels) {}
+
+  // `arguments` make the metric when it is new.
+  template <class... Arguments>
+  Metric& Get(const Values& values, const Arguments&... arguments) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = children_.find(values); found != children_.end()) return *found->second;
+    prometheus::Labels labels;
+    for (size_t i = 0; i < Size; ++i) labels.emplace(labels_[i], values[i]);
+    Metric& metric = family_.Add(labels, arguments...);
+    children_.emplace(values, &metric);
+    return metric;
+  }
+
+ private:
+  prometheus::Family<Metric>& family_;
+  const Values labels_;
+  std::mutex mutex_;
+  std::map<Values, Metric*> children_;  // owned by the family
+};
+
+template <size_t Size>
+using Counters = Children<prometheus::Counter, Size>;
+template <size_t Size>
+using Gauges = Children<prometheus::Gauge, Size>;
+
+auto& Counter(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+auto& Gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+auto& Histogram(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+}  // namespace
+
+struct Metrics::Families {
+  prometheus::Registry registry;
+  Gauges<1> build_info{Gauge(registry, "hallmark_build_info", "Always 1; the version is a label."), {"version"}};
+  Counters<2> calls{Counter(registry, "hallmark_grpc_calls_total", "gRPC calls that have ended."), {"method", "code"}};
+  Children<prometheus::Histogram, 1> call_seconds{
+      Histogram(registry, "hallmark_grpc_call_seconds", "How long gRPC calls took, in seconds."), {"method"}};
+  Counters<2> http_requests{Counter(registry, "hallmark_http_requests_total", "HTTP requests answered."),
+                            {"route", "code"}};
+  Counters<2> issued{Counter(registry, "hallmark_certificates_issued_total", "Certificates issued."),
+                     {"authority", "profile"}};
+  Counters<2> revoked{Counter(registry, "hallmark_certificates_revoked_total", "Certificates revoked, by CRLReason."),
+                      {"authority", "reason"}};
+  Gauges<1> crl_number{Gauge(registry, "hallmark_crl_number", "CRLNumber of the latest CRL."), {"authority"}};
+  Gauges<1> crl_this_update{
+      Gauge(registry, "hallmark_crl_this_update_seconds", "thisUpdate of the latest CRL, in seconds since 1970."),
+      {"authority"}};
+  Gauges<1> crl_next_update{
+      Gauge(registry, "hallmark_crl_next_update_seconds", "nextUpdate of the latest CRL, in seconds since 1970."),
+      {"authority"}};
+  Gauges<1> crl_size{Gauge(registry, "hallmark_crl_size_bytes", "Size of the latest CRL's DER."), {"authority"}};
+};
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::SetBuildInfo(const std::string& version) { families_->build_info.Get({version}).Set(1); }
+
+void Metrics::CountCall(const std::string& method, Code code) {
+  families_->calls.Get({method, absl::StatusCodeToString(code)}).Increment();
+}
+
+void Metrics::ObserveCallSeconds(const std::string& method, double seconds) {
+  families_->call_seconds.Get({method}, kSeconds).Observe(seconds);
+}
+
+void Metrics::CountHttpRequest(const std::string& route, int status) {
+  families_->http_requests.Get({route, std::to_string(status)}).Increment();
+}
+
+void Metrics::CountIssued(const std::string& authority, const std::string& profile) {
+  families_->issued.Get({authority, profile}).Increment();
+}
+
+void Metrics::CountRevoked(const std::string& authority, const std::string& reason) {
+  families_->revoked.Get({authority, reason}).Increment();
+}
+
+void Metrics::SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets) {
+  families_->crl_number.Get({authority}).Set(static_cast<double>(number));
+  families_->crl_this_update.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(this_update)));
+  families_->crl_next_update.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(next_update)));
+  families_->crl_size.Get({authority}).Set(static_cast<double>(octets));
+}
+
+std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+
+}  // namespace hallmark

@@ -1,0 +1,47 @@
+// What Hallmark counts and measures, for Prometheus: https://prometheus.io/docs/practices/naming/.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace hallmark {
+
+// Thread-safe and cheap: a call costs a look-up in a small table. Each label value makes a time series for the life of
+// the process, so they come from lists of our own (methods, codes, authorities, profiles), never from a request.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;  // there is one for the process
+  Metrics& operator=(const Metrics&) = delete;
+
+  // hallmark_build_info, always 1.
+  void SetBuildInfo(const std::string& version);
+  // hallmark_grpc_calls_total; `method` as in "hallmark.v1.Issuance/IssueCertificate", the label code as in
+  // "NOT_FOUND".
+  void CountCall(const std::string& method, Code code);
+  // hallmark_grpc_call_seconds, a histogram from 1 ms to 10 s.
+  void ObserveCallSeconds(const std::string& method, double seconds);
+  // hallmark_http_requests_total; `route` as in "crl", `status` the response's.
+  void CountHttpRequest(const std::string& route, int status);
+  // hallmark_certificates_issued_total.
+  void CountIssued(const std::string& authority, const std::string& profile);
+  // hallmark_certificates_revoked_total; `reason` by its name of RFC 5280 5.3.1, "keyCompromise".
+  void CountRevoked(const std::string& authority, const std::string& reason);
+  // hallmark_crl_number, _this_update_seconds and _next_update_seconds (since 1970), and _size_bytes, of the
+  // authority's latest list.
+  void SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets);
+
+  // All of them in Prometheus's text format 0.0.4.
+  std::string Text() const;
+
+ private:
+  struct Families;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace hallmark

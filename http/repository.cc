@@ -1,0 +1,193 @@
+#include "http/repository.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/reason.h"
+#include "ca/certificate.h"
+
+namespace hallmark {
+namespace {
+
+constexpr Duration kAskAgain = absl::Seconds(1);  // between two looks at the store for one authority's CRL
+// Two lists can be of one second. Last-Modified is withheld until that second's last is the one that we serve, so that
+// If-Modified-Since never keeps a client on the first (RFC 9110 8.8.2.2).
+constexpr Duration kSettled = absl::Seconds(2);  // kAskAgain and that second
+constexpr Duration kMaxAge = absl::Hours(1);     // in caches, so that a revocation spreads in that time
+constexpr int kRetryAfterSeconds = 5;
+
+// The name in `path` when it is "<prefix>name<suffix>"; empty otherwise.
+std::string NameIn(const std::string& path, const std::string& prefix, const std::string& suffix) {
+  if (!path.starts_with(prefix) || !path.ends_with(suffix) || path.size() < prefix.size() + suffix.size()) return "";
+  return path.substr(prefix.size(), path.size() - prefix.size() - suffix.size());
+}
+
+HttpResponse NotFound() { return TextResponse(404, "there is nothing at this address\n"); }
+
+HttpResponse Unavailable(const std::string& what) {
+  HttpResponse response = TextResponse(503, fmt::format("{} cannot be read at present; try again\n", what));
+  response.headers = {{"Retry-After", std::to_string(kRetryAfterSeconds)}, {"Cache-Control", "no-store"}};
+  return response;
+}
+
+void LogUnreadable(const std::string& what, const std::string& authority, const Status& status) {
+  log::Fields fields = log::Describe(status);
+  fields["authority"] = authority;
+  log::Warning(what, fields);
+}
+
+HttpResponse Uncached(HttpResponse response) {
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+// Whether a list of entity tags names `tag`, by the weak comparison of RFC 9110 8.8.3.2. Our tags hold no comma.
+bool Lists(const std::string& list, const std::string& tag) {
+  size_t start = 0;
+  while (start <= list.size()) {
+    const size_t comma = std::min(list.find(',', start), list.size());
+    std::string item = list.substr(start, comma - start);
+    item.erase(0, item.find_first_not_of(" \t"));
+    item.erase(item.find_last_not_of(" \t") + 1);
+    if (item.starts_with("W/")) item.erase(0, 2);
+    if (item == tag || item == "*") return true;
+    start = comma + 1;
+  }
+  return false;
+}
+
+// RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match.
+bool IsUnmodified(const HttpRequest& request, const std::string& entity_tag, Time modified) {
+  if (!request.if_none_match.empty()) return Lists(request.if_none_match, entity_tag);
+  const std::optional<Time> since = ParseHttpDate(request.if_modified_since);
+  return since.has_value() && modified <= *since;
+}
+
+}  // namespace
+
+Repository::Repository(const std::vector<std::string>& authorities, RepositoryContent content, const Clock& clock,
+                       Metrics& metrics)
+    : content_(std::move(content)), clock_(clock), metrics_(metrics) {
+  for (const std::string& authority : authorities) crls_.try_emplace(authority);
+}
+
+HttpResponse Repository::Handle(const HttpRequest& request) {
+  std::string route = "unknown";
+  HttpResponse response = NotFound();
+  if (const std::string name = NameIn(request.path, "/crl/", ".crl"); crls_.contains(name)) {
+    route = "crl";
+    response = ServeCrl(name, request);
+  } else if (const std::string name = NameIn(request.path, "/aia/", ".cer"); crls_.contains(name)) {
+    route = "aia";
+    response = ServeCertificate(name, request);
+  } else if (request.path == "/healthz") {
+    route = "healthz";
+    response = Uncached(TextResponse(200, "ok\n"));
+  } else if (request.path == "/readyz") {
+    route = "readyz";
+    response = Uncached(ServeReadiness());
+  } else if (request.path == "/metrics") {
+    route = "metrics";
+    response = Uncached(TextResponse(200, metrics_.Text()));
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  }
+  metrics_.CountHttpRequest(route, response.status);
+  return response;
+}
+
+HttpResponse Repository::ServeCertificate(const std::string& authority, const HttpRequest& request) {
+  const StatusOr<Bytes> der = content_.certificate(authority);
+  if (!der.ok()) {
+    LogUnreadable("certificate_unreadable", authority, der.status());
+    return Unavailable(fmt::format("the certificate of authority '{}'", authority));
+  }
+  const StatusOr<CertificateParts> parts = ReadCertificate(*der);
+  if (!parts.ok()) {
+    LogUnreadable("certificate_unreadable", authority, parts.status());
+    return Unavailable(fmt::format("the certificate of authority '{}'", authority));
+  }
+  return Serve(Publish(*der, "application/pkix-cert", parts->not_before, parts->not_after), request);
+}
+
+HttpResponse Repository::ServeCrl(const std::string& authority, const HttpRequest& request) {
+  const std::shared_ptr<const Publication> publication = Refresh(authority, crls_.at(authority));
+  if (publication == nullptr) return Unavailable(fmt::format("the CRL of authority '{}'", authority));
+  return Serve(*publication, request);
+}
+
+std::shared_ptr<const Repository::Publication> Repository::Refresh(const std::string& authority, LatestCrl& latest) {
+  std::unique_lock lock(latest.mutex);
+  const Time now = clock_.Now();
+  if (now >= latest.asked && now < latest.asked + kAskAgain) return latest.publication;
+  latest.asked = now;
+  // Whoever comes while the store is read is served what there is; without anything yet, he waits for the lock.
+  if (latest.publication != nullptr) lock.unlock();
+  StatusOr<CrlRecord> record = content_.crl(authority);
+  if (record.ok() && record->crl.empty())
+    record = Error(
+        Code::kInternal, reason::kStoreCorrupt,
+        fmt::format("cannot publish CRL {} of authority '{}': the store holds no octets of it; generate a new one",
+                    record->number, authority));
+  std::shared_ptr<const Publication> publication;
+  if (record.ok()) {
+    publication = std::make_shared<const Publication>(
+        Publish(record->crl, "application/pkix-crl", record->this_update, record->next_update));
+  } else {
+    LogUnreadable("crl_unreadable", authority, record.status());
+  }
+  if (!lock.owns_lock()) lock.lock();
+  if (publication != nullptr && (latest.publication == nullptr || record->number > latest.number)) {
+    latest.publication = publication;
+    latest.number = record->number;
+  }
+  return latest.publication;
+}
+
+HttpResponse Repository::ServeReadiness() const {
+  nlohmann::ordered_json body = {{"ready", true}, {"checks", nlohmann::ordered_json::array()}};
+  for (const Check& check : content_.checks()) {
+    nlohmann::ordered_json entry = {{"name", check.name}, {"ok", check.status.ok()}};
+    if (!check.status.ok()) {
+      entry.update(log::Describe(check.status));
+      body["ready"] = false;
+    }
+    body["checks"].push_back(entry);
+  }
+  // Octets that are not UTF-8 are replaced, as in the log: this page must never throw.
+  HttpResponse response = TextResponse(
+      body["ready"] ? 200 : 503, body.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  response.content_type = "application/json";
+  return response;
+}
+
+Repository::Publication Repository::Publish(ByteView der, const std::string& content_type, Time modified, Time next) {
+  return {.der = std::make_shared<const std::string>(ToString(der)),
+          .content_type = content_type,
+          .entity_tag = fmt::format("\"{}\"", Hex(Sha256(der)).substr(0, 32)),
+          .modified = modified,
+          .next = next};
+}
+
+HttpResponse Repository::Serve(const Publication& publication, const HttpRequest& request) const {
+  const Time now = clock_.Now();
+  const int64_t max_age = absl::ToInt64Seconds(std::clamp(publication.next - now, absl::ZeroDuration(), kMaxAge));
+  HttpResponse response;
+  response.headers = {{"ETag", publication.entity_tag},
+                      {"Expires", HttpDate(now + absl::Seconds(max_age))},
+                      {"Cache-Control", fmt::format("public, max-age={}, must-revalidate, no-transform", max_age)}};
+  if (now >= publication.modified + kSettled) {
+    response.headers.emplace_back("Last-Modified", HttpDate(publication.modified));
+  }
+  if (IsUnmodified(request, publication.entity_tag, publication.modified)) {
+    response.status = 304;
+  } else {
+    response.content_type = publication.content_type;
+    response.body = publication.der;
+  }
+  return response;
+}
+
+}  // namespace hallmark

@@ -1,0 +1,77 @@
+// The repository of what relying parties need (RFC 5280 4.2.1.13, 4.2.2.1; RFC 2585), and the service's own pages:
+//
+//   GET /aia/<authority>.cer  the authority's certificate, DER     GET /healthz  200 while the process is alive
+//   GET /crl/<authority>.crl  its latest CRL, DER                  GET /readyz   200 when all checks pass, else 503
+//                                                                  GET /metrics  for Prometheus
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "http/message.h"
+#include "http/metrics.h"
+#include "store/records.h"
+
+namespace hallmark {
+
+// One thing that must be well for the service to be ready, by name.
+struct Check {
+  std::string name;
+  Status status;
+};
+
+// Where the repository's content comes from. Called by several threads at once; authorities are only those known.
+struct RepositoryContent {
+  std::function<StatusOr<Bytes>(const std::string& authority)> certificate;  // DER
+  std::function<StatusOr<CrlRecord>(const std::string& authority)> crl;      // the latest
+  std::function<std::vector<Check>()> checks;
+};
+
+// Thread-safe. A CRL is asked for at most once a second, whatever clients do, and the last one stays in memory: it is
+// served while the store is away, and nothing with a lower number is ever served after it. What there is not yet or
+// cannot be read is answered 503 with Retry-After, never with an empty 200.
+class Repository {
+ public:
+  // `authorities`: the names that are known. `clock` and `metrics` outlive the repository.
+  Repository(const std::vector<std::string>& authorities, RepositoryContent content, const Clock& clock,
+             Metrics& metrics);
+
+  // The HttpHandler.
+  HttpResponse Handle(const HttpRequest& request);
+
+ private:
+  // Something published, and what its response's header fields need.
+  struct Publication {
+    std::shared_ptr<const std::string> der;
+    std::string content_type;
+    std::string entity_tag;
+    Time modified;
+    Time next;  // when there may be another at the latest
+  };
+  struct LatestCrl {
+    std::mutex mutex;
+    Time asked = absl::InfinitePast();
+    uint64_t number = 0;
+    std::shared_ptr<const Publication> publication;  // null: none was ever read
+  };
+
+  HttpResponse ServeCertificate(const std::string& authority, const HttpRequest& request);
+  HttpResponse ServeCrl(const std::string& authority, const HttpRequest& request);
+  HttpResponse ServeReadiness() const;
+  std::shared_ptr<const Publication> Refresh(const std::string& authority, LatestCrl& latest);
+  static Publication Publish(ByteView der, const std::string& content_type, Time modified, Time next);
+  HttpResponse Serve(const Publication& publication, const HttpRequest& request) const;
+
+  const RepositoryContent content_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  std::map<std::string, LatestCrl> crls_;  // a place for each known authority
+};
+
+}  // namespace hallmark

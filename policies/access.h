@@ -1,0 +1,71 @@
+// Who may call what. A caller is who its certificate says; its rights come from roles.yaml and from nowhere else; what
+// is not granted is refused.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+namespace hallmark {
+
+// Who asks: the URI SAN of a certificate that our access authority issued, hallmark://<realm>/<role>/<name>.
+struct Caller {
+  std::string uri;
+  std::string realm;
+  std::string role;  // "station", "operator", "auditor"
+  std::string name;
+  std::string authority;  // which issued its certificate
+  Bytes serial;           // of its certificate
+};
+
+// Reads a caller's URI. kUnauthenticated (CALLER_UNAUTHENTICATED) when it is not hallmark://realm/role/name with
+// lower-case letters, digits, dots and dashes in each part.
+StatusOr<Caller> ParseCallerUri(const std::string& uri);
+
+// What a call touches; an empty field: not a matter of this call.
+struct Resource {
+  std::string authority;
+  std::string profile;
+  std::string owner;  // URI of the caller who asked for the certificate at hand
+};
+
+// The permissions that roles.yaml may grant. The names are those of the file.
+namespace permission {
+inline constexpr char kIssue[] = "certificates.issue";
+inline constexpr char kGetCertificate[] = "certificates.get";
+inline constexpr char kListCertificates[] = "certificates.list";
+inline constexpr char kRevoke[] = "certificates.revoke";
+inline constexpr char kGetAuthority[] = "authorities.get";
+inline constexpr char kGetCrl[] = "crls.get";
+inline constexpr char kGenerateCrl[] = "crls.generate";
+}  // namespace permission
+
+// One line of a role: these permissions, on these authorities and profiles ("*" is any), for the caller's own
+// certificates only if `own`.
+struct Grant {
+  std::vector<std::string> permissions;
+  std::vector<std::string> authorities;
+  std::vector<std::string> profiles;
+  bool own = false;
+};
+
+// The roles of an instance. Immutable, hence thread-safe.
+class Access {
+ public:
+  explicit Access(std::map<std::string, std::vector<Grant>> roles) : roles_(std::move(roles)) {}
+
+  // OK when a grant of the caller's role covers `permission` on `resource`. kPermissionDenied (PERMISSION_DENIED)
+  // otherwise; the message names what is missing and nothing about what exists.
+  Status Check(const Caller& caller, std::string_view permission, const Resource& resource) const;
+
+  const std::map<std::string, std::vector<Grant>>& roles() const { return roles_; }
+
+ private:
+  std::map<std::string, std::vector<Grant>> roles_;
+};
+
+}  // namespace hallmark

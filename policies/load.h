@@ -1,0 +1,24 @@
+// Profiles and roles from YAML files, strictly: an unknown field, a wrong type or a conflict is refused with file, line
+// and field (kInvalidArgument, CONFIGURATION_INVALID).
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "policies/access.h"
+#include "policies/profile.h"
+
+namespace hallmark {
+
+// Reads each *.yaml of `directory`; a profile's name is its file's. "{realm}" in a pattern or a fixed value becomes
+// `realm`.
+StatusOr<ProfileMap> LoadProfiles(const std::filesystem::path& directory, const std::string& realm);
+
+// The same for one profile's text; `file` is for errors.
+StatusOr<Profile> ParseProfile(const std::string& name, const std::string& file, const std::string& text,
+                               const std::string& realm);
+
+StatusOr<Access> LoadAccess(const std::filesystem::path& file);
+StatusOr<Access> ParseAccess(const std::string& file, const std::string& text);
+
+}  // namespace hallmark

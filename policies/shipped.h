@@ -1,0 +1,15 @@
+// The profiles and roles that ship with Hallmark, as the build embedded policies/: what `hallmark init` starts from.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace hallmark {
+
+struct ShippedPolicy {
+  std::string_view path;  // "roles.yaml", "profiles/device.yaml"
+  std::string_view text;
+};
+const std::vector<ShippedPolicy>& ShippedPolicies();
+
+}  // namespace hallmark

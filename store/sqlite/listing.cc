@@ -1,0 +1,118 @@
+#include "store/sqlite/listing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/reason.h"
+#include "store/sqlite/certificates.h"
+
+namespace hallmark::sqlite {
+namespace {
+
+constexpr int kLargestPage = 1000;
+constexpr size_t kHalfToken = 8;  // octets of the position, and of the filter's hash
+
+void AppendInteger(Bytes& to, uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8) to.push_back(static_cast<uint8_t>(value >> shift));
+}
+
+// What tells one filter from another: each field with its length before it.
+Bytes FilterHash(const CertificateFilter& filter) {
+  Bytes input;
+  for (const std::string& field : {filter.authority, filter.profile, filter.subject, filter.caller,
+                                   filter.spki.has_value() ? Hex(*filter.spki) : std::string()}) {
+    AppendInteger(input, field.size());
+    Append(input, AsBytes(field));
+  }
+  input.push_back(filter.revoked.has_value() ? *filter.revoked : 2);
+  const Digest digest = Sha256(input);
+  return Bytes(digest.begin(), digest.begin() + kHalfToken);
+}
+
+// A token is the leaf index of the page's last certificate, and the filter's hash.
+std::string MakeToken(uint64_t last, const CertificateFilter& filter) {
+  Bytes token;
+  AppendInteger(token, last);
+  Append(token, FilterHash(filter));
+  return Hex(token);
+}
+
+// The leaf index after which the page starts; -1: from the beginning.
+StatusOr<int64_t> ParseToken(const std::string& token, const CertificateFilter& filter) {
+  if (token.empty()) return -1;
+  const StatusOr<Bytes> octets = FromHex(token);
+  if (!octets.ok() || octets->size() != 2 * kHalfToken || (*octets)[0] > 0x7f) {
+    return FieldError(reason::kRequestInvalid, "page_token",
+                      "not a token that a listing returned; start again without a token");
+  }
+  if (!Equal(ByteView(*octets).subspan(kHalfToken), FilterHash(filter))) {
+    return FieldError(reason::kRequestInvalid, "page_token",
+                      "belongs to a listing with another filter; repeat that filter or start again without a token");
+  }
+  int64_t last = 0;
+  for (size_t i = 0; i < kHalfToken; ++i) last = last << 8 | (*octets)[i];
+  return last;
+}
+
+// The index of the field that selects best: SQLite has no statistics to choose by.
+const char* IndexFor(const CertificateFilter& filter) {
+  if (filter.spki.has_value()) return "certificates_by_spki";
+  if (!filter.subject.empty()) return "certificates_by_subject";
+  if (filter.revoked == true) return "certificates_revoked";
+  if (!filter.caller.empty()) return "certificates_by_caller";
+  if (!filter.profile.empty()) return "certificates_by_profile";
+  if (!filter.authority.empty()) return "certificates_by_authority";
+  return "certificates_by_leaf";
+}
+
+// A SELECT and what is bound in it.
+struct Selection {
+  std::string sql;
+  std::vector<Value> values;
+};
+
+// `filter` must outlive the selection.
+Selection SelectPage(const CertificateFilter& filter, int64_t after, int64_t limit) {
+  Selection selection{fmt::format("SELECT {} FROM certificates INDEXED BY {} WHERE leaf_index > ?1",
+                                  CertificateColumns(), IndexFor(filter)),
+                      {after}};
+  const auto require = [&selection](const char* column, Value value) {
+    selection.values.push_back(value);
+    selection.sql += fmt::format(" AND {} = ?{}", column, selection.values.size());
+  };
+  if (!filter.authority.empty()) require("authority", filter.authority);
+  if (!filter.profile.empty()) require("profile", filter.profile);
+  if (!filter.subject.empty()) require("subject", filter.subject);
+  if (!filter.caller.empty()) require("caller", filter.caller);
+  if (filter.spki.has_value()) require("spki", ByteView(*filter.spki));
+  if (filter.revoked.has_value())
+    selection.sql += *filter.revoked ? " AND revoked IS NOT NULL" : " AND revoked IS NULL";
+  selection.values.push_back(limit);
+  selection.sql += fmt::format(" ORDER BY leaf_index LIMIT ?{}", selection.values.size());
+  return selection;
+}
+
+}  // namespace
+
+StatusOr<Page<CertificateRecord>> ListCertificates(Connection& connection, const CertificateFilter& filter,
+                                                   int page_size, const std::string& page_token) {
+  if (page_size < 1 || page_size > kLargestPage) {
+    return FieldError(reason::kRequestInvalid, "page_size", fmt::format("{} is not in 1..{}", page_size, kLargestPage));
+  }
+  ASSIGN_OR_RETURN(const int64_t after, ParseToken(page_token, filter));
+  // One more row than asked for tells whether there is a further page.
+  const Selection selection = SelectPage(filter, after, int64_t{page_size} + 1);
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(selection.sql, selection.values));
+  Page<CertificateRecord> page;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return page;
+    if (page.items.size() == static_cast<size_t>(page_size)) break;
+    page.items.push_back(ReadCertificate(rows));
+  }
+  page.next_page_token = MakeToken(page.items.back().leaf_index, filter);
+  return page;
+}
+
+}  // namespace hallmark::sqlite

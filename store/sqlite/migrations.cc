@@ -1,0 +1,174 @@
+#include "store/sqlite/migrations.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/reason.h"
+
+namespace hallmark::sqlite {
+namespace {
+
+// "Hllm": tells file(1) and us whose database it is.
+constexpr int kApplicationId = 0x486c6c6d;
+
+struct Migration {
+  int version;  // of the schema after it; PRAGMA user_version
+  const char* sql;
+};
+
+// A step that has been released is never changed; a change of the schema is a new step. Instants are Unix seconds.
+constexpr std::array kMigrations = {
+    Migration{1, R"sql(
+CREATE TABLE authorities (
+  id INTEGER PRIMARY KEY,
+  authority TEXT NOT NULL UNIQUE,
+  parent TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+  profile TEXT NOT NULL,
+  key_uri TEXT NOT NULL,
+  certificate BLOB NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+
+-- An authority's revocations so far, and the last CRL number that was allotted.
+CREATE TABLE counters (
+  authority TEXT PRIMARY KEY,
+  revocations INTEGER NOT NULL DEFAULT 0,
+  crl_number INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ledger (
+  leaf_index INTEGER PRIMARY KEY CHECK (leaf_index >= 0),
+  time INTEGER NOT NULL,
+  leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32),
+  entry TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER ledger_keeps_its_leaves BEFORE DELETE ON ledger
+BEGIN SELECT raise(ABORT, 'the ledger only grows'); END;
+CREATE TRIGGER ledger_keeps_its_entries BEFORE UPDATE ON ledger
+BEGIN SELECT raise(ABORT, 'the ledger only grows'); END;
+
+-- The Merkle tree hash of all leaves, written with the last of them.
+CREATE TABLE ledger_head (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  size INTEGER NOT NULL,
+  root BLOB NOT NULL CHECK (length(root) = 32)
+) STRICT;
+INSERT INTO ledger_head VALUES (1, 0, X'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+
+-- What a check of health overwrites.
+CREATE TABLE health (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  filler BLOB NOT NULL
+) STRICT;
+INSERT INTO health VALUES (1, x'');
+
+-- A row begins as an intent, with a draft, and becomes a certificate, which contains the draft: one row for both, so
+-- that the two UNIQUE constraints hold over everything that was ever intended.
+CREATE TABLE certificates (
+  id INTEGER PRIMARY KEY,
+  caller TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  request_digest BLOB NOT NULL CHECK (length(request_digest) = 32),
+  authority TEXT NOT NULL,
+  profile TEXT NOT NULL,
+  serial BLOB NOT NULL CHECK (length(serial) BETWEEN 1 AND 20),
+  subject TEXT NOT NULL,
+  spki BLOB NOT NULL CHECK (length(spki) = 32),
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  intended INTEGER NOT NULL,
+  leaf_index INTEGER REFERENCES ledger,
+  issued INTEGER,
+  revoked INTEGER,
+  revocation_reason INTEGER,
+  revoked_by TEXT,
+  draft BLOB,
+  certificate BLOB,
+  UNIQUE (caller, request_id),
+  UNIQUE (authority, serial),
+  CHECK ((draft IS NULL) = (certificate IS NOT NULL)),
+  CHECK ((certificate IS NULL) = (leaf_index IS NULL) AND (certificate IS NULL) = (issued IS NULL)),
+  CHECK ((revoked IS NULL) = (revocation_reason IS NULL) AND (revoked IS NULL) = (revoked_by IS NULL)),
+  CHECK (revoked IS NULL OR certificate IS NOT NULL)
+) STRICT;
+CREATE INDEX certificates_intended ON certificates (id) WHERE certificate IS NULL;
+CREATE UNIQUE INDEX certificates_by_leaf ON certificates (leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_by_authority ON certificates (authority, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_by_profile ON certificates (profile, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_by_caller ON certificates (caller, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_by_subject ON certificates (subject, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_by_spki ON certificates (spki, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE INDEX certificates_revoked ON certificates (leaf_index) WHERE revoked IS NOT NULL;
+-- All that a CRL needs, in its order.
+CREATE INDEX certificates_for_crl ON certificates (authority, serial, not_after, revoked, revocation_reason)
+  WHERE revoked IS NOT NULL;
+CREATE TRIGGER certificates_are_kept BEFORE DELETE ON certificates
+BEGIN SELECT raise(ABORT, 'what was intended is kept'); END;
+CREATE TRIGGER certificates_do_not_change BEFORE UPDATE OF certificate ON certificates WHEN OLD.certificate IS NOT NULL
+BEGIN SELECT raise(ABORT, 'a recorded certificate does not change'); END;
+
+CREATE TABLE crls (
+  authority TEXT NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),
+  this_update INTEGER NOT NULL,
+  next_update INTEGER NOT NULL,
+  revocation_count INTEGER NOT NULL,
+  signed INTEGER NOT NULL DEFAULT 0 CHECK (signed IN (0, 1)),
+  crl BLOB NOT NULL,
+  PRIMARY KEY (authority, number)
+) STRICT;
+CREATE INDEX crls_signed ON crls (authority, number) WHERE signed = 1;
+)sql"},
+};
+
+Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }
+
+Status CheckPages(Connection& connection) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query("PRAGMA quick_check(1)"));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  const std::string verdict = found ? rows.Text(0) : "no verdict";
+  if (verdict == "ok") return absl::OkStatus();
+  return Corrupt(fmt::format("the database is damaged ({}); nothing was changed, restore it from a backup", verdict));
+}
+
+Status Apply(Connection& connection, const Migration& migration) {
+  RETURN_IF_ERROR(connection.Execute("BEGIN IMMEDIATE"));
+  Status status = connection.ExecuteScript(migration.sql);
+  const std::string mark =
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT", kApplicationId, migration.version);
+  if (status.ok()) status = connection.ExecuteScript(mark.c_str());
+  if (!status.ok() && connection.in_transaction()) connection.Execute("ROLLBACK").IgnoreError();  // closing does it too
+  return Annotate(status, fmt::format("cannot bring the database to schema {}", migration.version));
+}
+
+}  // namespace
+
+Status CheckDatabase(Connection& connection) {
+  ASSIGN_OR_RETURN(const int64_t application, connection.QueryInteger("PRAGMA application_id"));
+  ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const int64_t objects, connection.QueryInteger("SELECT count(*) FROM sqlite_schema"));
+  if (application == 0 && version == 0 && objects == 0) return absl::OkStatus();
+  if (application != kApplicationId) {
+    return Corrupt("the file is a database of another program; nothing was changed, configure another path");
+  }
+  constexpr int kNewest = kMigrations.back().version;
+  if (version > kNewest) {
+    return Error(Code::kFailedPrecondition, reason::kStoreNewerSchema,
+                 fmt::format("the database has schema {}, this Hallmark knows schemas up to {}; nothing was changed, "
+                             "start the newer Hallmark again or restore the backup made before it",
+                             version, kNewest));
+  }
+  return CheckPages(connection);
+}
+
+Status Migrate(Connection& connection) {
+  ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
+  for (const Migration& migration : kMigrations) {
+    if (migration.version > version) RETURN_IF_ERROR(Apply(connection, migration));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hallmark::sqlite

@@ -1,0 +1,204 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/reason.h"
+#include "store/sqlite/authorities.h"
+#include "store/sqlite/certificates.h"
+#include "store/sqlite/crls.h"
+#include "store/sqlite/database_file.h"
+#include "store/sqlite/group_commit.h"
+#include "store/sqlite/listing.h"
+#include "store/sqlite/migrations.h"
+#include "store/sqlite/readers.h"
+
+namespace hallmark {
+namespace {
+
+using sqlite::Connection;
+using sqlite::Transaction;
+
+template <class T>
+const Status& StatusOf(const StatusOr<T>& result) {
+  return result.status();
+}
+const Status& StatusOf(const Status& status) { return status; }
+
+// The contract's methods, each one mutation of a group commit or one read on a connection of its own.
+class SqliteStore : public Store {
+ public:
+  SqliteStore(sqlite::DatabaseFile file, Connection writer, MerkleFrontier ledger, std::vector<Connection> readers)
+      : file_(std::move(file)), writer_(std::move(writer), std::move(ledger)), readers_(std::move(readers)) {}
+
+  Status AddAuthority(const AuthorityRecord& authority, const std::string& ledger_entry) override {
+    return Mutate("cannot add an authority",
+                  [&](Transaction& transaction) { return sqlite::AddAuthority(transaction, authority, ledger_entry); });
+  }
+
+  StatusOr<std::vector<AuthorityRecord>> ListAuthorities() override {
+    return Read("cannot list the authorities", sqlite::ListAuthorities);
+  }
+
+  StatusOr<std::optional<Intended>> FindRequest(const std::string& caller, const std::string& request_id,
+                                                const Digest& request_digest) override {
+    return Read("cannot look a request up", [&](Connection& connection) {
+      return sqlite::FindRequest(connection, caller, request_id, request_digest);
+    });
+  }
+
+  StatusOr<Intended> Intend(const Intent& intent) override {
+    return Mutate("cannot record an intent",
+                  [&](Transaction& transaction) { return sqlite::Intend(transaction, intent); });
+  }
+
+  StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
+                                     const std::string& ledger_entry) override {
+    return Mutate("cannot record a certificate", [&](Transaction& transaction) {
+      return sqlite::Record(transaction, intent, certificate, issued, ledger_entry);
+    });
+  }
+
+  StatusOr<std::vector<Intent>> OpenIntents() override {
+    return Read("cannot list the open intents", sqlite::OpenIntents);
+  }
+
+  StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) override {
+    return Read("cannot look a certificate up",
+                [&](Connection& connection) { return sqlite::GetCertificate(connection, authority, serial); });
+  }
+
+  StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
+                                                     const std::string& page_token) override {
+    return Read("cannot list certificates", [&](Connection& connection) {
+      return sqlite::ListCertificates(connection, filter, page_size, page_token);
+    });
+  }
+
+  StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
+                                     const std::string& ledger_entry) override {
+    return Mutate("cannot revoke a certificate", [&](Transaction& transaction) {
+      return sqlite::Revoke(transaction, authority, serial, revocation, ledger_entry);
+    });
+  }
+
+  StatusOr<uint64_t> RevocationCount(const std::string& authority) override {
+    return Read("cannot count the revocations",
+                [&](Connection& connection) { return sqlite::RevocationCount(connection, authority); });
+  }
+
+  StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
+                                    const std::function<void(const RevokedCertificate&)>& visit) override {
+    return Read("cannot list the revoked certificates", [&](Connection& connection) {
+      return sqlite::ForEachRevoked(connection, authority, expires_from, visit);
+    });
+  }
+
+  StatusOr<uint64_t> NextCrlNumber(const std::string& authority) override {
+    return Mutate("cannot allot a CRL number",
+                  [&](Transaction& transaction) { return sqlite::NextCrlNumber(transaction, authority); });
+  }
+
+  Status IntendCrl(const CrlRecord& crl) override {
+    return Mutate("cannot record an intended CRL",
+                  [&](Transaction& transaction) { return sqlite::IntendCrl(transaction, crl); });
+  }
+
+  Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl,
+                   const std::string& ledger_entry) override {
+    return Mutate("cannot record a CRL", [&](Transaction& transaction) {
+      return sqlite::RecordCrl(transaction, authority, number, crl, ledger_entry);
+    });
+  }
+
+  StatusOr<CrlRecord> LatestCrl(const std::string& authority) override {
+    return Read("cannot look the latest CRL up",
+                [&](Connection& connection) { return sqlite::LatestCrl(connection, authority); });
+  }
+
+  StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
+    return Mutate("cannot append to the ledger",
+                  [&](Transaction& transaction) { return sqlite::AppendLeaf(transaction, entry, time); });
+  }
+
+  StatusOr<LedgerHead> GetLedgerHead() override { return Read("cannot read the ledger's head", sqlite::ReadHead); }
+
+  StatusOr<std::vector<LedgerEntry>> ListEntries(uint64_t start, size_t count) override {
+    return Read("cannot list the ledger",
+                [&](Connection& connection) { return sqlite::ReadEntries(connection, start, count); });
+  }
+
+  Status Check() override {
+    // New octets, for only a change reaches the disk, and at least as many pages as an issuance writes.
+    return Mutate("the store takes no mutations", [](Transaction& transaction) {
+      return transaction.connection.Execute("UPDATE health SET filler = randomblob(65536)");
+    });
+  }
+
+ private:
+  template <class Mutation>
+  auto Mutate(const char* attempt, const Mutation& mutation) -> decltype(mutation(std::declval<Transaction&>())) {
+    std::optional<decltype(mutation(std::declval<Transaction&>()))> result;
+    const Status status = writer_.Run([&](Transaction& transaction) {
+      result = mutation(transaction);
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return Annotate(status, attempt);
+    return *std::move(result);
+  }
+
+  template <class Reading>
+  auto Read(const char* attempt, const Reading& reading) -> decltype(reading(std::declval<Connection&>())) {
+    auto result = readers_.Run(reading);
+    if (!result.ok()) return Annotate(result.status(), attempt);
+    return result;
+  }
+
+  sqlite::DatabaseFile file_;  // claimed until the connections below are closed
+  sqlite::GroupCommit writer_;
+  sqlite::Readers readers_;  // closed before the writer, whose closing then empties the write-ahead log
+};
+
+Status UseWriteAheadLog(Connection& connection) {
+  ASSIGN_OR_RETURN(sqlite::Rows rows, connection.Query("PRAGMA journal_mode = WAL"));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  if (found && rows.Text(0) == "wal") return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kFileUnreadable,
+               "the file system allows no write-ahead log, which needs shared memory; use a local disk");
+}
+
+StatusOr<std::unique_ptr<Store>> Open(const SqliteOptions& options) {
+  ASSIGN_OR_RETURN(sqlite::DatabaseFile file, sqlite::DatabaseFile::Claim(options.path));
+  {
+    ASSIGN_OR_RETURN(Connection connection, Connection::Open(file.path(), Connection::Access::kReadOnly));
+    RETURN_IF_ERROR(sqlite::CheckDatabase(connection));
+  }
+  ASSIGN_OR_RETURN(Connection writer, Connection::Open(file.path(), Connection::Access::kReadWrite));
+  RETURN_IF_ERROR(UseWriteAheadLog(writer));
+  RETURN_IF_ERROR(sqlite::Migrate(writer));
+  // A log left by a crash may be in the kernel's memory only, if a flush of it failed: write it out before it counts.
+  RETURN_IF_ERROR(writer.CheckpointAndTruncate());
+  ASSIGN_OR_RETURN(MerkleFrontier ledger, sqlite::LoadLedger(writer));
+  std::vector<Connection> readers;
+  for (int i = 0; i < options.read_connections; ++i) {
+    ASSIGN_OR_RETURN(Connection reader, Connection::Open(file.path(), Connection::Access::kReadOnly));
+    readers.push_back(std::move(reader));
+  }
+  return std::make_unique<SqliteStore>(std::move(file), std::move(writer), std::move(ledger), std::move(readers));
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& options) {
+  if (options.read_connections < 1) {
+    return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
+                 fmt::format("the store of {} has {} read connections; it needs one at least", options.path.string(),
+                             options.read_connections));
+  }
+  StatusOr<std::unique_ptr<Store>> store = Open(options);
+  if (store.ok()) return store;
+  return Annotate(store.status(), fmt::format("cannot open the store {}", options.path.string()));
+}
+
+}  // namespace hallmark

@@ -1,0 +1,115 @@
+// The store: what Hallmark must never forget. This comment is the contract; tests/store_contract_test.cc holds every
+// implementation to it.
+//
+// Durability. A mutation that returns OK is on the disk: neither kill -9 nor a power cut undoes it. A mutation that
+// returns an error has changed nothing, with one exception: after kUnavailable from a lost connection its outcome is
+// unknown, and the caller finds out by asking again (every mutation may be repeated).
+// Atomicity. Each mutation happens whole or not at all. A ledger leaf is appended in the mutation that it witnesses.
+// Isolation. Mutations are serializable, also between processes: uniqueness is the database's, not a mutex's. A read
+// sees every mutation that returned before the read began.
+// Group commit. Mutations that wait at the same time share one transaction and one flush; each is answered only after
+// that commit, and a mutation that fails does not disturb its neighbours.
+// Threads. Every method may be called from any thread; mutations block until they are durable.
+// Errors. kUnavailable (STORE_UNAVAILABLE, with a retry delay): the database is away, full or busy. kDataLoss
+// (STORE_CORRUPT): it is damaged, stop. kNotFound, kAlreadyExists: as each method says, with the reason of its room.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "store/records.h"
+
+namespace hallmark {
+
+// What Intend found or made.
+struct Intended {
+  Intent intent;                                 // on record; its draft is the one to seal
+  std::optional<CertificateRecord> certificate;  // already answered: give this, sign nothing
+};
+
+// A page of a listing. Tokens are opaque, stay valid while rows are added, and belong to one filter.
+template <class T>
+struct Page {
+  std::vector<T> items;
+  std::string next_page_token;  // empty on the last page
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // --- Authorities.
+
+  // kAlreadyExists (AUTHORITY_EXISTS) when the name is taken. Appends `ledger_entry`.
+  virtual Status AddAuthority(const AuthorityRecord& authority, const std::string& ledger_entry) = 0;
+  // In the order in which they were added.
+  virtual StatusOr<std::vector<AuthorityRecord>> ListAuthorities() = 0;
+
+  // --- Issuance.
+
+  // The earlier request of this caller with this id, if any: kAlreadyExists (REQUEST_ID_REUSED) when its digest is
+  // another. nullopt: never seen. A look-up only; Intend decides.
+  virtual StatusOr<std::optional<Intended>> FindRequest(const std::string& caller, const std::string& request_id,
+                                                        const Digest& request_digest) = 0;
+
+  // Makes `intent` durable, or finds the earlier one of the same caller and request id: then `intent` is dropped and
+  // the earlier one is returned, with its certificate once there is one. kAlreadyExists (REQUEST_ID_REUSED): same id,
+  // other digest. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial; draw another.
+  virtual StatusOr<Intended> Intend(const Intent& intent) = 0;
+
+  // Makes the sealed certificate of a recorded intent durable, closes the intent and appends `ledger_entry`, in one
+  // transaction. Of several calls for one intent the first wins, and all return what the first one recorded.
+  // kNotFound: there is no such intent (a defect of the caller).
+  virtual StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
+                                             const std::string& ledger_entry) = 0;
+
+  // The intents that have no certificate yet, oldest first: what recovery at start finishes.
+  virtual StatusOr<std::vector<Intent>> OpenIntents() = 0;
+
+  // kNotFound (CERTIFICATE_UNKNOWN).
+  virtual StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) = 0;
+  // In the order of issuance. kInvalidArgument: `page_token` is not one of ours, or page_size is not in 1..1000.
+  virtual StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
+                                                             const std::string& page_token) = 0;
+
+  // --- Revocation.
+
+  // Revokes a certificate and appends `ledger_entry`. Idempotent: a certificate that is revoked already keeps its
+  // first revocation, which is returned in the record, and the ledger stays as it is. kNotFound (CERTIFICATE_UNKNOWN).
+  virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
+                                             const std::string& ledger_entry) = 0;
+
+  // How many changes of revocation the authority has seen: grows by one with each, never falls.
+  virtual StatusOr<uint64_t> RevocationCount(const std::string& authority) = 0;
+
+  // Calls `visit` for each revoked certificate of the authority with not_after >= `expires_from`, in the order of
+  // their serial numbers, without holding all in memory. `visit` must not call the store. Returns the
+  // RevocationCount of the same snapshot.
+  virtual StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
+                                            const std::function<void(const RevokedCertificate&)>& visit) = 0;
+
+  // Allots the next CRL number of the authority: 1, 2, 3..., each once, over crashes and restarts.
+  virtual StatusOr<uint64_t> NextCrlNumber(const std::string& authority) = 0;
+  // Makes the unsigned list durable before it is signed; its number must have been allotted and not been intended.
+  virtual Status IntendCrl(const CrlRecord& crl) = 0;
+  // Replaces the intended list's octets by the signed ones and appends `ledger_entry`. kNotFound: never intended.
+  virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl, const std::string& ledger_entry) = 0;
+  // The signed list with the highest number. kNotFound (CRL_UNKNOWN).
+  virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority) = 0;
+
+  // --- The ledger.
+
+  // Appends an entry that witnesses no row of its own (a configuration, a start). Returns its index.
+  virtual StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) = 0;
+  virtual StatusOr<LedgerHead> GetLedgerHead() = 0;
+  // At most `count` entries from index `start` on.
+  virtual StatusOr<std::vector<LedgerEntry>> ListEntries(uint64_t start, size_t count) = 0;
+
+  // --- Health. OK when a mutation would work now.
+  virtual Status Check() = 0;
+};
+
+}  // namespace hallmark

@@ -1,0 +1,133 @@
+// A whole certificate authority for tests: root, devices and access, founded as `hallmark init` founds them, over a
+// real SQLite store, with software keys and a clock that the test turns. It starts an hour ago, so that outside judges,
+// which look at the real clock, find its certificates and lists valid.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "base/log.h"
+#include "ca/authority.h"
+#include "ca/hierarchy.h"
+#include "policies/load.h"
+#include "store/sqlite/sqlite_store.h"
+#include "tests/csr_builder.h"
+#include "tests/software_signer.h"
+#include "tests/temporary_directory.h"
+
+namespace hallmark::testing {
+
+class TestClock : public Clock {
+ public:
+  Time Now() const override { return now; }
+  Time now = TruncateToSecond(absl::Now()) - absl::Hours(1);
+};
+
+// Counts what is signed, and fails when told to.
+class CountingSigner : public Signer {
+ public:
+  CountingSigner(SignatureAlgorithm algorithm, ssl::EvpKey key, int& count, Status& failure)
+      : signer_(algorithm, std::move(key)), count_(count), failure_(failure) {}
+  ByteView public_key() const override { return signer_.public_key(); }
+  SignatureAlgorithm algorithm() const override { return signer_.algorithm(); }
+  StatusOr<Bytes> Sign(ByteView tbs, Time deadline) const override {
+    RETURN_IF_ERROR(failure_);
+    ++count_;
+    return signer_.Sign(tbs, deadline);
+  }
+
+ private:
+  SoftwareSigner signer_;
+  int& count_;
+  Status& failure_;
+};
+
+class House {
+ public:
+  explicit House(SignatureAlgorithm algorithm = SignatureAlgorithm::kEcdsaSha256) : algorithm_(algorithm) {
+    log::Quiet();
+    profiles_ = LoadProfiles(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles", "test").value();
+    Reopen();
+    Found("root", "root", "Test Root", "");
+    Found("devices", "issuing-authority", "Test Devices", "root");
+    Found("access", "issuing-authority", "Test Access", "root");
+  }
+
+  // As after a restart of the service.
+  void Reopen() {
+    authority_.reset();
+    issuers_.clear();
+    store_.reset();
+    store_ = OpenSqliteStore({.path = directory_ / "hallmark.db"}).value();
+    authority_ = std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{
+        .store = *store_, .clock = clock, .access = access_, .profiles = profiles_, .issuers = issuers_, .crl_lifetime = absl::Hours(24 * 7)});
+    LoadAll();
+  }
+
+  CertificateAuthority& authority() { return *authority_; }
+  Store& store() { return *store_; }
+  const Issuer& issuer(const std::string& name) const { return *issuers_.at(name); }
+  const ProfileMap& profiles() const { return profiles_; }
+  const TemporaryDirectory& directory() const { return directory_; }
+  const SoftwareSigner& device_key() const { return device_key_; }
+
+  static Caller CallerOf(const std::string& role, const std::string& name = "one") {
+    return ParseCallerUri("hallmark://test/" + role + "/" + name).value();
+  }
+  Request DeviceRequest(const std::string& request_id, const std::string& device = "device-1") const {
+    CsrBuilder csr(device_key_);
+    csr.subject = EncodeName({{"CN", device}});
+    return {.request_id = request_id, .authority = "devices", .profile = "device", .csr = csr.Build(), .lifetime = std::nullopt};
+  }
+  StatusOr<Issued> Issue(const Request& request, const std::string& role = "station") {
+    return authority_->Issue(CallerOf(role), request, absl::InfiniteFuture());
+  }
+  // A caller's credential, e.g. of station "line-1".
+  Issued Credential(const std::string& role, const std::string& name) {
+    CsrBuilder csr(device_key_);
+    csr.subject = EncodeName({{"CN", name}});
+    const Bytes names = EncodeGeneralNames({{GeneralName::Kind::kUri, "hallmark://test/" + role + "/" + name}}).value();
+    csr.attributes = RequestExtensions({SubjectAltName(names, false)});
+    return Issue({.request_id = "credential:" + role + ":" + name, .authority = "access", .profile = role, .csr = csr.Build(), .lifetime = std::nullopt}, "operator").value();
+  }
+
+  TestClock clock;
+  int signatures = 0;
+  Status signer_failure;
+
+ private:
+  std::shared_ptr<const SigningKey> KeyOf(const std::string& name) {
+    // One key an authority and algorithm for the whole test program: RSA keys take long to generate.
+    static auto& keys = *new std::map<std::pair<SignatureAlgorithm, std::string>, ssl::EvpKey>();
+    ssl::EvpKey& key = keys[{algorithm_, name}];
+    if (key == nullptr) {
+      constexpr size_t kRsaBits = 3072;
+      const char* curve = algorithm_ == SignatureAlgorithm::kEcdsaSha384 ? "P-384" : "P-256";
+      key.reset(SoftwareSigner::IsEcdsa(algorithm_) ? EVP_EC_gen(curve) : EVP_RSA_gen(kRsaBits));
+    }
+    EVP_PKEY_up_ref(key.get());
+    return SigningKey::Create(std::make_unique<CountingSigner>(algorithm_, ssl::EvpKey(key.get()), signatures, signer_failure)).value();
+  }
+  void LoadAll() {
+    issuers_ = LoadIssuers(*store_, profiles_, "http://ca.example", [this](const AuthorityRecord& record) { return StatusOr<std::shared_ptr<const SigningKey>>(KeyOf(record.authority)); }).value();
+  }
+  void Found(const std::string& name, const std::string& profile, const std::string& common_name, const std::string& parent) {
+    const Founding founding{.authority = name, .profile = profile, .subject = {{"O", "Test"}, {"CN", common_name}}, .key_uri = "pkcs11:token=test;object=" + name, .caller = "hallmark://test/operator/one"};
+    const Issuer* issuer = parent.empty() ? nullptr : issuers_.at(parent).get();
+    if (const auto founded = FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer, absl::InfiniteFuture()); !founded.ok()) {
+      throw std::runtime_error(Message(founded.status()));
+    }
+    LoadAll();
+  }
+
+  const SignatureAlgorithm algorithm_;
+  const TemporaryDirectory directory_;
+  const SoftwareSigner device_key_{SignatureAlgorithm::kEcdsaSha256};
+  ProfileMap profiles_;
+  const Access access_ = LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml").value();
+  std::unique_ptr<Store> store_;
+  IssuerMap issuers_;
+  std::unique_ptr<CertificateAuthority> authority_;
+};
+
+}  // namespace hallmark::testing

@@ -1,0 +1,145 @@
+// The laws of the design that can be read off the sources: who includes whom, who sees which C library, who joins a
+// signature to X.509, and how long a file may be.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Source {
+  std::string path;  // from the root
+  std::string room;
+  std::string text;
+};
+
+std::vector<Source> Sources() {
+  const fs::path root = HALLMARK_SOURCE_DIR;
+  std::vector<Source> sources;
+  for (const char* room : {"base", "hsm", "policies", "store", "factory", "ca", "publish", "grpc", "http", "tools"}) {
+    if (!fs::exists(root / room)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root / room)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".h" && extension != ".cc" && extension != ".in") continue;
+      std::ostringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      sources.push_back({fs::relative(entry.path(), root), room, text.str()});
+    }
+  }
+  return sources;
+}
+
+std::vector<std::string> Includes(const Source& source) {
+  static const std::regex kInclude("#include ([<\"][^>\"]+)[>\"]");
+  std::vector<std::string> includes;
+  for (std::sregex_iterator match(source.text.begin(), source.text.end(), kInclude), end; match != end; ++match) includes.push_back((*match)[1]);
+  return includes;
+}
+
+// What each room may include, by the beginning of the name. "*": everything.
+const std::map<std::string, std::vector<std::string>> kArrows = {
+    {"base", {"base/"}},
+    {"hsm", {"base/", "hsm/"}},
+    {"policies", {"base/", "policies/"}},
+    {"store", {"base/", "store/"}},
+    {"factory", {"base/", "store/", "factory/"}},
+    {"ca", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "factory/", "ca/"}},
+    {"publish", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "factory/", "ca/", "publish/"}},
+    {"grpc", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/", "google/rpc/", "grpc/"}},
+    {"http", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/", "http/"}},
+    {"tools", {"*"}},
+};
+
+TEST(LayeringTest, RoomsIncludeOnlyWhatTheyMay) {
+  const std::vector<Source> sources = Sources();
+  ASSERT_GT(sources.size(), 50u);
+  for (const Source& source : sources) {
+    const std::vector<std::string>& allowed = kArrows.at(source.room);
+    for (const std::string& include : Includes(source)) {
+      if (include[0] == '<') continue;
+      const std::string name = include.substr(1);
+      const bool ok = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& prefix) { return prefix == "*" || name.starts_with(prefix); });
+      EXPECT_TRUE(ok) << source.path << " includes " << name;
+    }
+  }
+}
+
+TEST(LayeringTest, EachLibraryIsSeenByItsOwnersOnly) {
+  // A library's headers, and the rooms that may include them.
+  const std::vector<std::pair<std::string, std::set<std::string>>> owners = {
+      {"<p11-kit", {"hsm"}},           {"<pkcs11", {"hsm"}},
+      {"<sqlite3", {"store"}},         {"<libpq", {"store"}},
+      {"<grpc", {"grpc", "tools"}},    {"<google/protobuf", {"grpc", "tools"}},
+      {"<boost/beast", {"http"}},      {"<prometheus", {"http"}},
+      {"<yaml-cpp", {"base"}},         {"<spdlog", {"base"}},
+      {"<openssl", {"base", "hsm", "ca", "store", "tools"}},
+      {"<CLI", {"tools"}},
+  };
+  for (const Source& source : Sources()) {
+    for (const std::string& include : Includes(source)) {
+      for (const auto& [prefix, rooms] : owners) {
+        EXPECT_TRUE(!include.starts_with(prefix) || rooms.contains(source.room)) << source.path << " includes " << include;
+      }
+    }
+  }
+}
+
+TEST(LayeringTest, PoliciesTouchNeitherOpensslNorSocketsNorTheClock) {
+  for (const Source& source : Sources()) {
+    if (source.room != "policies") continue;
+    for (const char* word : {"<openssl", "<sys/socket", "Now()", "getenv", "std::chrono"}) {
+      EXPECT_EQ(source.text.find(word), std::string::npos) << source.path << " mentions " << word;
+    }
+  }
+}
+
+TEST(LayeringTest, OnlySealJoinsASignature) {
+  for (const Source& source : Sources()) {
+    if (source.room == "hsm") continue;
+    static const std::regex kSign("(\\.|->)Sign\\(");
+    EXPECT_TRUE(!std::regex_search(source.text, kSign) || source.path == "ca/draft.cc") << source.path << " signs";
+    for (const char* call : {"X509_sign(", "X509_CRL_sign(", "OCSP_basic_sign("}) {
+      EXPECT_EQ(source.text.find(call), std::string::npos) << source.path << " calls " << call;
+    }
+  }
+}
+
+TEST(LayeringTest, TheWalkIsShortAndInOrder) {
+  const std::vector<Source> sources = Sources();
+  const auto source = std::find_if(sources.begin(), sources.end(), [](const Source& s) { return s.path == "ca/authority.cc"; });
+  ASSERT_NE(source, sources.end());
+  const size_t start = source->text.find("StatusOr<Issued> CertificateAuthority::Issue(");
+  ASSERT_NE(start, std::string::npos);
+  const std::string walk = source->text.substr(start, source->text.find("\n}\n", start) - start);
+  EXPECT_LT(std::count(walk.begin(), walk.end(), '\n'), 40);
+  size_t last = 0;
+  for (const char* step : {"access.Check", "ReadCsr", "Decide(", "Compose(", "LintCertificate(", "store.Intend(", "Finish(issuer, intended"}) {
+    const size_t at = walk.find(step);
+    ASSERT_NE(at, std::string::npos) << step;
+    EXPECT_GT(at, last) << step << " is out of order";
+    last = at;
+  }
+}
+
+TEST(LayeringTest, FilesAreOneIdea) {
+  for (const Source& source : Sources()) EXPECT_LE(std::count(source.text.begin(), source.text.end(), '\n'), 600) << source.path;
+}
+
+TEST(LayeringTest, HandlesAreOwnedAndNothingIsFreedByHand) {
+  static const std::regex kForbidden("\\bdelete [a-z]|\\bmalloc\\(|\\bfree\\(|system\\(|\\bgets\\(");
+  for (const Source& source : Sources()) {
+    std::smatch match;
+    EXPECT_FALSE(std::regex_search(source.text, match, kForbidden)) << source.path << ": " << match.str();
+  }
+}
+
+}  // namespace

@@ -1,0 +1,563 @@
+// The contract of store/store.h, held to every implementation: a new one is a further line in kImplementations.
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "base/reason.h"
+#include "store/sqlite/sqlite_store.h"
+#include "store/store.h"
+#include "tests/status_matchers.h"
+#include "tests/store_fixtures.h"
+#include "tests/temporary_directory.h"
+
+namespace hallmark {
+namespace {
+
+using testing::At;
+using testing::CheckLedger;
+using ::testing::ElementsAre;
+using testing::ExampleCertificate;
+using testing::ExampleEntry;
+using testing::ExampleIntent;
+using testing::Fails;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using testing::Issue;
+
+struct Implementation {
+  const char* name;
+  StatusOr<std::unique_ptr<Store>> (*open)(const std::filesystem::path& directory);
+};
+
+const Implementation kImplementations[] = {
+    {"Sqlite",
+     [](const std::filesystem::path& directory) { return OpenSqliteStore({.path = directory / "hallmark.db"}); }},
+};
+
+const std::string kCaller = "spiffe://factory.example/line/1";
+const Revocation kRevocation = {At(50), RevocationReason::kKeyCompromise, "spiffe://operator.example/alice"};
+
+class StoreContractTest : public ::testing::TestWithParam<Implementation> {
+ protected:
+  void SetUp() override { Reopen(); }
+
+  void Reopen() {
+    store_.reset();
+    auto store = GetParam().open(directory_.path());
+    ASSERT_THAT(store, IsOk());
+    store_ = *std::move(store);
+  }
+
+  uint64_t LedgerSize() {
+    const auto head = store_->GetLedgerHead();
+    EXPECT_THAT(head, IsOk());
+    return head.ok() ? head->size : 0;
+  }
+
+  // The certificates of all pages, by their subjects.
+  std::vector<std::string> ListSubjects(const CertificateFilter& filter, int page_size) {
+    std::vector<std::string> subjects;
+    std::string token;
+    do {
+      const auto page = store_->ListCertificates(filter, page_size, token);
+      EXPECT_THAT(page, IsOk());
+      if (!page.ok()) break;
+      EXPECT_LE(page->items.size(), static_cast<size_t>(page_size));
+      for (const CertificateRecord& record : page->items) subjects.push_back(record.subject);
+      token = page->next_page_token;
+    } while (!token.empty());
+    return subjects;
+  }
+
+  std::vector<std::string> OpenRequests() {
+    std::vector<std::string> requests;
+    const auto intents = store_->OpenIntents();
+    EXPECT_THAT(intents, IsOk());
+    for (const Intent& intent : *intents) requests.push_back(intent.request_id);
+    return requests;
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<Store> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, StoreContractTest, ::testing::ValuesIn(kImplementations),
+                         [](const auto& implementation) { return implementation.param.name; });
+
+void ExpectEqual(const Intent& a, const Intent& b) {
+  EXPECT_EQ(std::tie(a.caller, a.request_id, a.request_digest, a.authority, a.profile, a.serial, a.subject, a.spki,
+                     a.not_before, a.not_after, a.intended, a.draft),
+            std::tie(b.caller, b.request_id, b.request_digest, b.authority, b.profile, b.serial, b.subject, b.spki,
+                     b.not_before, b.not_after, b.intended, b.draft));
+}
+
+void ExpectRecordOf(const CertificateRecord& record, int n) {
+  const Intent intent = ExampleIntent(n);
+  const Bytes certificate = ExampleCertificate(n);
+  const Time issued = At(n);
+  EXPECT_EQ(std::tie(record.caller, record.request_id, record.authority, record.profile, record.serial, record.subject,
+                     record.spki, record.not_before, record.not_after, record.issued, record.certificate),
+            std::tie(intent.caller, intent.request_id, intent.authority, intent.profile, intent.serial, intent.subject,
+                     intent.spki, intent.not_before, intent.not_after, issued, certificate));
+}
+
+TEST_P(StoreContractTest, AuthoritiesAreListedInTheOrderOfAddingAndSurvive) {
+  AuthorityRecord root{"zz-root",    "zz-root", AuthorityState::kEnabled, "root", "pkcs11:token=ca;object=root",
+                       {0x30, 0x00}, At(1)};
+  AuthorityRecord devices{
+      "devices",          "zz-root", AuthorityState::kStaged, "intermediate", "pkcs11:token=ca;object=devices",
+      {0x30, 0x01, 0x00}, At(2)};
+  ASSERT_THAT(store_->AddAuthority(root, "added root"), IsOk());
+  ASSERT_THAT(store_->AddAuthority(devices, "added devices"), IsOk());
+  EXPECT_THAT(store_->AddAuthority(root, "again"), Fails(Code::kAlreadyExists, reason::kAuthorityExists));
+  Reopen();
+  const auto authorities = store_->ListAuthorities();
+  ASSERT_THAT(authorities, IsOk());
+  ASSERT_EQ(authorities->size(), 2u);
+  const AuthorityRecord& second = (*authorities)[1];
+  EXPECT_EQ((*authorities)[0].authority, "zz-root");
+  EXPECT_EQ(std::tie(second.authority, second.parent, second.state, second.profile, second.key_uri, second.certificate,
+                     second.created),
+            std::tie(devices.authority, devices.parent, devices.state, devices.profile, devices.key_uri,
+                     devices.certificate, devices.created));
+  const auto entries = store_->ListEntries(0, 10);
+  ASSERT_THAT(entries, IsOk());
+  ASSERT_EQ(entries->size(), 2u);
+  EXPECT_EQ((*entries)[0].entry, "added root");
+}
+
+TEST_P(StoreContractTest, ARequestIsFoundFromItsIntentOn) {
+  const Intent intent = ExampleIntent(1);
+  auto found = store_->FindRequest(intent.caller, intent.request_id, intent.request_digest);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_FALSE(found->has_value());
+
+  ASSERT_THAT(store_->Intend(intent), IsOk());
+  Reopen();
+  found = store_->FindRequest(intent.caller, intent.request_id, intent.request_digest);
+  ASSERT_THAT(found, IsOk());
+  ASSERT_TRUE(found->has_value());
+  ExpectEqual((*found)->intent, intent);
+  EXPECT_FALSE((*found)->certificate.has_value());
+
+  ASSERT_THAT(store_->Record(intent, ExampleCertificate(1), At(1), "issued"), IsOk());
+  Reopen();
+  found = store_->FindRequest(intent.caller, intent.request_id, intent.request_digest);
+  ASSERT_THAT(found, IsOk());
+  ASSERT_TRUE(found->has_value() && (*found)->certificate.has_value());
+  ExpectRecordOf(*(*found)->certificate, 1);
+
+  EXPECT_THAT(store_->FindRequest(intent.caller, intent.request_id, Digest{}),
+              Fails(Code::kAlreadyExists, reason::kRequestIdReused));
+  found = store_->FindRequest("spiffe://factory.example/line/2", intent.request_id, Digest{});
+  ASSERT_THAT(found, IsOk());
+  EXPECT_FALSE(found->has_value()) << "another caller's request id is its own";
+}
+
+TEST_P(StoreContractTest, ARepeatedIntentIsDroppedForTheFirst) {
+  const Intent first = ExampleIntent(1);
+  const auto made = store_->Intend(first);
+  ASSERT_THAT(made, IsOk());
+  ExpectEqual(made->intent, first);
+  EXPECT_FALSE(made->certificate.has_value());
+
+  Intent again = ExampleIntent(2);
+  again.request_id = first.request_id;
+  again.request_digest = first.request_digest;
+  auto found = store_->Intend(again);
+  ASSERT_THAT(found, IsOk());
+  ExpectEqual(found->intent, first);
+  EXPECT_FALSE(found->certificate.has_value());
+
+  ASSERT_THAT(store_->Record(first, ExampleCertificate(1), At(1), "issued"), IsOk());
+  found = store_->Intend(again);
+  ASSERT_THAT(found, IsOk());
+  ASSERT_TRUE(found->certificate.has_value());
+  ExpectRecordOf(*found->certificate, 1);
+
+  again.request_digest = Digest{1};
+  EXPECT_THAT(store_->Intend(again), Fails(Code::kAlreadyExists, reason::kRequestIdReused));
+  EXPECT_EQ(LedgerSize(), 1u);
+  EXPECT_THAT(OpenRequests(), IsEmpty());
+}
+
+TEST_P(StoreContractTest, AnAuthorityUsesASerialNumberOnce) {
+  const Intent first = ExampleIntent(1);
+  ASSERT_THAT(store_->Intend(first), IsOk());
+  Intent second = ExampleIntent(2);
+  second.serial = first.serial;
+  EXPECT_THAT(store_->Intend(second), Fails(Code::kAborted, reason::kStoreSerialCollision));
+  ASSERT_THAT(store_->Record(first, ExampleCertificate(1), At(1), "issued"), IsOk());
+  EXPECT_THAT(store_->Intend(second), Fails(Code::kAborted, reason::kStoreSerialCollision));
+  EXPECT_THAT(OpenRequests(), IsEmpty());
+  second.authority = "stations";
+  EXPECT_THAT(store_->Intend(second), IsOk());
+}
+
+TEST_P(StoreContractTest, OfTwoRecordsTheFirstWins) {
+  const Intent intent = ExampleIntent(1);
+  ASSERT_THAT(store_->Intend(intent), IsOk());
+  const auto first = store_->Record(intent, ExampleCertificate(1), At(1), "first");
+  ASSERT_THAT(first, IsOk());
+  ExpectRecordOf(*first, 1);
+  EXPECT_EQ(first->leaf_index, 0u);
+  const auto second = store_->Record(intent, ExampleCertificate(99), At(99), "second");
+  ASSERT_THAT(second, IsOk());
+  ExpectRecordOf(*second, 1);
+  EXPECT_EQ(second->leaf_index, 0u);
+  EXPECT_EQ(LedgerSize(), 1u);
+  Reopen();
+  const auto stored = store_->GetCertificate(intent.authority, intent.serial);
+  ASSERT_THAT(stored, IsOk());
+  ExpectRecordOf(*stored, 1);
+  EXPECT_FALSE(stored->revocation.has_value());
+}
+
+TEST_P(StoreContractTest, OnlyWhatWasIntendedIsRecorded) {
+  Intent intent = ExampleIntent(1);
+  EXPECT_THAT(store_->Record(intent, ExampleCertificate(1), At(1), "issued"),
+              Fails(Code::kNotFound, reason::kInternal));
+  ASSERT_THAT(store_->Intend(intent), IsOk());
+  intent.serial[0] ^= 1;
+  EXPECT_THAT(store_->Record(intent, ExampleCertificate(1), At(1), "issued"),
+              Fails(Code::kNotFound, reason::kInternal));
+  EXPECT_EQ(LedgerSize(), 0u);
+  EXPECT_THAT(OpenRequests(), ElementsAre("request-1"));
+}
+
+TEST_P(StoreContractTest, OpenIntentsAreThoseWithoutACertificateOldestFirst) {
+  for (int n : {3, 1, 2}) ASSERT_THAT(store_->Intend(ExampleIntent(n)), IsOk());
+  EXPECT_THAT(OpenRequests(), ElementsAre("request-3", "request-1", "request-2"));
+  ASSERT_THAT(store_->Record(ExampleIntent(1), ExampleCertificate(1), At(1), "issued"), IsOk());
+  Reopen();
+  EXPECT_THAT(OpenRequests(), ElementsAre("request-3", "request-2"));
+  ExpectEqual(store_->OpenIntents()->front(), ExampleIntent(3));
+}
+
+TEST_P(StoreContractTest, ACertificateIsUnknownUntilItIsRecorded) {
+  const Intent intent = ExampleIntent(1);
+  EXPECT_THAT(store_->GetCertificate("devices", intent.serial), Fails(Code::kNotFound, reason::kCertificateUnknown));
+  ASSERT_THAT(store_->Intend(intent), IsOk());
+  EXPECT_THAT(store_->GetCertificate("devices", intent.serial), Fails(Code::kNotFound, reason::kCertificateUnknown));
+  EXPECT_THAT(store_->Revoke("devices", intent.serial, kRevocation, "revoked"),
+              Fails(Code::kNotFound, reason::kCertificateUnknown));
+  ASSERT_THAT(store_->Record(intent, ExampleCertificate(1), At(1), "issued"), IsOk());
+  EXPECT_THAT(store_->GetCertificate("devices", intent.serial), IsOk());
+  EXPECT_THAT(store_->GetCertificate("stations", intent.serial), Fails(Code::kNotFound, reason::kCertificateUnknown));
+}
+
+TEST_P(StoreContractTest, FiltersSelectByTheirFieldsTogether) {
+  for (int n = 0; n < 12; ++n) {
+    Intent intent = ExampleIntent(n);
+    if (n % 2 == 1) intent.authority = "stations";
+    if (n % 3 == 1) intent.profile = "client";
+    if (n % 4 == 1) intent.caller = "spiffe://operator.example/bob";
+    ASSERT_THAT(Issue(*store_, intent, n), IsOk());
+    if (n % 5 == 1) {
+      ASSERT_THAT(store_->Revoke(intent.authority, intent.serial, kRevocation, "revoked"), IsOk());
+    }
+  }
+  ASSERT_THAT(store_->Intend(ExampleIntent(12)), IsOk());  // never listed
+  const auto subjects = [](std::vector<int> numbers) {
+    std::vector<std::string> result;
+    for (int n : numbers) result.push_back(ExampleIntent(n).subject);
+    return result;
+  };
+  struct Case {
+    const char* name;
+    CertificateFilter filter;  // authority, profile, subject, caller, spki, revoked
+    std::vector<int> expected;
+  };
+  const std::string bob = "spiffe://operator.example/bob";
+  const std::vector<Case> cases = {
+      {"everything", {}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
+      {"authority", {"stations", "", "", "", {}, {}}, {1, 3, 5, 7, 9, 11}},
+      {"profile", {"", "client", "", "", {}, {}}, {1, 4, 7, 10}},
+      {"subject", {"", "", "CN=device-7,O=Example", "", {}, {}}, {7}},
+      {"caller", {"", "", "", bob, {}, {}}, {1, 5, 9}},
+      {"spki", {"", "", "", "", ExampleIntent(8).spki, {}}, {8}},
+      {"revoked", {"", "", "", "", {}, true}, {1, 6, 11}},
+      {"not revoked", {"", "", "", "", {}, false}, {0, 2, 3, 4, 5, 7, 8, 9, 10}},
+      {"authority and profile", {"stations", "client", "", "", {}, {}}, {1, 7}},
+      {"profile and revoked", {"", "client", "", "", {}, true}, {1}},
+      {"caller and not revoked", {"", "", "", bob, {}, false}, {5, 9}},
+      {"subject of another authority", {"stations", "", "CN=device-8,O=Example", "", {}, {}}, {}},
+      {"all fields", {"stations", "client", "CN=device-1,O=Example", bob, ExampleIntent(1).spki, true}, {1}},
+      {"all fields but one", {"stations", "client", "CN=device-1,O=Example", bob, ExampleIntent(1).spki, false}, {}},
+      {"a part of a subject", {"", "", "CN=device-1", "", {}, {}}, {}},
+  };
+  for (const Case& c : cases) {
+    for (int page_size : {1, 2, 3, 1000}) {
+      EXPECT_EQ(ListSubjects(c.filter, page_size), subjects(c.expected)) << c.name << ", page size " << page_size;
+    }
+  }
+}
+
+TEST_P(StoreContractTest, PagesFollowTheOrderOfIssuanceWhileRowsAreAdded) {
+  // Intended in one order, issued in another.
+  for (int n = 0; n < 10; ++n) ASSERT_THAT(store_->Intend(ExampleIntent(n)), IsOk());
+  const auto record = [this](int n) {
+    return store_->Record(ExampleIntent(n), ExampleCertificate(n), At(n), "issued");
+  };
+  for (int n : {9, 8, 7, 6}) ASSERT_THAT(record(n), IsOk());
+  std::vector<std::string> listed;
+  std::string token;
+  int next = 5;
+  do {
+    const auto page = store_->ListCertificates({}, 2, token);
+    ASSERT_THAT(page, IsOk());
+    for (const CertificateRecord& certificate : page->items) listed.push_back(certificate.request_id);
+    token = page->next_page_token;
+    if (next >= 4) {
+      ASSERT_THAT(record(next--), IsOk());
+    }
+  } while (!token.empty());
+  EXPECT_THAT(listed, ElementsAre("request-9", "request-8", "request-7", "request-6", "request-5", "request-4"));
+}
+
+TEST_P(StoreContractTest, ListingsRefuseWhatTheyDidNotHandOut) {
+  const CertificateFilter devices = {"devices", "", "", "", {}, {}};
+  const CertificateFilter stations = {"stations", "", "", "", {}, {}};
+  for (int n = 0; n < 3; ++n) ASSERT_THAT(Issue(*store_, n), IsOk());
+  const auto page = store_->ListCertificates(devices, 1, "");
+  ASSERT_THAT(page, IsOk());
+  const std::string token = page->next_page_token;
+  ASSERT_FALSE(token.empty());
+  struct Case {
+    const char* name;
+    CertificateFilter filter;
+    int page_size;
+    std::string token;
+    const char* field;
+  };
+  const std::vector<Case> cases = {
+      {"another filter's token", stations, 1, token, "page_token"},
+      {"a token without its filter", {}, 1, token, "page_token"},
+      {"a shortened token", devices, 1, token.substr(2), "page_token"},
+      {"a lengthened token", devices, 1, token + "00", "page_token"},
+      {"a changed token", devices, 1, "ff" + token.substr(2), "page_token"},
+      {"any text", devices, 1, "second page, please", "page_token"},
+      {"no rows", {}, 0, "", "page_size"},
+      {"a negative size", {}, -1, "", "page_size"},
+      {"too many rows", {}, 1001, "", "page_size"},
+  };
+  for (const Case& c : cases) {
+    const auto result = store_->ListCertificates(c.filter, c.page_size, c.token);
+    EXPECT_THAT(result, Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << c.name;
+    ASSERT_EQ(Fields(result.status()).size(), 1u) << c.name;
+    EXPECT_EQ(Fields(result.status())[0].field, c.field) << c.name;
+  }
+  Reopen();
+  EXPECT_THAT(store_->ListCertificates(devices, 1, token), IsOk()) << "a token survives a restart";
+}
+
+TEST_P(StoreContractTest, ACertificateKeepsItsFirstRevocation) {
+  const Intent intent = ExampleIntent(1);
+  ASSERT_THAT(Issue(*store_, 1), IsOk());
+  const auto first = store_->Revoke("devices", intent.serial, kRevocation, "revoked");
+  const auto second = store_->Revoke("devices", intent.serial,
+                                     {At(60), RevocationReason::kSuperseded, "spiffe://operator.example/bob"}, "again");
+  Reopen();
+  const auto stored = store_->GetCertificate("devices", intent.serial);
+  for (const auto& record : {first, second, stored}) {
+    ASSERT_THAT(record, IsOk());
+    ExpectRecordOf(*record, 1);
+    ASSERT_TRUE(record->revocation.has_value());
+    EXPECT_EQ(record->revocation->revoked, kRevocation.revoked);
+    EXPECT_EQ(record->revocation->reason, kRevocation.reason);
+    EXPECT_EQ(record->revocation->revoked_by, kRevocation.revoked_by);
+  }
+  EXPECT_EQ(LedgerSize(), 2u);
+  EXPECT_EQ(*store_->RevocationCount("devices"), 1u);
+}
+
+TEST_P(StoreContractTest, TheRevokedOfOneAuthorityComeInTheOrderOfTheirSerials) {
+  EXPECT_EQ(*store_->RevocationCount("devices"), 0u);
+  for (int n = 0; n < 9; ++n) {
+    Intent intent = ExampleIntent(n);
+    if (n == 4) intent.authority = "stations";
+    if (n == 5) intent.not_after = At(99);   // has expired when the list is made
+    if (n == 6) intent.not_after = At(100);  // not yet
+    ASSERT_THAT(Issue(*store_, intent, n), IsOk());
+    if (n != 8) {
+      ASSERT_THAT(store_->Revoke(intent.authority, intent.serial, kRevocation, "revoked"), IsOk());
+    }
+  }
+  std::set<Bytes> expected;
+  for (int n : {0, 1, 2, 3, 6, 7}) expected.insert(ExampleIntent(n).serial);
+  std::vector<Bytes> visited;
+  const auto count = store_->ForEachRevoked("devices", At(100), [&](const RevokedCertificate& revoked) {
+    visited.push_back(revoked.serial);
+    EXPECT_EQ(revoked.revoked, kRevocation.revoked);
+    EXPECT_EQ(revoked.reason, kRevocation.reason);
+  });
+  ASSERT_THAT(count, IsOk());
+  EXPECT_EQ(*count, 7u);
+  EXPECT_EQ(visited, std::vector<Bytes>(expected.begin(), expected.end()));
+  EXPECT_EQ(*store_->RevocationCount("stations"), 1u);
+}
+
+TEST_P(StoreContractTest, ARevocationListIsOfOneMoment) {
+  constexpr int kCertificates = 60;
+  for (int n = 0; n < kCertificates; ++n) ASSERT_THAT(Issue(*store_, n), IsOk());
+  std::atomic<bool> done = false;
+  std::thread revoker([&] {
+    for (int n = 0; n < kCertificates; ++n) {
+      EXPECT_THAT(store_->Revoke("devices", ExampleIntent(n).serial, kRevocation, "revoked"), IsOk());
+    }
+    done = true;
+  });
+  uint64_t last = 0;
+  do {
+    uint64_t visited = 0;
+    const auto count = store_->ForEachRevoked("devices", At(0), [&](const RevokedCertificate&) { ++visited; });
+    ASSERT_THAT(count, IsOk());
+    EXPECT_EQ(visited, *count);
+    EXPECT_GE(*count, last);
+    last = *count;
+  } while (!done || last < kCertificates);
+  revoker.join();
+}
+
+TEST_P(StoreContractTest, CrlNumbersAreAllottedOnceOverRestarts) {
+  EXPECT_EQ(*store_->NextCrlNumber("devices"), 1u);
+  EXPECT_EQ(*store_->NextCrlNumber("devices"), 2u);
+  EXPECT_EQ(*store_->NextCrlNumber("stations"), 1u);
+  Reopen();
+  std::array<uint64_t, 16> numbers{};
+  std::vector<std::thread> threads;
+  for (uint64_t& number : numbers) threads.emplace_back([&] { number = *store_->NextCrlNumber("devices"); });
+  for (std::thread& thread : threads) thread.join();
+  std::sort(numbers.begin(), numbers.end());
+  for (size_t i = 0; i < numbers.size(); ++i) EXPECT_EQ(numbers[i], i + 3);
+}
+
+TEST_P(StoreContractTest, TheLatestCrlIsTheSignedOneWithTheHighestNumber) {
+  EXPECT_THAT(store_->LatestCrl("devices"), Fails(Code::kNotFound, reason::kCrlUnknown));
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(store_->NextCrlNumber("devices"), IsOk());
+  for (uint64_t number : {1, 2, 3}) {
+    ASSERT_THAT(store_->IntendCrl({"devices", number, At(10), At(20), 7, Bytes(number, 0x30)}), IsOk());
+  }
+  EXPECT_THAT(store_->LatestCrl("devices"), Fails(Code::kNotFound, reason::kCrlUnknown));
+  ASSERT_THAT(store_->RecordCrl("devices", 2, Bytes{1, 2, 3}, "signed 2"), IsOk());
+  ASSERT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed 1"), IsOk());
+  Reopen();
+  const auto latest = store_->LatestCrl("devices");
+  ASSERT_THAT(latest, IsOk());
+  EXPECT_EQ(latest->authority, "devices");
+  EXPECT_EQ(latest->number, 2u);
+  EXPECT_EQ(latest->this_update, At(10));
+  EXPECT_EQ(latest->next_update, At(20));
+  EXPECT_EQ(latest->revocation_count, 7u);
+  EXPECT_EQ(latest->crl, (Bytes{1, 2, 3}));
+  EXPECT_EQ(LedgerSize(), 2u);
+  EXPECT_THAT(store_->LatestCrl("stations"), Fails(Code::kNotFound, reason::kCrlUnknown));
+}
+
+TEST_P(StoreContractTest, ACrlNumberServesOneList) {
+  const CrlRecord crl{"devices", 1, At(10), At(20), 0, Bytes{0x30}};
+  EXPECT_THAT(store_->IntendCrl(crl), Fails(Code::kFailedPrecondition, reason::kInternal)) << "not allotted";
+  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed"), Fails(Code::kNotFound, reason::kCrlUnknown));
+  ASSERT_THAT(store_->NextCrlNumber("devices"), IsOk());
+  ASSERT_THAT(store_->IntendCrl(crl), IsOk());
+  EXPECT_THAT(store_->IntendCrl(crl), IsOk()) << "repeated";
+  CrlRecord other = crl;
+  other.crl = Bytes{0x31};
+  EXPECT_THAT(store_->IntendCrl(other), Fails(Code::kAlreadyExists, reason::kInternal));
+  ASSERT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed"), IsOk());
+  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "repeated"), IsOk());
+  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{2}, "other"), Fails(Code::kAlreadyExists, reason::kInternal));
+  EXPECT_EQ(store_->LatestCrl("devices")->crl, Bytes{1});
+  EXPECT_EQ(LedgerSize(), 1u);
+}
+
+TEST_P(StoreContractTest, TheLedgerIsTheMerkleTreeOfItsEntries) {
+  EXPECT_THAT(CheckLedger(*store_), IsOk());
+  for (uint64_t i = 0; i < 20; ++i) {
+    const auto index = store_->AppendEntry(fmt::format("entry {}", i), At(static_cast<int64_t>(i)));
+    ASSERT_THAT(index, IsOk());
+    EXPECT_EQ(*index, i);
+    EXPECT_THAT(CheckLedger(*store_), IsOk()) << i;
+    if (i == 10) Reopen();
+  }
+  const auto entries = store_->ListEntries(17, 2);
+  ASSERT_THAT(entries, IsOk());
+  ASSERT_EQ(entries->size(), 2u);
+  EXPECT_EQ((*entries)[1].index, 18u);
+  EXPECT_EQ((*entries)[1].time, At(18));
+  EXPECT_EQ((*entries)[1].entry, "entry 18");
+  EXPECT_EQ(store_->ListEntries(19, SIZE_MAX)->size(), 1u);
+  EXPECT_THAT(*store_->ListEntries(20, 5), IsEmpty());
+  EXPECT_THAT(*store_->ListEntries(UINT64_MAX, 5), IsEmpty());
+}
+
+TEST_P(StoreContractTest, AHealthyStorePassesItsCheck) {
+  EXPECT_THAT(store_->Check(), IsOk());
+  EXPECT_EQ(LedgerSize(), 0u);
+}
+
+// 64 stations, each request sent by two of them at once; a read right after an answer must see it.
+TEST_P(StoreContractTest, ConcurrentDuplicatesGetOneCertificate) {
+  constexpr int kThreads = 64;
+  constexpr int kRequests = 50;
+  const auto issue_all = [&](int thread) {
+    for (int i = 0; i < kRequests; ++i) {
+      const int n = thread / 2 * kRequests + i;
+      Intent intent = ExampleIntent(n);
+      if (thread % 2 == 1) intent.serial = ExampleIntent(100'000 + n).serial;
+      const auto record = Issue(*store_, intent, n);
+      ASSERT_THAT(record, IsOk());
+      const auto read = store_->GetCertificate("devices", record->serial);
+      ASSERT_THAT(read, IsOk());
+      EXPECT_EQ(read->leaf_index, record->leaf_index);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) threads.emplace_back(issue_all, thread);
+  for (std::thread& thread : threads) thread.join();
+  Reopen();
+  EXPECT_EQ(LedgerSize(), static_cast<uint64_t>(kThreads / 2 * kRequests));
+  EXPECT_EQ(ListSubjects({}, 1000).size(), static_cast<size_t>(kThreads / 2 * kRequests));
+  EXPECT_THAT(OpenRequests(), IsEmpty());
+  EXPECT_THAT(CheckLedger(*store_), IsOk());
+}
+
+// Of four threads one is always refused, whatever its neighbours in the same commit do.
+TEST_P(StoreContractTest, AMutationThatFailsDoesNotDisturbItsNeighbours) {
+  ASSERT_THAT(Issue(*store_, 0), IsOk());
+  constexpr int kThreads = 16;
+  constexpr int kRequests = 40;
+  const auto work = [&](int thread) {
+    for (int i = 0; i < kRequests; ++i) {
+      const int n = 1 + thread * kRequests + i;
+      Intent intent = ExampleIntent(n);
+      switch (thread % 4) {
+        case 0:
+          intent.request_id = "request-0";
+          EXPECT_THAT(store_->Intend(intent), Fails(Code::kAlreadyExists, reason::kRequestIdReused));
+          break;
+        case 1:
+          intent.serial = ExampleIntent(0).serial;
+          EXPECT_THAT(store_->Intend(intent), Fails(Code::kAborted, reason::kStoreSerialCollision));
+          break;
+        case 2:
+          intent.serial = Bytes(21, 1);  // longer than RFC 5280 allows: the database's own constraint
+          EXPECT_THAT(store_->Intend(intent), Fails(Code::kInternal, reason::kInternal));
+          break;
+        default: EXPECT_THAT(Issue(*store_, n), IsOk());
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) threads.emplace_back(work, thread);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(LedgerSize(), 1u + kThreads / 4 * kRequests);
+  EXPECT_THAT(OpenRequests(), IsEmpty());
+  EXPECT_THAT(CheckLedger(*store_), IsOk());
+}
+
+}  // namespace
+}  // namespace hallmark

@@ -1,0 +1,71 @@
+// What the tests of the store share: example records, and the ledger's root computed as the RFC defines it.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "store/ledger.h"
+#include "store/store.h"
+
+namespace hallmark::testing {
+
+inline Time At(int64_t seconds) { return absl::FromUnixSeconds(1'790'000'000 + seconds); }
+
+// The n-th device's intent; nothing in it is another one's.
+inline Intent ExampleIntent(int n) {
+  const Digest digest = Sha256(AsBytes(fmt::format("request {}", n)));
+  const Digest random = Sha256(digest);
+  return {.caller = "spiffe://factory.example/line/1",
+          .request_id = fmt::format("request-{}", n),
+          .request_digest = digest,
+          .authority = "devices",
+          .profile = "idevid",
+          .serial = Bytes(random.begin(), random.begin() + 16),
+          .subject = fmt::format("CN=device-{},O=Example", n),
+          .spki = Sha256(random),
+          .not_before = At(0),
+          .not_after = At(1000),
+          .intended = At(n),
+          .draft = ToBytes(AsBytes(fmt::format("draft {}", n)))};
+}
+
+inline Bytes ExampleCertificate(int n) { return ToBytes(AsBytes(fmt::format("certificate {}", n))); }
+inline std::string ExampleEntry(int n) { return fmt::format(R"({{"issued":{}}})", n); }
+
+// Intends and records the n-th certificate.
+inline StatusOr<CertificateRecord> Issue(Store& store, const Intent& intent, int n) {
+  ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
+  return store.Record(intended.intent, ExampleCertificate(n), At(n), ExampleEntry(n));
+}
+inline StatusOr<CertificateRecord> Issue(Store& store, int n) { return Issue(store, ExampleIntent(n), n); }
+
+// MTH of RFC 9162 section 2.1.1, word for word.
+inline Digest MerkleTreeHash(std::span<const std::string> entries) {
+  if (entries.empty()) return Sha256({});
+  if (entries.size() == 1) return Sha256(AsBytes(std::string(1, '\0') + entries[0]));
+  const size_t k = std::bit_floor(entries.size() - 1);  // the largest power of two smaller than n
+  Bytes node = {0x01};
+  Append(node, MerkleTreeHash(entries.first(k)));
+  Append(node, MerkleTreeHash(entries.subspan(k)));
+  return Sha256(node);
+}
+
+// Whether the store's head is the tree of exactly its entries.
+inline Status CheckLedger(Store& store) {
+  ASSIGN_OR_RETURN(const LedgerHead head, store.GetLedgerHead());
+  ASSIGN_OR_RETURN(const std::vector<LedgerEntry> listed, store.ListEntries(0, head.size + 1));
+  std::vector<std::string> entries;
+  for (const LedgerEntry& entry : listed) {
+    if (entry.index != entries.size()) return absl::DataLossError("an index is missing");
+    entries.push_back(entry.entry);
+  }
+  if (entries.size() != head.size) return absl::DataLossError("the head's size is wrong");
+  if (MerkleTreeHash(entries) != head.root) return absl::DataLossError("the head's root is wrong");
+  return absl::OkStatus();
+}
+
+}  // namespace hallmark::testing

@@ -1,0 +1,91 @@
+#include "tools/config.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/yaml.h"
+
+namespace hallmark {
+namespace {
+
+// Reads a path; environment values that name a file beside the configuration may be relative, too.
+std::filesystem::path Resolve(const std::filesystem::path& directory, const std::string& path) {
+  return path.empty() ? std::filesystem::path() : (directory / path).lexically_normal();
+}
+
+Status ReadTls(yaml::Mapping& tls, const std::filesystem::path& directory, Config& config) {
+  config.tls_certificate = Resolve(directory, tls.Required<std::string>("certificate"));
+  config.tls_key = Resolve(directory, tls.Required<std::string>("key"));
+  config.tls_client_roots = Resolve(directory, tls.Required<std::string>("client_roots"));
+  return tls.Finish();
+}
+
+Status ReadHsm(yaml::Mapping& hsm, const std::filesystem::path& directory, Config& config) {
+  constexpr int64_t kMaxSessions = 1024;
+  config.hsm_module = hsm.Required<std::string>("module");
+  config.hsm_token = hsm.Required<std::string>("token");
+  config.hsm_sessions = hsm.Optional<int64_t>("sessions", config.hsm_sessions);
+  if (config.hsm_sessions < 1 || config.hsm_sessions > kMaxSessions) {
+    hsm.Fail("sessions", fmt::format("must be 1 to {}", kMaxSessions));
+  }
+  config.hsm_signature_journal = Resolve(directory, hsm.Optional<std::string>("signature_journal", ""));
+  hsm.Nested("environment", [&](yaml::Mapping& environment) {
+    for (const std::string& name : environment.Keys()) {
+      std::string value = environment.Required<std::string>(name);
+      if (value.starts_with("./")) value = Resolve(std::filesystem::absolute(directory), value).string();
+      config.hsm_environment[name] = value;
+    }
+    return environment.Finish();
+  });
+  return hsm.Finish();
+}
+
+Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Config& config) {
+  config.realm = top.Required<std::string>("realm");
+  config.base_url = top.Required<std::string>("base_url");
+  if (!config.base_url.starts_with("http://") || config.base_url.ends_with('/')) {
+    top.Fail("base_url", "must begin with http:// (RFC 5280 8: never https, which needs the CRL to be trusted) and end without a slash");
+  }
+  for (const char* section : {"listen", "tls", "hsm", "store", "policies"}) {
+    if (!top.Has(section)) top.Fail(section, "is required");
+  }
+  top.Nested("listen", [&](yaml::Mapping& listen) {
+    config.grpc_listen = listen.Required<std::string>("grpc");
+    config.http_listen = listen.Required<std::string>("http");
+    return listen.Finish();
+  });
+  top.Nested("tls", [&](yaml::Mapping& tls) { return ReadTls(tls, directory, config); });
+  top.Nested("hsm", [&](yaml::Mapping& hsm) { return ReadHsm(hsm, directory, config); });
+  top.Nested("store", [&](yaml::Mapping& store) {
+    config.store_sqlite = Resolve(directory, store.Required<std::string>("sqlite"));
+    return store.Finish();
+  });
+  top.Nested("policies", [&](yaml::Mapping& policies) {
+    config.profiles = Resolve(directory, policies.Required<std::string>("profiles"));
+    config.roles = Resolve(directory, policies.Required<std::string>("roles"));
+    return policies.Finish();
+  });
+  config.crl_lifetime = absl::Hours(24 * 7);
+  top.Nested("crl", [&](yaml::Mapping& crl) {
+    config.crl_lifetime = crl.Optional<Duration>("lifetime", config.crl_lifetime);
+    if (config.crl_lifetime < absl::Minutes(1)) crl.Fail("lifetime", "must be at least 1m");
+    return crl.Finish();
+  });
+  return top.Finish();
+}
+
+}  // namespace
+
+StatusOr<Config> LoadConfig(const std::filesystem::path& file) {
+  Config config;
+  config.file = file;
+  RETURN_IF_ERROR(yaml::ReadMapping(file, [&](yaml::Mapping& top) { return ReadConfig(top, file.parent_path(), config); }));
+  return config;
+}
+
+void ApplyEnvironment(const Config& config) {
+  for (const auto& [name, value] : config.hsm_environment) setenv(name.c_str(), value.c_str(), 1);
+}
+
+}  // namespace hallmark

@@ -1,0 +1,43 @@
+// hallmark.yaml: what one instance is made of. Strict, as base/yaml.h reads it; relative paths are relative to the file.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace hallmark {
+
+struct Config {
+  std::filesystem::path file;  // that it was read from
+
+  std::string realm;           // of the callers: hallmark://<realm>/...
+  std::string grpc_listen;     // "address:port"
+  std::string http_listen;
+  std::string base_url;        // under which relying parties reach the HTTP repository, without a slash at its end
+
+  std::filesystem::path tls_certificate;  // PEM, the service's certificate and its chain
+  std::filesystem::path tls_key;          // PEM
+  std::filesystem::path tls_client_roots;
+
+  std::string hsm_module;  // a path, or a name of p11-kit's configuration
+  std::string hsm_token;   // RFC 7512 URI, with pin-source perhaps
+  int64_t hsm_sessions = 8;
+  std::map<std::string, std::string> hsm_environment;  // set before the module is loaded, e.g. SOFTHSM2_CONF
+  std::filesystem::path hsm_signature_journal;         // empty: none
+
+  std::filesystem::path store_sqlite;
+  std::filesystem::path profiles;
+  std::filesystem::path roles;
+  Duration crl_lifetime;
+};
+
+// kInvalidArgument (CONFIGURATION_INVALID) with file, line and field.
+StatusOr<Config> LoadConfig(const std::filesystem::path& file);
+
+// Sets the environment that the configuration asks for. Call it before the first thread and the first use of the HSM.
+void ApplyEnvironment(const Config& config);
+
+}  // namespace hallmark

@@ -1,0 +1,91 @@
+// hallmark authority list|show|chain.
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "tools/hallmark/describe.h"
+#include "tools/hallmark/names.h"
+#include "tools/hallmark/session.h"
+
+namespace hallmark::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  std::string format = "pem";
+  std::string out;
+};
+
+StatusOr<ExitCode> List(Session& session) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::ListAuthoritiesResponse response, client.ListAuthorities());
+  if (session.json()) {
+    session.PrintJson(response);
+  } else {
+    session.out << AuthorityTable({response.authorities().begin(), response.authorities().end()}, session.colored());
+  }
+  return kDone;
+}
+
+StatusOr<ExitCode> Show(Session& session, const Options& options) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::Authority authority, client.GetAuthority(AuthorityName(options.name)));
+  if (session.json()) {
+    session.PrintJson(authority);
+  } else {
+    session.out << DescribeAuthority(authority, session.clock.Now(), session.colored());
+  }
+  return kDone;
+}
+
+StatusOr<ExitCode> Chain(Session& session, const Options& options) {
+  const bool pkcs7 = options.format == "pkcs7";
+  if (pkcs7 && options.out.empty() && !session.json() && session.environment.out_is_terminal) {
+    return UsageError("PKCS #7 is DER, which no terminal can show; add --out FILE, or redirect the output");
+  }
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::ExportChainResponse response,
+                   client.ExportChain(AuthorityName(options.name),
+                                      pkcs7 ? v1::ExportChainRequest::PKCS7 : v1::ExportChainRequest::PEM));
+  if (!options.out.empty()) {
+    RETURN_IF_ERROR(WriteFile(options.out, AsBytes(response.chain())));
+    session.err << fmt::format("wrote the chain of {} to {}\n", AuthorityName(options.name), options.out);
+  }
+  if (session.json()) {
+    session.PrintJson(response);
+  } else if (options.out.empty()) {
+    session.out << response.chain();
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void AddAuthority(CLI::App& app, Session& session) {
+  CLI::App* group = AddCommand(app, "authority", "The authorities that certify, and their chains",
+                               "  hallmark authority list\n  hallmark authority chain devices --out devices-chain.pem");
+  group->require_subcommand(1);
+
+  CLI::App* list =
+      AddCommand(*group, "list", "List the authorities",
+                 "  hallmark authority list\n  hallmark authority list --output json | jq -r '.authorities[].name'");
+  list->callback([&session] { session.Finish(List(session)); });
+
+  const auto options = std::make_shared<Options>();
+  CLI::App* show = AddCommand(*group, "show", "Show one authority",
+                              "  hallmark authority show devices\n  hallmark authority show devices --output json");
+  show->add_option("name", options->name, "Its name, e.g. devices")->required();
+  show->callback([&session, options] { session.Finish(Show(session, *options)); });
+
+  CLI::App* chain = AddCommand(
+      *group, "chain", "Write the certificates from an authority to its root, for a trust store, a server or a cloud",
+      "  hallmark authority chain devices\n"
+      "  hallmark authority chain devices --format pkcs7 --out devices.p7c");
+  chain->add_option("name", options->name, "Its name, e.g. devices")->required();
+  chain->add_option("--format", options->format, "pem (the root last) or pkcs7 (certs-only, DER)")
+      ->check(CLI::IsMember({"pem", "pkcs7"}))
+      ->capture_default_str();
+  chain->add_option("--out", options->out, "Where to; standard output if absent")->type_name("FILE");
+  chain->callback([&session, options] { session.Finish(Chain(session, *options)); });
+}
+
+}  // namespace hallmark::cli

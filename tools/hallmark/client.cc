@@ -1,0 +1,300 @@
+#include "tools/hallmark/client.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+
+#include "base/reason.h"
+#include "hallmark/v1/authorities.grpc.pb.h"
+#include "hallmark/v1/issuance.grpc.pb.h"
+#include "hallmark/v1/revocation.grpc.pb.h"
+#include "tools/hallmark/failure.h"
+
+namespace hallmark::cli {
+namespace {
+
+constexpr Duration kCallTimeout = absl::Seconds(30);
+constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
+
+// Issuance is missing on purpose: its retries are ours, with the same request_id and the service's RetryInfo. Revoking
+// twice is revoking once.
+constexpr char kServiceConfig[] = R"({"methodConfig": [{
+  "name": [{"service": "hallmark.v1.Issuance", "method": "GetCertificate"},
+           {"service": "hallmark.v1.Issuance", "method": "ListCertificates"},
+           {"service": "hallmark.v1.Authorities"},
+           {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
+           {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
+  "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
+                  "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
+
+// The error of gRPC itself, which no service made.
+Status TransportError(const grpc::Status& status, const std::string& endpoint) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::CANCELLED:
+      return Error(Code::kUnavailable, reason::kServiceUnreachable,
+                   fmt::format("cannot reach the service at {}: {}", endpoint, status.error_message()));
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Error(Code::kDeadlineExceeded, reason::kDeadlineExceeded,
+                   fmt::format("the service at {} did not answer in time", endpoint));
+    default:
+      return Error(static_cast<Code>(status.error_code()), "",
+                   fmt::format("the service at {} refused the call: {}", endpoint, status.error_message()));
+  }
+}
+
+Status FromGrpc(const grpc::Status& status, const std::string& endpoint) {
+  if (status.ok()) return absl::OkStatus();
+  google::rpc::Status rpc;
+  if (status.error_details().empty() || !rpc.ParseFromString(status.error_details())) {
+    return TransportError(status, endpoint);
+  }
+  return FromRpc(rpc);
+}
+
+}  // namespace
+
+struct Client::Connection {
+  std::string endpoint;
+  const Clock& clock;
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::unique_ptr<v1::Issuance::Stub> issuance;
+  std::unique_ptr<v1::Authorities::Stub> authorities;
+  std::unique_ptr<v1::Revocation::Stub> revocation;
+
+  void Open() {
+    grpc::ChannelArguments arguments;
+    arguments.SetServiceConfigJSON(kServiceConfig);
+    arguments.SetUserAgentPrefix("hallmark-cli");
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);          // a context names the service and nothing between
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // so that Reconnect connects anew
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+    const auto channel = grpc::CreateCustomChannel(endpoint, credentials, arguments);
+    issuance = v1::Issuance::NewStub(channel);
+    authorities = v1::Authorities::NewStub(channel);
+    revocation = v1::Revocation::NewStub(channel);
+  }
+
+  template <class Response, class Stub, class Request>
+  StatusOr<Response> Call(const std::unique_ptr<Stub>& stub,
+                          grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                          const Request& request, Time deadline) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(deadline));
+    Response response;
+    RETURN_IF_ERROR(FromGrpc((stub.get()->*method)(&context, request, &response), endpoint));
+    return response;
+  }
+  Time Deadline() const { return clock.Now() + kCallTimeout; }
+};
+
+Client::Client(const Context& context, const Clock& clock)
+    : connection_(
+          std::make_unique<Connection>(Connection{context.endpoint, clock, nullptr, nullptr, nullptr, nullptr})) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = context.roots;
+  options.pem_private_key = std::string(context.key.Reveal());
+  options.pem_cert_chain = context.certificate;
+  connection_->credentials = grpc::SslCredentials(options);
+  OPENSSL_cleanse(options.pem_private_key.data(), options.pem_private_key.size());
+  connection_->Open();
+}
+
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+void Client::Reconnect() { connection_->Open(); }
+
+StatusOr<v1::Certificate> Client::IssueCertificate(const v1::IssueCertificateRequest& request, Time deadline) {
+  return connection_->Call(connection_->issuance, &v1::Issuance::Stub::IssueCertificate, request, deadline);
+}
+
+StatusOr<v1::Certificate> Client::GetCertificate(const std::string& name) {
+  v1::GetCertificateRequest request;
+  request.set_name(name);
+  return connection_->Call(connection_->issuance, &v1::Issuance::Stub::GetCertificate, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ListCertificatesResponse> Client::ListCertificates(const v1::ListCertificatesRequest& request) {
+  return connection_->Call(connection_->issuance, &v1::Issuance::Stub::ListCertificates, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Certificate> Client::RevokeCertificate(const std::string& name, v1::RevocationReason reason) {
+  v1::RevokeCertificateRequest request;
+  request.set_name(name);
+  request.set_reason(reason);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::RevokeCertificate, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Crl> Client::GetCrl(const std::string& authority) {
+  v1::GetCrlRequest request;
+  request.set_parent(authority);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetCrl, request, connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::GetAuthority(const std::string& authority) {
+  v1::GetAuthorityRequest request;
+  request.set_name(authority);
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::GetAuthority, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ExportChainResponse> Client::ExportChain(const std::string& authority,
+                                                      v1::ExportChainRequest::Format format) {
+  v1::ExportChainRequest request;
+  request.set_name(authority);
+  request.set_format(format);
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::ExportChain, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ListAuthoritiesResponse> Client::ListAuthorities() {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::ListAuthorities,
+                           v1::ListAuthoritiesRequest(), connection_->Deadline());
+}
+
+namespace {
+
+// One stream of Client::IssueCertificates. What was begun ends as an event of the queue; one thread waits for them, and
+// the wait's time limit is the watchdog.
+class IssuanceStream {
+ public:
+  IssuanceStream(v1::Issuance::Stub& stub, Batch& batch, size_t in_flight, const Client::OnAnswer& on_answer,
+                 const Clock& clock)
+      : batch_(batch), in_flight_(in_flight), on_answer_(on_answer), clock_(clock), last_event_(clock.Now()) {
+    stream_ = stub.AsyncIssueCertificates(&context_, &queue_, Tag(kStarted));
+  }
+  // Whatever is still begun must end before what it refers to goes.
+  ~IssuanceStream() {
+    context_.TryCancel();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  grpc::Status Run() {
+    while (!finished_) {
+      Send();
+      void* tag = nullptr;
+      bool ok = false;
+      switch (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(WakeUp()))) {
+        case grpc::CompletionQueue::GOT_EVENT: Handle(static_cast<Event>(reinterpret_cast<uintptr_t>(tag)), ok); break;
+        case grpc::CompletionQueue::TIMEOUT: Watch(); break;
+        case grpc::CompletionQueue::SHUTDOWN: finished_ = true; break;
+      }
+    }
+    if (silent_) return {grpc::StatusCode::DEADLINE_EXCEEDED, "no answer"};
+    return status_;
+  }
+
+ private:
+  enum Event : uintptr_t { kStarted = 1, kSent, kReceived, kFinished };
+  static void* Tag(Event event) { return reinterpret_cast<void*>(static_cast<uintptr_t>(event)); }
+
+  void Send() {
+    if (!may_send_) return;
+    if (batch_.Done()) {
+      may_send_ = false;
+      stream_->WritesDone(Tag(kSent));
+      all_sent_ = true;
+    } else if (batch_.under_way() < in_flight_) {
+      const bool idle = batch_.under_way() == 0;
+      const v1::IssueCertificateRequest* request = batch_.Take(clock_.Now());
+      if (request == nullptr) return;
+      if (idle) last_event_ = clock_.Now();
+      may_send_ = false;
+      stream_->Write(*request, Tag(kSent));
+    }
+  }
+
+  void Handle(Event event, bool ok) {
+    switch (event) {
+      case kStarted:
+        may_send_ = ok;
+        ok ? stream_->Read(&response_, Tag(kReceived)) : stream_->Finish(&status_, Tag(kFinished));
+        break;
+      case kSent: may_send_ = ok && !all_sent_; break;
+      case kReceived:
+        if (!ok) {
+          may_send_ = false;
+          stream_->Finish(&status_, Tag(kFinished));
+          break;
+        }
+        Receive();
+        stream_->Read(&response_, Tag(kReceived));
+        break;
+      case kFinished: finished_ = true; break;
+    }
+  }
+
+  void Receive() {
+    last_event_ = clock_.Now();
+    StatusOr<v1::Certificate> answer;
+    if (response_.has_certificate()) {
+      answer = std::move(*response_.mutable_certificate());
+    } else {
+      answer = FromRpc(response_.error());
+    }
+    const std::vector<size_t> settled = batch_.Settle(response_.request_id(), answer.status(), last_event_);
+    if (!settled.empty()) on_answer_(settled, answer);
+  }
+
+  // Until when nothing can happen but an event of the queue.
+  Time WakeUp() const {
+    if (silent_) return absl::InfiniteFuture();
+    Time wake_up = batch_.Expiry();
+    if (OwesAnswer()) wake_up = std::min(wake_up, last_event_ + kSilence);
+    if (may_send_ && batch_.under_way() < in_flight_) wake_up = std::min(wake_up, batch_.Ready());
+    return wake_up;
+  }
+
+  void Watch() {
+    const Time now = clock_.Now();
+    if (!batch_.Expired(now) && (!OwesAnswer() || now < last_event_ + kSilence)) return;
+    silent_ = true;
+    context_.TryCancel();
+  }
+
+  // The beginning and the end are owed as well.
+  bool OwesAnswer() const { return batch_.under_way() > 0 || !may_send_; }
+
+  Batch& batch_;
+  const size_t in_flight_;
+  const Client::OnAnswer& on_answer_;
+  const Clock& clock_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::IssueCertificateRequest, v1::IssueCertificatesResponse>> stream_;
+  v1::IssueCertificatesResponse response_;
+  grpc::Status status_;
+  Time last_event_;
+  bool may_send_ = false;  // no write is under way and the stream stands
+  bool all_sent_ = false;
+  bool silent_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+Status Client::IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer) {
+  IssuanceStream stream(*connection_->issuance, batch, in_flight, on_answer, connection_->clock);
+  const Status status = FromGrpc(stream.Run(), connection_->endpoint);
+  if (batch.Done()) return absl::OkStatus();
+  if (!status.ok()) return status;
+  return Error(
+      Code::kUnavailable, reason::kServiceUnreachable,
+      fmt::format("the service at {} ended the stream before it had answered everything", connection_->endpoint));
+}
+
+}  // namespace hallmark::cli

@@ -1,0 +1,56 @@
+// The service's calls as plain functions over its messages; what knows gRPC is in client.cc alone.
+//
+// An error is what the service answered (FromRpc), or SERVICE_UNREACHABLE with kUnavailable when there was no
+// connection or it broke, or DEADLINE_EXCEEDED. Everything but issuance is tried up to four times while the service is
+// kUnavailable, for at most 30 s in all. One thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "hallmark/v1/authorities.pb.h"
+#include "hallmark/v1/issuance.pb.h"
+#include "hallmark/v1/revocation.pb.h"
+#include "tools/hallmark/batch.h"
+#include "tools/hallmark/context.h"
+
+namespace hallmark::cli {
+
+class Client {
+ public:
+  // Touches the network with the first call only. `clock` outlives the client.
+  Client(const Context& context, const Clock& clock);
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();
+
+  // Asks once and waits until `deadline`.
+  StatusOr<v1::Certificate> IssueCertificate(const v1::IssueCertificateRequest& request, Time deadline);
+
+  // Sends what waits in `batch` over one stream, at most `in_flight` requests unanswered at any time, and calls
+  // `on_answer` with the indices of the requests that an answer settles. Returns OK when the batch is done, or why the
+  // stream ended before that, also when nothing was answered for 15 s or the batch has expired; the caller then
+  // interrupts the batch and calls again.
+  using OnAnswer = std::function<void(const std::vector<size_t>& indices, const StatusOr<v1::Certificate>& answer)>;
+  Status IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer);
+
+  // From here on over a new connection, should the old one be dead without knowing it.
+  void Reconnect();
+
+  StatusOr<v1::Certificate> GetCertificate(const std::string& name);
+  StatusOr<v1::ListCertificatesResponse> ListCertificates(const v1::ListCertificatesRequest& request);
+  StatusOr<v1::Certificate> RevokeCertificate(const std::string& name, v1::RevocationReason reason);
+  StatusOr<v1::Crl> GetCrl(const std::string& authority);  // "authorities/devices", as are the two below
+  StatusOr<v1::Authority> GetAuthority(const std::string& authority);
+  StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
+  StatusOr<v1::ListAuthoritiesResponse> ListAuthorities();
+
+ private:
+  struct Connection;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace hallmark::cli

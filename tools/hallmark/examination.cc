@@ -1,0 +1,261 @@
+#include "tools/hallmark/examination.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/file.h"
+#include "base/openssl.h"
+#include "base/reason.h"
+#include "ca/certificate.h"
+#include "hsm/key.h"
+#include "policies/load.h"
+#include "store/sqlite/sqlite_store.h"
+#include "tools/instance.h"
+
+namespace hallmark::cli {
+namespace {
+
+constexpr uint64_t kLowDiskOctets = uint64_t{1} << 30;
+constexpr absl::CivilDay kReleased(2026, 11, 1);  // a clock behind it is certainly wrong
+constexpr Duration kExpirySoon = absl::Hours(24 * 30);
+
+// Whether somebody listens on an "address:port".
+bool IsServed(const std::string& listen) {
+  const size_t colon = listen.rfind(':');
+  if (colon == listen.npos) return false;
+  uint16_t port = 0;
+  std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
+  std::string address = listen.substr(0, colon);
+  if (address == "0.0.0.0") address = "127.0.0.1";
+  struct Socket {
+    ~Socket() { close(fd); }
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  } probe;
+  sockaddr_in name = {};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port);
+  return inet_pton(AF_INET, address.c_str(), &name.sin_addr) == 1 &&
+         connect(probe.fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
+}
+
+class Doctor {
+ public:
+  Doctor(const std::filesystem::path& file, const Clock& clock) : file_(file), clock_(clock) {}
+
+  std::vector<Examined> Run() {
+    if (!ExamineConfiguration()) return std::move(examined_);
+    ExaminePolicies();
+    ExamineClock();
+    ExamineDisk();
+    ExamineTls();
+    ExaminePorts();
+    if (ExamineModule() && ExamineToken() && ExamineLogin()) ExamineKeys();
+    ExamineDatabase();
+    return std::move(examined_);
+  }
+
+ private:
+  void Good(const std::string& part, const std::string& finding) { examined_.push_back({part, Verdict::kGood, finding, ""}); }
+  void Warn(const std::string& part, const std::string& finding, const std::string& advice) {
+    examined_.push_back({part, Verdict::kWarning, finding, advice});
+  }
+  // Records a failure; false, so that what needs the part is left out.
+  bool Bad(const std::string& part, const std::string& finding, const std::string& advice) {
+    examined_.push_back({part, Verdict::kBad, finding, advice});
+    return false;
+  }
+
+  bool ExamineConfiguration() {
+    StatusOr<Config> config = LoadConfig(file_);
+    if (!config.ok()) return Bad("configuration", Message(config.status()), "Correct the file, or make an instance with: hallmark init DIR");
+    config_ = std::move(*config);
+    ApplyEnvironment(config_);
+    Good("configuration", file_.string());
+    return true;
+  }
+
+  void ExaminePolicies() {
+    const StatusOr<ProfileMap> profiles = LoadProfiles(config_.profiles, config_.realm);
+    const StatusOr<Access> access = LoadAccess(config_.roles);
+    if (!profiles.ok()) {
+      Bad("profiles", Message(profiles.status()), "Correct the profile; the service does not start with one that it does not understand.");
+    } else {
+      Good("profiles", fmt::format("{} profiles in {}", profiles->size(), config_.profiles.string()));
+    }
+    if (!access.ok()) {
+      Bad("roles", Message(access.status()), "Correct the file; the service does not start without its roles.");
+    } else {
+      Good("roles", fmt::format("{} roles in {}", access->roles().size(), config_.roles.string()));
+    }
+  }
+
+  void ExamineClock() {
+    const Time now = clock_.Now();
+    if (now < absl::FromCivil(kReleased, absl::UTCTimeZone())) {
+      Bad("clock", fmt::format("{}, which is before this program was written", Rfc3339(now)), "Set the clock and keep it right with NTP; certificates would be valid at the wrong time.");
+    } else {
+      Good("clock", Rfc3339(now));
+    }
+  }
+
+  void ExamineDisk() {
+    struct statvfs disk = {};
+    const std::filesystem::path directory = config_.store_sqlite.parent_path();
+    if (statvfs(directory.c_str(), &disk) != 0) {
+      Bad("disk", "cannot look at " + directory.string(), "Make the directory, or correct store.sqlite in hallmark.yaml.");
+      return;
+    }
+    const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+    const std::string finding = fmt::format("{:.1f} GiB free at {}", static_cast<double>(free) / (uint64_t{1} << 30), directory.string());
+    if (free < kLowDiskOctets) {
+      Warn("disk", finding, "A million certificates take about 1 GiB; when the disk is full nothing is issued any more.");
+    } else {
+      Good("disk", finding);
+    }
+  }
+
+  void ExamineTls() {
+    const StatusOr<std::string> chain = ReadFile(config_.tls_certificate);
+    const StatusOr<std::string> key = ReadFile(config_.tls_key);
+    const StatusOr<std::string> roots = ReadFile(config_.tls_client_roots);
+    for (const auto* file : {&chain, &key, &roots}) {
+      if (!file->ok()) {
+        Bad("tls", Message(file->status()), "Restore the file, or issue a new one with profile service-tls.");
+        return;
+      }
+    }
+    const StatusOr<std::vector<Bytes>> blocks = PemDecode("CERTIFICATE", *chain);
+    const StatusOr<CertificateParts> parts = blocks.ok() ? ReadCertificate(blocks->front()) : StatusOr<CertificateParts>(blocks.status());
+    if (!parts.ok()) {
+      Bad("tls", config_.tls_certificate.string() + ": " + Message(parts.status()), "It must be PEM, the service's certificate first.");
+      return;
+    }
+    const ssl::Bio bio(BIO_new_mem_buf(key->data(), static_cast<int>(key->size())));
+    const ssl::EvpKey private_key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    const StatusOr<Bytes> spki = private_key == nullptr ? StatusOr<Bytes>(absl::NotFoundError("")) : ssl::ToDer(i2d_PUBKEY, private_key.get());
+    if (!spki.ok() || !Equal(*spki, parts->spki)) {
+      Bad("tls", "the key and the certificate are no pair", "Put the two files of one issuance in place.");
+    } else if (parts->not_after < clock_.Now()) {
+      Bad("tls", "the certificate expired on " + Rfc3339(parts->not_after), "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+    } else if (parts->not_after < clock_.Now() + kExpirySoon) {
+      Warn("tls", "the certificate expires on " + Rfc3339(parts->not_after), "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+    } else {
+      Good("tls", "valid until " + Rfc3339(parts->not_after));
+    }
+  }
+
+  void ExaminePorts() {
+    served_ = IsServed(config_.grpc_listen);
+    const bool http = IsServed(config_.http_listen);
+    const std::string finding = fmt::format("gRPC {} {}, HTTP {} {}", config_.grpc_listen, served_ ? "answers" : "is free", config_.http_listen, http ? "answers" : "is free");
+    if (served_ != http) {
+      Bad("ports", finding, "One of two answers: another program has the port, or the service is half up. See which with: ss -ltnp");
+    } else {
+      Good("ports", finding + (served_ ? "" : " (the service is not running)"));
+    }
+  }
+
+  bool ExamineModule() {
+    StatusOr<std::shared_ptr<Module>> module = Module::Load(config_.hsm_module);
+    if (!module.ok()) return Bad("module", Message(module.status()), "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
+    const StatusOr<ModuleInformation> information = (*module)->Describe();
+    if (!information.ok()) return Bad("module", Message(information.status()), "The module was loaded but does not answer; see the vendor's log.");
+    Good("module", fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version, information->cryptoki_version, config_.hsm_module));
+    module_ = std::move(*module);
+    return true;
+  }
+
+  bool ExamineToken() {
+    const StatusOr<KeyUri> uri = KeyUri::Parse(config_.hsm_token);
+    if (!uri.ok()) return Bad("token", Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
+    const StatusOr<std::vector<SlotInformation>> slots = module_->ListSlots();
+    if (!slots.ok()) return Bad("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
+    std::string labels;
+    for (const SlotInformation& slot : *slots) {
+      if (!slot.token.has_value() || !slot.token->initialized) continue;
+      labels += (labels.empty() ? "" : ", ") + slot.token->label;
+      if (slot.token->label == uri->token) return JudgeToken(*slot.token);
+    }
+    return Bad("token", fmt::format("no token '{}'; there are: {}", uri->token, labels.empty() ? "none" : labels),
+               "Connect the token, or correct hsm.token or hsm.environment (SoftHSM: SOFTHSM2_CONF) in hallmark.yaml.");
+  }
+
+  bool JudgeToken(const TokenInformation& token) {
+    const std::string name = fmt::format("'{}', {} {}, serial {}", token.label, token.manufacturer, token.model, token.serial);
+    if (token.user_pin_locked) return Bad("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
+    if (token.user_pin_final_try) {
+      return Bad("token", name + ": one more wrong PIN locks it", "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
+    }
+    if (token.user_pin_count_low) Warn("token", name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
+    if (!token.user_pin_count_low) Good("token", name);
+    return true;
+  }
+
+  bool ExamineLogin() {
+    StatusOr<std::shared_ptr<Token>> token = OpenToken(config_, ReadPinEnvironment());
+    const Status status = token.ok() ? (*token)->LogIn() : token.status();
+    if (!status.ok()) return Bad("login", Message(status), "Correct the PIN's source (pin-source in hsm.token, $CREDENTIALS_DIRECTORY/hallmark-pin or HALLMARK_PIN).");
+    Good("login", "the PIN is right");
+    token_ = std::move(*token);
+    return true;
+  }
+
+  void ExamineKeys() {
+    const StatusOr<std::vector<KeyAttributes>> keys = ListKeys(*token_);
+    if (!keys.ok()) {
+      Bad("keys", Message(keys.status()), "The token lists no keys; see the vendor's log.");
+      return;
+    }
+    for (const KeyAttributes& key : *keys) {
+      const Status safe = CheckSafe(key);
+      const std::string name = fmt::format("key {}", key.uri.object);
+      if (!safe.ok()) {
+        Bad(name, Message(safe), "Such a key could have been copied. Make a new one on the token and roll its authority over.");
+      } else {
+        Good(name, fmt::format("{}, made on the token, not extractable", KeyTypeName(*key.type)));
+      }
+    }
+    if (keys->empty()) Bad("keys", "the token holds no key", "Found the authorities with: hallmark init DIR, or restore the token.");
+  }
+
+  void ExamineDatabase() {
+    if (served_) {
+      Good("database", config_.store_sqlite.string() + " is in use by the running service, which checks it");
+      return;
+    }
+    if (!std::filesystem::exists(config_.store_sqlite)) {
+      Bad("database", config_.store_sqlite.string() + " does not exist", "Make an instance with: hallmark init DIR, or restore it from a backup.");
+      return;
+    }
+    const StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore({.path = config_.store_sqlite});
+    const auto authorities = store.ok() ? (*store)->ListAuthorities() : StatusOr<std::vector<AuthorityRecord>>(store.status());
+    const auto intents = store.ok() ? (*store)->OpenIntents() : StatusOr<std::vector<Intent>>(store.status());
+    const auto head = store.ok() ? (*store)->GetLedgerHead() : StatusOr<LedgerHead>(store.status());
+    if (!authorities.ok() || !intents.ok() || !head.ok()) {
+      Bad("database", Message(authorities.status()), "Do not start the service on it. Restore the last backup; see docs/operations.md.");
+      return;
+    }
+    Good("database", fmt::format("{} authorities, {} open intents, ledger of {} leaves with root {}", authorities->size(), intents->size(),
+                                 head->size, Hex(head->root).substr(0, 16)));
+  }
+
+  const std::filesystem::path file_;
+  const Clock& clock_;
+  std::vector<Examined> examined_;
+  Config config_;
+  bool served_ = false;
+  std::shared_ptr<Module> module_;
+  std::shared_ptr<Token> token_;
+};
+
+}  // namespace
+
+std::vector<Examined> Examine(const std::filesystem::path& config, const Clock& clock) { return Doctor(config, clock).Run(); }
+
+}  // namespace hallmark::cli

@@ -1,0 +1,26 @@
+// The examinations of `hallmark doctor`, on the parts of one instance.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace hallmark::cli {
+
+enum class Verdict { kGood, kWarning, kBad };
+
+struct Examined {
+  std::string part;     // "module", "token", "clock"...
+  Verdict verdict = Verdict::kGood;
+  std::string finding;  // what was found
+  std::string advice;   // what to do about it; empty when good
+};
+
+// Examines configuration, policies, module, token, login, keys, clock, database, disk, TLS files and ports, in the
+// order in which they need each other; what needs a part that is bad is not examined. Touches nothing: the database is
+// read only when no service has it open.
+std::vector<Examined> Examine(const std::filesystem::path& config, const Clock& clock);
+
+}  // namespace hallmark::cli

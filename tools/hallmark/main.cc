@@ -1,0 +1,47 @@
+// The command line of Hallmark.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "tools/hallmark/doctor.h"
+#include "tools/hallmark/init.h"
+#include "tools/hallmark/session.h"
+
+namespace hallmark::cli {
+namespace {
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+int Main(int argc, char** argv) {
+  // gRPC reports each failed attempt on standard error by itself; what went wrong comes back in a Status. To see it all
+  // the same: GRPC_VERBOSITY=ERROR.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  const SystemClock clock;
+  Session session{{.context = Variable("HALLMARK_CONTEXT"),
+                   .home = Variable("HOME"),
+                   .in_is_terminal = isatty(STDIN_FILENO) == 1,
+                   .out_is_terminal = isatty(STDOUT_FILENO) == 1,
+                   .err_is_terminal = isatty(STDERR_FILENO) == 1,
+                   .no_color = !Variable("NO_COLOR").empty()},
+                  std::cin,
+                  std::cout,
+                  std::cerr,
+                  clock};
+  CLI::App app;
+  AddGlobalOptions(app, session);
+  AddInit(app, session);
+  AddDoctor(app, session);
+  AddCertificate(app, session);
+  AddAuthority(app, session);
+  AddCompletion(app, session);
+  return Run(app, session, {argv + 1, argv + argc});
+}
+
+}  // namespace
+}  // namespace hallmark::cli
+
+int main(int argc, char** argv) { return hallmark::cli::Main(argc, argv); }
