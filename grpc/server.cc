@@ -1,11 +1,13 @@
 #include "grpc/server.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/codegen/service_type.h>
 
+#include "base/log.h"
 #include "base/reason.h"
 #include "grpc/services.h"
 
@@ -17,6 +19,16 @@ constexpr int kMetadataLimit = 8 * 1024;
 constexpr int kThreads = 256;
 constexpr int kConcurrentStreams = 128;  // calls at once on one connection
 constexpr int kKeepaliveMilliseconds = 60'000;
+
+// What gRPC says by itself, such as a handshake that failed, in our own form: one JSON object a line.
+void LogFromGrpc(gpr_log_func_args* message) {
+  const log::Fields fields = {{"message", message->message}, {"source", fmt::format("{}:{}", message->file, message->line)}};
+  if (message->severity == GPR_LOG_SEVERITY_ERROR) {
+    log::Warning("grpc", fields);  // it calls a client's mistake an error
+  } else {
+    log::Info("grpc", fields);
+  }
+}
 
 std::shared_ptr<grpc::ServerCredentials> Credentials(const GrpcOptions& options) {
   grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
@@ -40,6 +52,7 @@ GrpcServer::GrpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) 
 GrpcServer::~GrpcServer() { Stop(absl::Now()); }
 
 StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, const CertificateAuthority& authority) {
+  gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 

@@ -122,6 +122,7 @@ TEST_F(CsrTest, IsCheckedBeforeAnythingIsSent) {
       {{at + "/large.csr"}, kRefused, "CSR_TOO_LARGE"},
       {{at + "/d", "--out", at + "/large.csr/x"}, kFailed, "cannot create the directory"},
       {{at + "/none.csr"}, kFailed, "none.csr"},
+      {{at + "/k1.pem"}, kUsage, "holds a private key, which must not leave its owner"},
   };
   for (const auto& test : cases) {
     SCOPED_TRACE(test.message);
@@ -258,7 +259,7 @@ TEST(Retry, IsForWhatMayPass) {
   EXPECT_TRUE(Retryable(WithRetry(Error(Code::kResourceExhausted, "", "too many"), absl::Seconds(1))));
 }
 
-// Nobody listens there: the port is bound to nothing but reserved by its number, 1 (tcpmux).
+// Nobody listens at port 1 (tcpmux).
 TEST(Service, ThatIsAwayIsUnavailableAfterThePatienceForOneAndForMany) {
   const TemporaryDirectory directory;
   const std::string at = directory.path();
@@ -268,7 +269,7 @@ TEST(Service, ThatIsAwayIsUnavailableAfterThePatienceForOneAndForMany) {
                  "-keyout me.key -subj /CN=me -out me.pem; openssl req -new -key me.key -subj /CN=$n -out $n.csr; done")
           .exit_code,
       0);
-  Write(directory / "me.yaml", "endpoint: localhost:1\ncertificate: me.pem\nkey: me.key\nroots: me.pem\n");
+  Write(directory / "me.yaml", "endpoint: 127.0.0.1:1\ncertificate: me.pem\nkey: me.key\nroots: me.pem\n");
   for (const bool many : {false, true}) {
     const StatusOr<Context> context = ReadContext(directory / "me.yaml");
     ASSERT_THAT(context, IsOk());
@@ -283,7 +284,7 @@ TEST(Service, ThatIsAwayIsUnavailableAfterThePatienceForOneAndForMany) {
         client, batch, 64, clock, [](const auto&, const auto&) { ADD_FAILURE() << "an answer from nobody"; },
         [&waits](const Status&) { ++waits; });
     EXPECT_THAT(status, Fails(Code::kUnavailable, reason::kServiceUnreachable));
-    EXPECT_THAT(Message(status), HasSubstr("localhost:1"));
+    EXPECT_THAT(Message(status), HasSubstr("127.0.0.1:1"));
     EXPECT_GE(waits, 2);
     EXPECT_LT(clock.Now() - begin, absl::Seconds(5));
   }

@@ -194,7 +194,7 @@ TEST(Reference, IsAFileWhoseSerialNumberOpensslConfirms) {
     EXPECT_EQ(ToString(reference->certificate), *ReadFile(directory / "c.der"));
     EXPECT_EQ(CommonName(reference->certificate), "device-1");
   }
-  EXPECT_THAT(ReadReference(at + "/k.pem", "devices"), Fails(Code::kInvalidArgument, reason::kRequestInvalid));
+  EXPECT_THAT(ReadReference(at + "/k.pem", "devices"), Fails(Code::kInvalidArgument, reason::kCommandLineInvalid));
 }
 
 TEST(Crl, ListsWhatOpensslPutIntoIt) {

@@ -134,8 +134,9 @@ TEST_F(SqliteStoreTest, OneProcessHasItOpen) {
 TEST_F(SqliteStoreTest, WhatCannotBeOpenedIsRefused) {
   EXPECT_THAT(OpenSqliteStore({.path = directory_ / "missing" / "hallmark.db"}),
               Fails(Code::kFailedPrecondition, reason::kFileUnreadable));
-  EXPECT_THAT(OpenSqliteStore({.path = directory_.path()}), Fails(Code::kUnavailable, reason::kStoreUnavailable));
-  EXPECT_THAT(OpenSqliteStore({.path = path_, .read_connections = 0}),
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(OpenSqliteStore({.path = path_}), Fails(Code::kUnavailable, reason::kStoreUnavailable));
+  EXPECT_THAT(OpenSqliteStore({.path = directory_ / "other.db", .read_connections = 0}),
               Fails(Code::kInvalidArgument, reason::kConfigurationInvalid));
 }
 

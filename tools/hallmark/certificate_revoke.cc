@@ -133,14 +133,14 @@ StatusOr<ExitCode> Revoke(Session& session, const Options& options) {
 
 void AddRevoke(CLI::App& group, Session& session) {
   const auto options = std::make_shared<Options>();
-  CLI::App* revoke =
-      AddCommand(group, "revoke",
-                 "Revoke certificates for ever. A certificate that is revoked already keeps its first revocation, so "
-                 "that the same\n"
-                 "command again is safe. Ends when the CRL shows it.",
-                 "  hallmark certificate revoke issued/device-1.pem --reason keyCompromise\n"
-                 "  hallmark certificate revoke 4a01c2... 77f0e1... --reason cessationOfOperation --yes\n"
-                 "  hallmark certificate revoke authorities/access/certificates/5b... --reason 4 --yes");
+  CLI::App* revoke = AddCommand(
+      group, "revoke",
+      "Revoke certificates for ever.\n\n"
+      "A certificate that is revoked already keeps its first revocation, so that the same command again is safe. Ends\n"
+      "when the CRL shows it.",
+      "  hallmark certificate revoke issued/device-1.pem --reason keyCompromise\n"
+      "  hallmark certificate revoke 4a01c2... 77f0e1... --reason cessationOfOperation --yes\n"
+      "  hallmark certificate revoke authorities/access/certificates/5b... --reason 4 --yes");
   revoke->add_option("certificates", options->certificates, "Resource names, serial numbers in hexadecimal, or files")
       ->required()
       ->type_name("NAME|SERIAL|FILE");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
@@ -43,8 +45,10 @@ void AddOptions(const CLI::App& app, Command& command) {
         command.words.push_back({choice, "", false, ""});
     }
     for (const std::string& name : option->get_lnames()) {
-      command.options.push_back(
-          {"--" + name, FirstLine(option->get_description()), option->get_type_size() > 0, choices});
+      const std::string text = "--" + name;
+      const auto same = [&text](const Word& word) { return word.text == text; };
+      if (std::any_of(command.options.begin(), command.options.end(), same)) continue;
+      command.options.push_back({text, FirstLine(option->get_description()), option->get_type_size() > 0, choices});
     }
   }
 }

@@ -44,6 +44,12 @@ std::vector<Bytes> Blocks(const std::string& text) {
 
 Status Add(const std::string& source, const std::string& stem, const std::string& text, std::vector<Csr>& csrs) {
   if (text.empty()) return UsageError(fmt::format("{} is empty; a CSR was expected in it", source));
+  if (text.find("PRIVATE KEY-----") != text.npos) {
+    return UsageError(fmt::format(
+        "{} holds a private key, which must not leave its owner; nothing was sent. Make a CSR with it: openssl "
+        "req -new -key FILE -subj /CN=NAME -out NAME.csr",
+        source));
+  }
   std::vector<Bytes> blocks = Blocks(text);
   if (blocks.empty()) {
     csrs.push_back({source, stem, ToBytes(AsBytes(text))});

@@ -17,8 +17,8 @@ struct Csr {
 };
 
 // Reads files, the *.csr, *.req and *.p10 of directories in the order of their names, and `in` for "-". A file may hold
-// several PEM blocks. kInvalidArgument (COMMAND_LINE_INVALID) when there is no CSR in a directory or nothing in a file,
-// and what ReadFile says; the first error ends it.
+// several PEM blocks. kInvalidArgument (COMMAND_LINE_INVALID) when there is no CSR in a directory, nothing in a file,
+// or a private key, and what ReadFile says; the first error ends it.
 StatusOr<std::vector<Csr>> ReadCsrs(const std::vector<std::string>& arguments, std::istream& in);
 
 // "sha256:" and 32 hexadecimal digits of a digest of what is asked of whom: the same request always has the same id.

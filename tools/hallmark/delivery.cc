@@ -101,6 +101,14 @@ void Delivery::PrintDocument(const std::vector<std::string>& request_ids) const 
       nlohmann::json{{"issued", issued_}, {"refused_or_failed", failed_}, {"results", std::move(results)}});
 }
 
+// What would be issued, without what each issuance chooses anew.
+std::string Delivery::Preview(v1::Certificate certificate) const {
+  certificate.clear_name();
+  certificate.clear_serial();
+  certificate.clear_sha256_fingerprint();
+  return DescribeCertificate(certificate, session_.clock.Now(), session_.colored());
+}
+
 ExitCode Delivery::Finish(const Status& status, const std::vector<std::string>& request_ids) {
   ClearProgress();
   for (Outcome& outcome : outcomes_) {
@@ -111,9 +119,7 @@ ExitCode Delivery::Finish(const Status& status, const std::vector<std::string>& 
   } else if (settings_.directory.empty()) {
     for (const Outcome& outcome : outcomes_) {
       if (!outcome.answer.ok()) continue;
-      session_.out << (settings_.validate_only
-                           ? DescribeCertificate(*outcome.answer, session_.clock.Now(), session_.colored())
-                           : CertificatePem(*outcome.answer));
+      session_.out << (settings_.validate_only ? Preview(*outcome.answer) : CertificatePem(*outcome.answer));
     }
   }
   const size_t unanswered = csrs_.size() - issued_ - failed_;

@@ -46,6 +46,7 @@ class Delivery {
   void ShowProgress();
   void ClearProgress();
   void PrintDocument(const std::vector<std::string>& request_ids) const;
+  std::string Preview(v1::Certificate certificate) const;
   std::string Counts() const;
 
   const std::vector<Csr>& csrs_;

@@ -74,8 +74,7 @@ StatusOr<Bytes> ReadCertificateFile(const std::string& path) {
   if (bio == nullptr) return absl::InternalError("OpenSSL could not make a memory BIO");
   const ssl::Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (certificate == nullptr) {
-    return Error(Code::kInvalidArgument, reason::kRequestInvalid,
-                 fmt::format("no certificate in PEM: {}", ssl::DrainErrors()));
+    return UsageError(fmt::format("{} holds no certificate in PEM: {}", path, ssl::DrainErrors()));
   }
   return ssl::ToDer(i2d_X509, certificate.get());
 }
@@ -102,11 +101,10 @@ StatusOr<CertificateReference> ReadReference(const std::string& text, const std:
                     "its serial number in hexadecimal, nor a file",
                     text));
   }
-  StatusOr<Bytes> der = ReadCertificateFile(text);
-  RETURN_IF_ERROR(Annotate(der.status(), fmt::format("cannot read a certificate from {}", text)));
-  StatusOr<std::string> serial = SerialOf(*der);
-  RETURN_IF_ERROR(Annotate(serial.status(), fmt::format("cannot read a certificate from {}", text)));
-  return CertificateReference{prefix + *serial, *std::move(der)};
+  ASSIGN_OR_RETURN(Bytes der, ReadCertificateFile(text));
+  const StatusOr<std::string> serial = SerialOf(der);
+  if (!serial.ok()) return UsageError(fmt::format("{} holds no certificate: {}", text, Message(serial.status())));
+  return CertificateReference{prefix + *serial, std::move(der)};
 }
 
 StatusOr<v1::RevocationReason> ParseReason(const std::string& text) {

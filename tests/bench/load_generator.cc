@@ -1,0 +1,255 @@
+// How many device certificates a second an instance issues over mutual TLS, unary and on a stream, from 1 to 64
+// clients; and beside each figure, from the same run, the raw rate of C_Sign on the same token with as many threads.
+// The ratio of the two is what to look at: machines are noisy.
+//
+// Makes an instance of its own in a temporary directory and removes it.
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <deque>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <semaphore>
+
+#include "hallmark/v1/issuance.grpc.pb.h"
+#include "hsm/key.h"
+#include "hsm/pkcs11_signer.h"
+#include "tests/csr_builder.h"
+#include "tests/service.h"
+#include "tools/instance.h"
+
+namespace hallmark::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using testing::CsrBuilder;
+using testing::Service;
+using testing::SoftwareSigner;
+
+constexpr int kStreamWindow = 16;  // requests in flight on one client's stream
+
+struct Options {
+  int seconds = 4;
+  std::vector<int> clients = {1, 4, 16, 64};
+  std::string key_type = "ec-p256";
+  bool json = false;
+};
+
+struct Figure {
+  std::string mode;
+  int clients = 0;
+  double per_second = 0;
+  double p50_ms = 0;
+  double p95_ms = 0;
+  double p99_ms = 0;
+  double raw_per_second = 0;  // C_Sign alone
+};
+
+// Requests that nobody has sent yet; every one has a key of its own, as devices have.
+class Requests {
+ public:
+  v1::IssueCertificateRequest Next() {
+    const uint64_t number = next_++;
+    const SoftwareSigner& key = keys_[number % keys_.size()];
+    CsrBuilder csr(key);
+    const std::string name = fmt::format("bench-{}", number);
+    csr.subject = EncodeName({{"CN", name}});
+    v1::IssueCertificateRequest request;
+    request.set_request_id(name);
+    request.set_parent("authorities/devices");
+    request.set_profile("device");
+    request.set_csr(ToString(csr.Build()));
+    return request;
+  }
+  std::vector<v1::IssueCertificateRequest> Take(size_t count) {
+    std::vector<v1::IssueCertificateRequest> requests;
+    requests.reserve(count);
+    while (requests.size() < count) requests.push_back(Next());
+    return requests;
+  }
+
+ private:
+  std::atomic<uint64_t> next_ = 0;
+  std::deque<SoftwareSigner> keys_ = [] {
+    std::deque<SoftwareSigner> keys;
+    for (int i = 0; i < 64; ++i) keys.emplace_back(SignatureAlgorithm::kEcdsaSha256);
+    return keys;
+  }();
+};
+
+std::shared_ptr<grpc::Channel> Connect(const Service& service) {
+  const auto read = [&](const char* name) { return ReadFile(service.ca() / name).value(); };
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = read("tls/root.pem");
+  tls.pem_cert_chain = read("contexts/station.pem");
+  tls.pem_private_key = read("contexts/station-key.pem");
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection for each client, as stations have
+  return grpc::CreateCustomChannel(service.endpoint(), grpc::SslCredentials(tls), arguments);
+}
+
+// What one client saw.
+struct Client {
+  std::shared_ptr<grpc::Channel> channel;
+  std::vector<v1::IssueCertificateRequest> requests;
+  std::vector<double> latencies_ms;
+  Clock::time_point last_answer;
+};
+
+double MillisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+
+void RunUnary(Client& client, Clock::time_point stop) {
+  const auto stub = v1::Issuance::NewStub(client.channel);
+  for (const auto& request : client.requests) {
+    const auto start = Clock::now();
+    if (start >= stop) break;
+    grpc::ClientContext context;
+    v1::Certificate certificate;
+    const grpc::Status status = stub->IssueCertificate(&context, request, &certificate);
+    if (!status.ok()) throw std::runtime_error(status.error_message());
+    client.latencies_ms.push_back(MillisecondsSince(start));
+  }
+  client.last_answer = Clock::now();
+}
+
+void RunStream(Client& client, Clock::time_point stop) {
+  const auto stub = v1::Issuance::NewStub(client.channel);
+  grpc::ClientContext context;
+  const auto stream = stub->IssueCertificates(&context);
+  std::counting_semaphore<kStreamWindow> window(kStreamWindow);
+  std::map<std::string, size_t> index;
+  for (size_t i = 0; i < client.requests.size(); ++i) index[client.requests[i].request_id()] = i;
+  std::vector<Clock::time_point> starts(client.requests.size());
+  std::thread reader([&] {
+    v1::IssueCertificatesResponse response;
+    while (stream->Read(&response)) {
+      if (response.has_error()) throw std::runtime_error(response.error().message());
+      client.latencies_ms.push_back(MillisecondsSince(starts[index.at(response.request_id())]));
+      client.last_answer = Clock::now();
+      window.release();
+    }
+  });
+  for (size_t i = 0; i < client.requests.size() && Clock::now() < stop; ++i) {
+    window.acquire();
+    starts[i] = Clock::now();
+    stream->Write(client.requests[i]);
+  }
+  stream->WritesDone();
+  reader.join();
+  const grpc::Status status = stream->Finish();
+  if (!status.ok()) throw std::runtime_error(status.error_message());
+}
+
+double Percentile(std::vector<double>& sorted, double fraction) {
+  return sorted.empty() ? 0 : sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
+}
+
+Figure Measure(const Service& service, Requests& requests, const std::string& mode, int count, const Options& options) {
+  std::vector<Client> clients(static_cast<size_t>(count));
+  // More than can be answered in the time, made before the clock starts.
+  const size_t each = static_cast<size_t>(options.seconds) * 12000 / clients.size() + 100;
+  for (Client& client : clients) {
+    client.channel = Connect(service);
+    if (!client.channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10))) throw std::runtime_error("cannot connect");
+    client.requests = requests.Take(each);
+  }
+  const auto start = Clock::now();
+  const auto stop = start + std::chrono::seconds(options.seconds);
+  std::vector<std::thread> threads;
+  for (Client& client : clients) threads.emplace_back([&] { mode == "unary" ? RunUnary(client, stop) : RunStream(client, stop); });
+  for (std::thread& thread : threads) thread.join();
+  std::vector<double> latencies;
+  auto end = start;
+  for (const Client& client : clients) {
+    latencies.insert(latencies.end(), client.latencies_ms.begin(), client.latencies_ms.end());
+    end = std::max(end, client.last_answer);
+  }
+  std::sort(latencies.begin(), latencies.end());
+  Figure figure{.mode = mode, .clients = count};
+  figure.per_second = static_cast<double>(latencies.size()) / std::chrono::duration<double>(end - start).count();
+  figure.p50_ms = Percentile(latencies, 0.5);
+  figure.p95_ms = Percentile(latencies, 0.95);
+  figure.p99_ms = Percentile(latencies, 0.99);
+  return figure;
+}
+
+// C_SignInit and C_Sign on the token of the instance, with nothing around them but a session pool.
+double MeasureRaw(const Signer& signer, int threads, int seconds) {
+  std::atomic<uint64_t> signatures = 0;
+  const auto start = Clock::now();
+  const auto stop = start + std::chrono::seconds(seconds);
+  std::vector<std::thread> workers;
+  for (int i = 0; i < threads; ++i) {
+    workers.emplace_back([&] {
+      const Bytes tbs(600, 0x30);
+      while (Clock::now() < stop) {
+        if (!signer.Sign(tbs, absl::InfiniteFuture()).ok()) throw std::runtime_error("C_Sign failed");
+        ++signatures;
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  return static_cast<double>(signatures) / std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void Print(const std::vector<Figure>& figures, const Options& options) {
+  if (options.json) {
+    nlohmann::json all = nlohmann::json::array();
+    for (const Figure& f : figures) {
+      all.push_back({{"mode", f.mode}, {"clients", f.clients}, {"certificates_per_second", f.per_second}, {"p50_ms", f.p50_ms}, {"p95_ms", f.p95_ms},
+                     {"p99_ms", f.p99_ms}, {"raw_signatures_per_second", f.raw_per_second}, {"ratio", f.per_second / f.raw_per_second}});
+    }
+    std::cout << all.dump(2) << "\n";
+    return;
+  }
+  std::cout << fmt::format("{:8} {:>7} {:>10} {:>9} {:>9} {:>9} {:>12} {:>7}\n", "mode", "clients", "certs/s", "p50 ms", "p95 ms", "p99 ms", "raw C_Sign/s", "ratio");
+  for (const Figure& f : figures) {
+    std::cout << fmt::format("{:8} {:>7} {:>10.0f} {:>9.2f} {:>9.2f} {:>9.2f} {:>12.0f} {:>7.2f}\n", f.mode, f.clients, f.per_second, f.p50_ms, f.p95_ms, f.p99_ms,
+                             f.raw_per_second, f.per_second / f.raw_per_second);
+  }
+}
+
+void Run(const Options& options) {
+  const Service service("--key-type " + options.key_type);
+  const Config config = LoadConfig(service.ca() / "hallmark.yaml").value();
+  ApplyEnvironment(config);
+  const std::shared_ptr<Token> token = OpenToken(config, PinEnvironment()).value();
+  KeyUri uri = KeyUri::Parse(config.hsm_token).value();
+  uri.object = "devices";
+  uri.type = "private";
+  const std::unique_ptr<Signer> signer = OpenSigner(token, uri, DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())).value();
+  Requests requests;
+  std::vector<Figure> figures;
+  for (const char* mode : {"unary", "stream"}) {
+    for (const int clients : options.clients) {
+      Figure figure = Measure(service, requests, mode, clients, options);
+      figure.raw_per_second = MeasureRaw(*signer, clients, std::max(1, options.seconds / 2));
+      figures.push_back(figure);
+    }
+  }
+  Print(figures, options);
+}
+
+}  // namespace
+}  // namespace hallmark::bench
+
+int main(int argc, char** argv) {
+  hallmark::bench::Options options;
+  CLI::App app("Certificates per second and latency over mutual TLS, beside the raw C_Sign rate of the same token.");
+  app.add_option("--seconds", options.seconds, "How long each figure is measured")->capture_default_str()->check(CLI::Range(1, 600));
+  app.add_option("--clients", options.clients, "Numbers of clients at once")->capture_default_str()->delimiter(',');
+  app.add_option("--key-type", options.key_type, "Of the issuing authority")->capture_default_str();
+  app.add_flag("--json", options.json, "One JSON array instead of the table");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    hallmark::bench::Run(options);
+  } catch (const std::exception& exception) {
+    std::cerr << "load_generator: " << exception.what() << "\n";
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,134 @@
+// kill -9 in the middle of a stream: what was answered is on record, what was intended is finished, retries get the
+// same octets, and the token signed nothing that nobody knows of.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <random>
+#include <set>
+
+#include "ca/certificate.h"
+#include "ca/crl.h"
+#include "ca/der.h"
+#include "store/sqlite/sqlite_store.h"
+#include "tests/service.h"
+#include "tests/status_matchers.h"
+
+namespace hallmark {
+namespace {
+
+using testing::IsOk;
+using testing::RunCommand;
+using testing::Service;
+
+// The to-be-signed part of any signed object.
+Bytes TbsOf(ByteView der) { return ToBytes(der::Reader(der::ReadWhole(der, der::kSequence).value()).Next().value().whole); }
+
+std::vector<CertificateRecord> AllCertificates(Store& store) {
+  std::vector<CertificateRecord> all;
+  std::string token;
+  do {
+    auto page = store.ListCertificates({}, 1000, token).value();
+    all.insert(all.end(), page.items.begin(), page.items.end());
+    token = page.next_page_token;
+  } while (!token.empty());
+  return all;
+}
+
+// The digests in the signature journal.
+std::vector<std::string> Journal(const Service& service) {
+  std::vector<std::string> digests;
+  std::ifstream file(service.ca() / "signatures.log");
+  for (std::string line; std::getline(file, line);) digests.push_back(line.substr(line.rfind(' ') + 1));
+  return digests;
+}
+
+// Everything that the database knows was to be signed: certificates and all lists, signed or only intended.
+std::set<std::string> OnRecord(const Service& service, Store& store) {
+  std::set<std::string> digests;
+  for (const CertificateRecord& record : AllCertificates(store)) digests.insert(Hex(Sha256(TbsOf(record.certificate))));
+  std::istringstream lists(RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT hex(crl) FROM crls'", service.ca().string())).output);
+  for (std::string line; std::getline(lists, line);) digests.insert(Hex(Sha256(TbsOf(FromHex(line).value()))));
+  return digests;
+}
+
+TEST(CrashTest, TwentyKillsInTheMiddleOfAStreamLoseNothingAndSignNothingTwice) {
+  constexpr int kDevices = 1500;
+  constexpr int kKills = 20;
+  Service service;
+  const std::string csrs = (service.directory() / "csrs").string();
+  const std::string received = (service.directory() / "received").string();
+  service.MakeCsrs(csrs, "device", kDevices);
+
+  // The station's program, which asks again until it has an answer.
+  std::atomic<bool> answered = false;
+  std::thread station([&] {
+    const auto issued = service.Hallmark("station", fmt::format("certificate issue --in-flight 16 --timeout 280s --out {} {}", received, csrs));
+    EXPECT_EQ(issued.exit_code, 0) << issued.output;
+    answered = true;
+  });
+  std::mt19937 random(20261124);
+  const auto progress = [&] { return Journal(service).size(); };
+  int kills = 0;
+  for (; kills < kKills; ++kills) {
+    // Some signatures further on, at an arbitrary instant.
+    const size_t next = progress() + 20 + random() % 20;
+    for (int i = 0; i < 2000 && progress() < next; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+    EXPECT_FALSE(answered) << "kill " << kills << " came after the stream";
+    service.Kill();
+    // Serving again at once, and with every intent of before finished.
+    service.Start();
+  }
+  station.join();
+  EXPECT_EQ(kills, kKills);
+
+  // Asking for all of it again gives the same files to the octet.
+  const std::string again = (service.directory() / "again").string();
+  const auto repeated = service.Hallmark("station", fmt::format("certificate issue --out {} {}", again, csrs));
+  EXPECT_EQ(repeated.exit_code, 0) << repeated.output;
+  EXPECT_EQ(RunCommand(fmt::format("diff -r {} {}", received, again)).output, "");
+  EXPECT_EQ(service.Stop(), 0);
+
+  const auto store = OpenSqliteStore({.path = service.ca() / "hallmark.db"});
+  ASSERT_THAT(store, IsOk());
+  EXPECT_TRUE((*store)->OpenIntents().value().empty());
+  std::set<std::string> recorded;
+  std::set<std::string> requests;
+  int devices = 0;
+  for (const CertificateRecord& record : AllCertificates(**store)) {
+    recorded.insert(Hex(record.certificate));
+    EXPECT_TRUE(requests.insert(record.caller + " " + record.request_id).second);
+    devices += record.profile == "device" ? 1 : 0;
+  }
+  EXPECT_EQ(devices, kDevices);
+  int files = 0;
+  for (int i = 1; i <= kDevices; ++i) {
+    const std::string pem = ReadFile(fmt::format("{}/device-{}.pem", received, i)).value();
+    EXPECT_TRUE(recorded.contains(Hex(PemDecode("CERTIFICATE", pem).value().front()))) << i;
+    ++files;
+  }
+  EXPECT_EQ(files, kDevices);
+
+  const std::set<std::string> known = OnRecord(service, **store);
+  const std::vector<std::string> signed_digests = Journal(service);
+  EXPECT_GE(signed_digests.size(), recorded.size());
+  for (const std::string& digest : signed_digests) EXPECT_TRUE(known.contains(digest)) << digest << " was signed and is not on record";
+  const std::set<std::string> distinct(signed_digests.begin(), signed_digests.end());
+  for (const CertificateRecord& record : AllCertificates(**store)) {
+    EXPECT_TRUE(distinct.contains(Hex(Sha256(TbsOf(record.certificate))))) << "recorded without a line in the journal";
+  }
+  std::cout << fmt::format("{} kills, {} certificates, {} signatures of {} distinct drafts\n", kills, recorded.size(), signed_digests.size(), distinct.size());
+}
+
+TEST(CrashTest, ATermSignalFinishesWhatIsInFlight) {
+  Service service;
+  const std::string csrs = (service.directory() / "csrs").string();
+  service.MakeCsrs(csrs, "device", 50);
+  const auto issued = service.Hallmark("station", fmt::format("certificate issue --out {}/out {}", service.directory().path().string(), csrs));
+  ASSERT_EQ(issued.exit_code, 0) << issued.output;
+  EXPECT_EQ(service.Stop(), 0);
+  EXPECT_THAT(service.Log(), ::testing::HasSubstr("\"event\":\"stopping\""));
+}
+
+}  // namespace
+}  // namespace hallmark
