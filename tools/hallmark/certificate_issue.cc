@@ -137,7 +137,8 @@ void AddIssue(CLI::App& group, Session& session) {
   issue
       ->add_option("--lifetime", options->lifetime,
                    "How long they shall be valid, e.g. 90d; the profile's own if absent")
-      ->check(IsDuration());
+      ->check(IsDuration())
+      ->type_name("DURATION");
   issue
       ->add_option("--out", options->out,
                    "Write NAME.pem and NAME-chain.pem (leaf first, root last), named after the CSR")
@@ -149,6 +150,7 @@ void AddIssue(CLI::App& group, Session& session) {
       ->excludes(request_id);
   issue->add_option("--timeout", options->timeout, "Give up after so long without an answer")
       ->check(IsDuration())
+      ->type_name("DURATION")
       ->capture_default_str();
   issue->add_option("--in-flight", options->in_flight, "Of a batch, at most so many unanswered at a time")
       ->check(CLI::Range(1, 1024, "1 to 1024"))

@@ -179,8 +179,7 @@ class IssuanceStream {
     queue_.Shutdown();
     void* tag = nullptr;
     bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-    }
+    while (queue_.Next(&tag, &ok)) continue;
   }
 
   grpc::Status Run() {

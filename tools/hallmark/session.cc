@@ -11,8 +11,7 @@
 namespace hallmark::cli {
 namespace {
 
-constexpr char kFooter[] = R"(
-CONTEXT
+constexpr char kFooter[] = R"(CONTEXT
   A YAML file that says where the service is and who you are: --context FILE, else $HALLMARK_CONTEXT, else
   ./context.yaml, else ~/.config/hallmark/context.yaml. `hallmark init DIR` makes a service with its contexts.
 
@@ -107,7 +106,7 @@ nlohmann::json ToJson(const google::protobuf::Message& message) {
 CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
                      const std::string& examples) {
   CLI::App* command = parent.add_subcommand(name, description);
-  command->footer("\nGLOBAL OPTIONS\n  --context FILE, --output table|json; see: hallmark --help\n\nEXAMPLES\n" +
+  command->footer("GLOBAL OPTIONS\n  --context FILE, --output table|json; see: hallmark --help\n\nEXAMPLES\n" +
                   examples);
   return command;
 }
@@ -118,7 +117,7 @@ CLI::Validator IsDuration() {
         const StatusOr<Duration> duration = yaml::ParseDuration(text);
         return duration.ok() ? std::string() : Message(duration.status());
       },
-      "DURATION");
+      "");
 }
 
 void AddGlobalOptions(CLI::App& app, Session& session) {
