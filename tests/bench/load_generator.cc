@@ -35,6 +35,7 @@ constexpr int kStreamWindow = 16;  // requests in flight on one client's stream
 struct Options {
   int seconds = 4;
   std::vector<int> clients = {1, 4, 16, 64};
+  std::vector<std::string> modes = {"unary", "stream"};
   std::string key_type = "ec-p256";
   bool json = false;
 };
@@ -224,7 +225,7 @@ void Run(const Options& options) {
   const std::unique_ptr<Signer> signer = OpenSigner(token, uri, DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())).value();
   Requests requests;
   std::vector<Figure> figures;
-  for (const char* mode : {"unary", "stream"}) {
+  for (const std::string& mode : options.modes) {
     for (const int clients : options.clients) {
       Figure figure = Measure(service, requests, mode, clients, options);
       figure.raw_per_second = MeasureRaw(*signer, clients, std::max(1, options.seconds / 2));
@@ -242,6 +243,7 @@ int main(int argc, char** argv) {
   CLI::App app("Certificates per second and latency over mutual TLS, beside the raw C_Sign rate of the same token.");
   app.add_option("--seconds", options.seconds, "How long each figure is measured")->capture_default_str()->check(CLI::Range(1, 600));
   app.add_option("--clients", options.clients, "Numbers of clients at once")->capture_default_str()->delimiter(',');
+  app.add_option("--modes", options.modes, "unary, stream")->capture_default_str()->delimiter(',')->check(CLI::IsMember({"unary", "stream"}));
   app.add_option("--key-type", options.key_type, "Of the issuing authority")->capture_default_str();
   app.add_flag("--json", options.json, "One JSON array instead of the table");
   CLI11_PARSE(app, argc, argv);
