@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <thread>
 
@@ -27,12 +28,10 @@ inline const std::string kPrograms = HALLMARK_BINARY_DIR;
 
 class Service {
  public:
-  explicit Service(const std::string& init_options = "") {
-    const auto made = RunCommand(fmt::format("{}/hallmark init {} --realm test --grpc-port 0 --http-port 0 {}", kPrograms, ca().string(), init_options));
-    if (made.exit_code != 0) throw std::runtime_error(made.output);
-    base_url_ = ValueOf("base_url: ");
-    grpc_ = ValueOf("  grpc: ");
-    Start();
+  explicit Service(const std::string& init_options = "") : Service(init_options, true) {}
+  // One that is not started yet.
+  static std::unique_ptr<Service> Stopped(const std::string& init_options = "") {
+    return std::unique_ptr<Service>(new Service(init_options, false));  // the constructor is private
   }
   Service(const Service&) = delete;  // it owns a process
   Service& operator=(const Service&) = delete;
@@ -93,6 +92,14 @@ class Service {
   }
 
  private:
+  Service(const std::string& init_options, bool start) {
+    const auto made = RunCommand(fmt::format("{}/hallmark init {} --realm test --grpc-port 0 --http-port 0 {}", kPrograms, ca().string(), init_options));
+    if (made.exit_code != 0) throw std::runtime_error(made.output);
+    base_url_ = ValueOf("base_url: ");
+    grpc_ = ValueOf("  grpc: ");
+    if (start) Start();
+  }
+
   pid_t Spawn() const {
     const std::string program = kPrograms + "/hallmarkd";
     const std::string config = (ca() / "hallmark.yaml").string();

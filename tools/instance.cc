@@ -51,25 +51,38 @@ StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment 
 }
 
 StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, PinEnvironment environment) {
-  std::unique_ptr<Instance> instance(new Instance(config));  // the constructor is private
-  ASSIGN_OR_RETURN(instance->profiles_, LoadProfiles(config.profiles, config.realm));
-  ASSIGN_OR_RETURN(Access access, LoadAccess(config.roles));
-  instance->access_ = std::make_unique<const Access>(std::move(access));
-  ASSIGN_OR_RETURN(instance->token_, OpenToken(config, std::move(environment)));
-  RETURN_IF_ERROR(instance->token_->LogIn());
-  if (!config.hsm_signature_journal.empty()) {
-    ASSIGN_OR_RETURN(instance->journal_, SignatureJournal::Open(config.hsm_signature_journal, instance->clock_));
+  if (!std::filesystem::exists(config.store_sqlite)) {
+    return Error(Code::kNotFound, reason::kFileUnreadable,
+                 fmt::format("there is no database at {}; restore it from a backup, correct store.sqlite, or make an instance with: "
+                             "hallmark init DIR",
+                             config.store_sqlite.string()));
   }
-  ASSIGN_OR_RETURN(instance->store_, OpenSqliteStore({.path = config.store_sqlite}));
-  instance->authority_ = std::make_unique<CertificateAuthority>(
-      CertificateAuthority::Parts{.store = *instance->store_,
-                                  .clock = instance->clock_,
-                                  .access = *instance->access_,
-                                  .profiles = instance->profiles_,
-                                  .issuers = instance->issuers_,
-                                  .crl_lifetime = config.crl_lifetime});
-  RETURN_IF_ERROR(instance->ReloadIssuers());
+  return Create(config, std::move(environment));
+}
+
+StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, PinEnvironment environment) {
+  std::unique_ptr<Instance> instance(new Instance(config));  // the constructor is private
+  RETURN_IF_ERROR(instance->OpenParts(std::move(environment)));
   return instance;
+}
+
+Status Instance::OpenParts(PinEnvironment environment) {
+  ASSIGN_OR_RETURN(profiles_, LoadProfiles(config_.profiles, config_.realm));
+  ASSIGN_OR_RETURN(Access access, LoadAccess(config_.roles));
+  access_ = std::make_unique<const Access>(std::move(access));
+  ASSIGN_OR_RETURN(token_, OpenToken(config_, std::move(environment)));
+  RETURN_IF_ERROR(token_->LogIn());
+  if (!config_.hsm_signature_journal.empty()) {
+    ASSIGN_OR_RETURN(journal_, SignatureJournal::Open(config_.hsm_signature_journal, clock_));
+  }
+  ASSIGN_OR_RETURN(store_, OpenSqliteStore({.path = config_.store_sqlite}));
+  authority_ = std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
+                                                                                  .clock = clock_,
+                                                                                  .access = *access_,
+                                                                                  .profiles = profiles_,
+                                                                                  .issuers = issuers_,
+                                                                                  .crl_lifetime = config_.crl_lifetime});
+  return ReloadIssuers();
 }
 
 StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string& name, const std::string& key_uri) const {

@@ -27,7 +27,11 @@ StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment 
 class Instance {
  public:
   // Opens the policies, the token, the store and every authority. Errors say which part failed and what to do.
+  // kNotFound (FILE_UNREADABLE): there is no database; a service that made an empty one would hide that it was lost.
   static StatusOr<std::unique_ptr<Instance>> Open(const Config& config, PinEnvironment environment);
+
+  // The same, with a new database.
+  static StatusOr<std::unique_ptr<Instance>> Create(const Config& config, PinEnvironment environment);
 
   const Config& config() const { return config_; }
   const std::shared_ptr<Token>& token() const { return token_; }
@@ -44,6 +48,7 @@ class Instance {
 
  private:
   explicit Instance(Config config) : config_(std::move(config)) {}
+  Status OpenParts(PinEnvironment environment);
 
   const Config config_;
   const SystemClock clock_;

@@ -76,7 +76,7 @@ class Initialization {
     ASSIGN_OR_RETURN(chosen_.http_port, ChoosePort(options_.listen, options_.http_port));
     RETURN_IF_ERROR(WriteFiles());
     RETURN_IF_ERROR(MakeToken());
-    ASSIGN_OR_RETURN(instance_, Instance::Open(config_, PinEnvironment()));
+    ASSIGN_OR_RETURN(instance_, Instance::Create(config_, PinEnvironment()));
     RETURN_IF_ERROR(FoundAuthorities());
     RETURN_IF_ERROR(IssueCredentials());
     std::error_code error;
