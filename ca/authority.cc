@@ -74,6 +74,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   ASSIGN_OR_RETURN(const std::optional<Intended> earlier, parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
   if (earlier.has_value() && !request.validate_only) return Finish(issuer, *earlier, deadline);
+  RETURN_IF_ERROR(CheckIssuing(*issuer));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*issuer, request.profile));
   // 2 the request and its proof of possession
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
@@ -123,12 +124,19 @@ StatusOr<IssuerPointer> CertificateAuthority::FindIssuer(const std::string& auth
   return Error(Code::kNotFound, reason::kAuthorityUnknown, fmt::format("there is no authority '{}'; known: {}", authority, known));
 }
 
-StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer, const std::string& profile) const {
+Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {
   const AuthorityRecord& record = issuer.record();
-  if (record.state == AuthorityState::kDisabled || record.state == AuthorityState::kRevoked) {
-    return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
-                 fmt::format("authority '{}' does not issue any more; ask for its successor", record.authority));
-  }
+  // Read anew each time: another process may have revoked it a moment ago.
+  ASSIGN_OR_RETURN(const CertificateRecord certificate, parts_.store.GetCertificate(record.parent, issuer.serial()));
+  const bool open = record.state == AuthorityState::kStaged || record.state == AuthorityState::kEnabled;
+  if (open && !certificate.revocation.has_value()) return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
+               fmt::format("authority '{}' {}; ask for its successor", record.authority,
+                           certificate.revocation.has_value() ? "was revoked on " + Rfc3339(certificate.revocation->revoked)
+                                                              : "does not issue any more"));
+}
+
+StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer, const std::string& profile) const {
   const auto found = parts_.profiles.find(profile);
   if (found == parts_.profiles.end() || issuer.FindTemplate(profile) == nullptr) {
     std::string known;
@@ -136,7 +144,7 @@ StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer,
       if (issuer.FindTemplate(name) != nullptr) known += (known.empty() ? "" : ", ") + name;
     }
     return Error(Code::kNotFound, reason::kProfileUnknown,
-                 fmt::format("authority '{}' has no profile '{}'; known: {}", record.authority, profile, known));
+                 fmt::format("authority '{}' has no profile '{}'; known: {}", issuer.record().authority, profile, known));
   }
   return found->second;
 }

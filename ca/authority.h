@@ -86,6 +86,7 @@ class CertificateAuthority {
   const Parts& parts() const { return parts_; }
 
  private:
+  Status CheckIssuing(const Issuer& issuer) const;
   StatusOr<ProfilePointer> FindProfile(const Issuer& issuer, const std::string& profile) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
 

@@ -41,6 +41,7 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   if (!octets.ok()) return Unfit(record, "its certificate has no subjectKeyIdentifier");
 
   issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority), AiaUrl(base_url, record.authority)};
+  issuer->serial_ = ToBytes(parts->serial);
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;
   issuer->path_length_ = value.path_length.value_or(255);

@@ -32,6 +32,7 @@ class Issuer {
   const SigningKey& key() const { return *key_; }
   ByteView name() const { return names_.name; }
   ByteView key_identifier() const { return names_.key_identifier; }
+  ByteView serial() const { return serial_; }  // of its own certificate, which record().parent issued
   Time not_before() const { return not_before_; }
   Time not_after() const { return not_after_; }
 
@@ -47,6 +48,7 @@ class Issuer {
   std::vector<Bytes> chain_;
   std::shared_ptr<const SigningKey> key_;
   IssuerNames names_;
+  Bytes serial_;
   Time not_before_;
   Time not_after_;
   int64_t path_length_ = 255;

@@ -12,7 +12,7 @@
 namespace hallmark {
 namespace {
 
-constexpr Duration kAskAgain = absl::Seconds(1);  // between two looks at the store for one authority's CRL
+constexpr Duration kAskAgain = absl::Seconds(1);  // between two looks at the store for one thing
 // Two lists can be of one second. Last-Modified is withheld until that second's last is the one that we serve, so that
 // If-Modified-Since never keeps a client on the first (RFC 9110 8.8.2.2).
 constexpr Duration kSettled = absl::Seconds(2);  // kAskAgain and that second
@@ -146,7 +146,18 @@ std::shared_ptr<const Repository::Publication> Repository::Refresh(const std::st
   return latest.publication;
 }
 
-HttpResponse Repository::ServeReadiness() const {
+HttpResponse Repository::ServeReadiness() {
+  const std::lock_guard lock(readiness_mutex_);
+  const Time now = clock_.Now();
+  // A clock that was set back counts as a second that has passed.
+  if (now - readiness_asked_ >= kAskAgain || now < readiness_asked_) {
+    readiness_ = AskReadiness();
+    readiness_asked_ = now;
+  }
+  return readiness_;
+}
+
+HttpResponse Repository::AskReadiness() const {
   nlohmann::ordered_json body = {{"ready", true}, {"checks", nlohmann::ordered_json::array()}};
   for (const Check& check : content_.checks()) {
     nlohmann::ordered_json entry = {{"name", check.name}, {"ok", check.status.ok()}};

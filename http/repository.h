@@ -33,7 +33,8 @@ struct RepositoryContent {
   std::function<std::vector<Check>()> checks;
 };
 
-// Thread-safe. A CRL is asked for at most once a second, whatever clients do, and the last one stays in memory: it is
+// Thread-safe. The checks and each CRL are asked for at most once a second, whatever clients do (a check of the database
+// writes to it), and the last CRL stays in memory: it is
 // served while the store is away, and nothing with a lower number is ever served after it. What there is not yet or
 // cannot be read is answered 503 with Retry-After, never with an empty 200.
 class Repository {
@@ -63,7 +64,8 @@ class Repository {
 
   HttpResponse ServeCertificate(const std::string& authority, const HttpRequest& request);
   HttpResponse ServeCrl(const std::string& authority, const HttpRequest& request);
-  HttpResponse ServeReadiness() const;
+  HttpResponse ServeReadiness();
+  HttpResponse AskReadiness() const;
   std::shared_ptr<const Publication> Refresh(const std::string& authority, LatestCrl& latest);
   static Publication Publish(ByteView der, const std::string& content_type, Time modified, Time next);
   HttpResponse Serve(const Publication& publication, const HttpRequest& request) const;
@@ -72,6 +74,10 @@ class Repository {
   const Clock& clock_;
   Metrics& metrics_;
   std::map<std::string, LatestCrl> crls_;  // a place for each known authority
+
+  std::mutex readiness_mutex_;
+  Time readiness_asked_ = absl::InfinitePast();
+  HttpResponse readiness_;
 };
 
 }  // namespace hallmark

@@ -344,6 +344,8 @@ TEST_F(RepositoryTest, TellsWhatKeepsItFromBeingReady) {
   EXPECT_EQ(well["ready"], true);
   EXPECT_EQ(well["checks"].size(), 2u);
   checks_.push_back({"hsm", Error(Code::kUnavailable, reason::kHsmUnavailable, "token \"a\xff\n\" is away")});
+  EXPECT_EQ(Get("/readyz").status, 200);  // asked once a second, however often somebody looks
+  clock_.Advance(absl::Seconds(1));
   const HttpResponse response = Get("/readyz");
   EXPECT_EQ(response.status, 503);
   const nlohmann::json ill = nlohmann::json::parse(*response.body);

@@ -212,6 +212,19 @@ TEST(RefusalTest, AValidityBeyondTheIssuersIsAnErrorNotATruncation) {
   EXPECT_THAT(house.Issue(shorter), IsOk());
 }
 
+TEST(RefusalTest, ARevokedAuthorityIssuesNothingMoreAtOnce) {
+  House house;
+  const Request answered = house.DeviceRequest("r1");
+  const Issued before = house.Issue(answered).value();
+  const Bytes serial = ToBytes(house.issuer("devices").serial());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", serial, RevocationReason::kCaCompromise), IsOk());
+  EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+  house.Reopen();
+  EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+  EXPECT_EQ(house.Issue(answered).value().record.certificate, before.record.certificate);  // signs nothing
+  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), IsOk());  // its CRL goes on
+}
+
 TEST(ValidateOnlyTest, ShowsTheDraftAndLeavesNoTrace) {
   House house;
   const int signatures = house.signatures;

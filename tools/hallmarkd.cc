@@ -1,8 +1,10 @@
 // hallmarkd: the service. Wiring only: opens the instance, recovers, serves gRPC and HTTP, and stops in order.
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdlib>
 #include <optional>
 
@@ -43,6 +45,14 @@ class StopSignals {
   sigset_t signals_ = {};
 };
 
+// Set once the store says that it is damaged: going on could only answer wrongly.
+std::atomic<bool> store_is_damaged = false;
+
+void StopIfDamaged(const Status& status) {
+  if (status.code() != Code::kDataLoss || store_is_damaged.exchange(true)) return;
+  kill(getpid(), SIGTERM);
+}
+
 StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   GrpcOptions options;
   options.listen = config.grpc_listen;
@@ -56,6 +66,7 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
     metrics.CountCall(method, status.code());
     metrics.ObserveCallSeconds(method, absl::ToDoubleSeconds(took));
     if (status.ok()) return;
+    StopIfDamaged(status);
     log::Fields fields = log::Describe(status);
     fields["method"] = method;
     log::Warning("call_failed", fields);
@@ -82,7 +93,9 @@ Observers MakeObservers(Metrics& metrics, std::optional<CrlPublisher>& publisher
 }
 
 std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher) {
-  return {{"store", instance.store().Check()}, {"crl", publisher.Check()}};
+  const Status store = instance.store().Check();
+  StopIfDamaged(store);
+  return {{"store", store}, {"crl", publisher.Check()}};
 }
 
 RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher) {
@@ -123,6 +136,9 @@ Status Serve(const Config& config) {
   const int received = stop.Wait();
   log::Info("stopping", {{"signal", received}});
   grpc->Stop(absl::Now() + kGrace);
+  if (store_is_damaged) {
+    return Error(Code::kDataLoss, reason::kStoreCorrupt, "the database is damaged or its disk lost a write; stopped. See docs/operations.md");
+  }
   return absl::OkStatus();
 }
 
