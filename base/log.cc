@@ -35,7 +35,11 @@ void Warning(std::string_view event, const Fields& fields) { Write(spdlog::level
 void Error(std::string_view event, const Fields& fields) { Write(spdlog::level::err, "error", event, fields); }
 
 Fields Describe(const Status& status) {
-  return {{"code", absl::StatusCodeToString(status.code())}, {"reason", Reason(status)}, {"message", Message(status)}};
+  // What comes from outside may stand in a message: it must not fill the log.
+  constexpr size_t kMessageLimit = 1024;
+  std::string message = Message(status);
+  if (message.size() > kMessageLimit) message = message.substr(0, kMessageLimit) + "...";
+  return {{"code", absl::StatusCodeToString(status.code())}, {"reason", Reason(status)}, {"message", message}};
 }
 
 void Quiet() { Logger().set_level(spdlog::level::warn); }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/reason.h"
 #include "ca/completion.h"
 #include "ca/lint.h"
@@ -73,7 +74,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   const Digest digest = DigestOf(request);
   ASSIGN_OR_RETURN(const std::optional<Intended> earlier, parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
-  if (earlier.has_value() && !request.validate_only) return Finish(issuer, *earlier, deadline);
+  if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
   RETURN_IF_ERROR(CheckIssuing(*issuer));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*issuer, request.profile));
   // 2 the request and its proof of possession
@@ -82,7 +83,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   // 3 admission of the device, its line in its lot, stands here once factory/ has lots
   // 4 the profile's verdict
   const Time now = parts_.clock.Now();
-  ASSIGN_OR_RETURN(const Plan plan, Decide(profile, csr.facts, now, issuer->not_after()));
+  ASSIGN_OR_RETURN(const Plan plan, Decide(profile, csr.facts, now, {issuer->not_before(), issuer->not_after()}));
   // 5 the draft
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
   ASSIGN_OR_RETURN(const Draft draft, issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial));
@@ -90,8 +91,9 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   // 6 lint, on the octets that will be signed
   RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, issuer->lint())));
   if (request.validate_only) return Issued{Preview(intent), issuer};
-  // 7 intended before signed
+  // 7 intended before signed; a retry of what was intended and never signed gets that draft back
   ASSIGN_OR_RETURN(const Intended intended, parts_.store.Intend(intent));
+  if (intended.intent.serial != serial) RETURN_IF_ERROR(CheckMayComplete(*issuer, intended.intent));
   return Finish(issuer, intended, deadline);
 }
 
@@ -104,6 +106,7 @@ StatusOr<Issued> CertificateAuthority::Finish(IssuerPointer issuer, const Intend
 
 StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
   ASSIGN_OR_RETURN(const std::vector<Intent> intents, parts_.store.OpenIntents());
+  size_t finished = 0;
   for (const Intent& intent : intents) {
     const auto issuer = parts_.issuers.find(intent.authority);
     if (issuer == parts_.issuers.end()) {
@@ -111,9 +114,16 @@ StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
                    fmt::format("the intent of {} (request {}) is open under authority '{}', which is not configured", intent.caller,
                                intent.request_id, intent.authority));
     }
+    const Status may = CheckMayComplete(*issuer->second, intent);
+    if (absl::IsFailedPrecondition(may)) {
+      log::Warning("intent_left_open", {{"caller", intent.caller}, {"request_id", intent.request_id}, {"message", Message(may)}});
+      continue;
+    }
+    RETURN_IF_ERROR(may);
     RETURN_IF_ERROR(Finish(issuer->second, Intended{intent, std::nullopt}, deadline).status());
+    ++finished;
   }
-  return intents.size();
+  return finished;
 }
 
 StatusOr<IssuerPointer> CertificateAuthority::FindIssuer(const std::string& authority) const {
@@ -124,16 +134,38 @@ StatusOr<IssuerPointer> CertificateAuthority::FindIssuer(const std::string& auth
   return Error(Code::kNotFound, reason::kAuthorityUnknown, fmt::format("there is no authority '{}'; known: {}", authority, known));
 }
 
+StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const Issuer& issuer) const {
+  // Up to the root, and read anew each time: another process may have revoked one of them a moment ago.
+  const Issuer* authority = &issuer;
+  while (true) {
+    const std::string& parent = authority->record().parent;
+    ASSIGN_OR_RETURN(const CertificateRecord certificate, parts_.store.GetCertificate(parent, authority->serial()));
+    if (certificate.revocation.has_value() || parent == authority->record().authority) return certificate.revocation;
+    ASSIGN_OR_RETURN(const IssuerPointer above, FindIssuer(parent));
+    authority = above.get();
+  }
+}
+
 Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {
   const AuthorityRecord& record = issuer.record();
-  // Read anew each time: another process may have revoked it a moment ago.
-  ASSIGN_OR_RETURN(const CertificateRecord certificate, parts_.store.GetCertificate(record.parent, issuer.serial()));
-  const bool open = record.state == AuthorityState::kStaged || record.state == AuthorityState::kEnabled;
-  if (open && !certificate.revocation.has_value()) return absl::OkStatus();
-  return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
-               fmt::format("authority '{}' {}; ask for its successor", record.authority,
-                           certificate.revocation.has_value() ? "was revoked on " + Rfc3339(certificate.revocation->revoked)
-                                                              : "does not issue any more"));
+  const auto refuse = [&record](const std::string& why) {
+    return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
+                 fmt::format("authority '{}' {}; ask for its successor", record.authority, why));
+  };
+  if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled) return refuse("does not issue any more");
+  if (issuer.not_after() < parts_.clock.Now()) return refuse("expired on " + Rfc3339(issuer.not_after()));
+  ASSIGN_OR_RETURN(const std::optional<Revocation> revocation, FindRevocation(issuer));
+  if (revocation.has_value()) return refuse("or one above it was revoked on " + Rfc3339(revocation->revoked));
+  return absl::OkStatus();
+}
+
+// An intent that waited for long may have become one that nobody would intend today.
+Status CertificateAuthority::CheckMayComplete(const Issuer& issuer, const Intent& intent) const {
+  RETURN_IF_ERROR(CheckIssuing(issuer));
+  if (intent.not_after > parts_.clock.Now()) return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kValidityNotAllowed,
+               fmt::format("what request {} of {} intended expired on {}, unsigned; ask with a new request id", intent.request_id,
+                           intent.caller, Rfc3339(intent.not_after)));
 }
 
 StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer, const std::string& profile) const {

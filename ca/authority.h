@@ -60,7 +60,8 @@ class CertificateAuthority {
   // request (same caller, id and content) returns the certificate of the first.
   StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
 
-  // Finishes every intent that a crash left open. To be called at start, before the first Issue. Returns how many.
+  // Finishes the intents that a crash left open, and returns how many. One under an authority that does not issue any
+  // more, or that has expired meanwhile, stays open and is logged. To be called at start, before the first Issue.
   StatusOr<size_t> Recover(Time deadline) const;
 
   // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
@@ -87,6 +88,13 @@ class CertificateAuthority {
 
  private:
   Status CheckIssuing(const Issuer& issuer) const;
+  Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
+  // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is none.
+  Status CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
+                     const StatusOr<CertificateRecord>& found) const;
+  StatusOr<Time> OldestExpiry(const CrlRecord& next) const;
+  // Of the authority's certificate or of one above it.
+  StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
   StatusOr<ProfilePointer> FindProfile(const Issuer& issuer, const std::string& profile) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
 

@@ -29,12 +29,13 @@ StatusOr<std::string> SoleUri(const CertificateParts& parts) {
 StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std::string& realm) const {
   const StatusOr<CertificateParts> parts = ReadCertificate(certificate);
   if (!parts.ok()) return Unauthenticated(reason::kCallerUnauthenticated, "the client certificate cannot be read: " + Message(parts.status()));
-  const auto issuer = std::find_if(parts_.issuers.begin(), parts_.issuers.end(),
-                                   [&](const auto& entry) { return Equal(entry.second->name(), parts->issuer); });
-  if (issuer == parts_.issuers.end()) {
-    return Unauthenticated(reason::kCallerUnknown, "the client certificate was not issued by an authority of this service");
+  StatusOr<CertificateRecord> record = absl::NotFoundError("");
+  // Authorities may share a name, as one and its successor do.
+  for (const auto& [name, issuer] : parts_.issuers) {
+    if (!Equal(issuer->name(), parts->issuer)) continue;
+    record = parts_.store.GetCertificate(name, parts->serial);
+    if (!absl::IsNotFound(record.status())) break;
   }
-  const StatusOr<CertificateRecord> record = parts_.store.GetCertificate(issuer->first, parts->serial);
   if (absl::IsNotFound(record.status()) || (record.ok() && !Equal(record->certificate, certificate))) {
     return Unauthenticated(reason::kCallerUnknown, "the client certificate is not one that this service issued");
   }
@@ -45,26 +46,35 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
     return Unauthenticated(reason::kCallerUnauthenticated,
                            fmt::format("{} is not a caller of realm '{}' certified under the profile of its role", uri, realm));
   }
-  if (record->revocation.has_value()) {
-    return Unauthenticated(reason::kCallerRevoked, fmt::format("the certificate of {} was revoked on {}; ask an operator for a new one",
-                                                               uri, Rfc3339(record->revocation->revoked)));
+  std::optional<Revocation> revocation = record->revocation;
+  if (!revocation.has_value()) {
+    ASSIGN_OR_RETURN(revocation, FindRevocation(*parts_.issuers.at(record->authority)));
+  }
+  if (revocation.has_value()) {
+    return Unauthenticated(reason::kCallerRevoked,
+                           fmt::format("the certificate of {}, or an authority above it, was revoked on {}; ask an operator for a new one",
+                                       uri, Rfc3339(revocation->revoked)));
   }
   const Time now = parts_.clock.Now();
-  if (now < record->not_before || now > record->not_after + absl::Seconds(1)) {
+  if (now < record->not_before || now >= record->not_after + absl::Seconds(1)) {
     return Unauthenticated(reason::kCallerExpired, fmt::format("the certificate of {} is valid from {} to {}; ask an operator for a new one",
                                                                uri, Rfc3339(record->not_before), Rfc3339(record->not_after)));
   }
-  caller.authority = issuer->first;
+  caller.authority = record->authority;
   caller.serial = ToBytes(parts->serial);
   return caller;
+}
+
+Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
+                                         const StatusOr<CertificateRecord>& found) const {
+  return parts_.access.Check(caller, permission,
+                             found.ok() ? Resource{authority, found->profile, found->caller} : Resource{authority, "", ""});
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
   ASSIGN_OR_RETURN(IssuerPointer issuer, FindIssuer(authority));
   StatusOr<CertificateRecord> record = parts_.store.GetCertificate(authority, serial);
-  // Whoever may not read it does not learn whether it exists.
-  const Resource resource = record.ok() ? Resource{authority, record->profile, record->caller} : Resource{authority, "", ""};
-  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kGetCertificate, resource));
+  RETURN_IF_ERROR(CheckAccess(caller, permission::kGetCertificate, authority, record));
   RETURN_IF_ERROR(record.status());
   return Issued{std::move(*record), std::move(issuer)};
 }

@@ -47,6 +47,7 @@ void CrlPublisher::Run() {
 
 void CrlPublisher::RefreshAll() {
   for (const auto& [name, issuer] : authority_.parts().issuers) {
+    if (stopping_) return;
     const StatusOr<bool> needed = NeedsRefresh(*issuer);
     Status status = needed.status();
     if (needed.ok() && *needed) {
@@ -69,9 +70,11 @@ StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
   const StatusOr<CrlRecord> latest = store.LatestCrl(name);
   if (absl::IsNotFound(latest.status())) return true;
   RETURN_IF_ERROR(latest.status());
+  if (authority_.parts().clock.Now() >= issuer.not_after()) return false;  // its last list was made to its end
   ASSIGN_OR_RETURN(const uint64_t count, store.RevocationCount(name));
   const Time half_way = latest->this_update + (latest->next_update - latest->this_update) / 2;
-  return count != latest->revocation_count || authority_.parts().clock.Now() >= half_way;
+  const Time now = authority_.parts().clock.Now();
+  return count != latest->revocation_count || now >= half_way || now < latest->this_update;
 }
 
 Status CrlPublisher::Check() const {

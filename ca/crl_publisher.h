@@ -1,6 +1,7 @@
 // Keeps each authority's CRL fresh: a new one at once after a revocation, and half-way to next_update at the latest.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -35,7 +36,7 @@ class CrlPublisher {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool notified_ = true;  // look once at start
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
   std::map<std::string, Status> failures_;
   std::thread thread_;
 };

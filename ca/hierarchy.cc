@@ -82,12 +82,14 @@ StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const
   Facts facts;
   facts.subject = founding.subject;
   facts.key = key.public_key().type();
-  ASSIGN_OR_RETURN(const Plan plan, Decide(profile->second, facts, now, parent == nullptr ? absl::InfiniteFuture() : parent->not_after()));
+  ASSIGN_OR_RETURN(const Plan plan, Decide(profile->second, facts, now,
+                                           parent == nullptr ? IssuerValidity() : IssuerValidity{parent->not_before(), parent->not_after()}));
   const SelfIssuer self(plan, key);
   const CertificateTemplate* certificates = parent == nullptr ? &self.certificates : parent->FindTemplate(founding.profile);
   if (certificates == nullptr) {
     return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
-                 fmt::format("authority '{}' may not certify others: its pathLenConstraint is 0", parent->record().authority));
+                 fmt::format("authority '{}' does not certify under profile '{}': its pathLenConstraint or the profile's authorities forbid it",
+                             parent->record().authority, founding.profile));
   }
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
   ASSIGN_OR_RETURN(const Draft draft, certificates->Compose(plan, key.public_key(), serial));

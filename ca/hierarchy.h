@@ -20,7 +20,6 @@ struct Founding {
 
 // Makes an authority and records it. `parent`: who certifies it; nullptr for a root, which the profile must be for.
 // kAlreadyExists (AUTHORITY_EXISTS): the name is taken. kInvalidArgument: the name is malformed, or policy refuses.
-// Repeating it after a crash continues where it stopped.
 StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const ProfileMap& profiles, const Founding& founding,
                                          const SigningKey& key, const Issuer* parent, Time deadline);
 

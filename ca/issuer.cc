@@ -13,6 +13,14 @@ Status Unfit(const AuthorityRecord& record, const std::string& what) {
   return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid, fmt::format("authority '{}': {}", record.authority, what));
 }
 
+// An authority whose pathLenConstraint is 0 certifies no authorities, and one that may certify authorities certifies
+// nothing else: a root's key is not for devices.
+bool MayIssue(const std::string& authority, int64_t path_length, const Profile& profile) {
+  const std::vector<std::string>& names = profile.authorities;
+  return !profile.subject_is_issuer && profile.ca == (path_length > 0) &&
+         (names.empty() || std::find(names.begin(), names.end(), authority) != names.end());
+}
+
 }  // namespace
 
 std::string CrlUrl(const std::string& base, const std::string& authority) { return fmt::format("{}/crl/{}.crl", base, authority); }
@@ -46,7 +54,7 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   issuer->not_after_ = parts->not_after;
   issuer->path_length_ = value.path_length.value_or(255);
   for (const auto& [name, profile] : profiles) {
-    if (profile->subject_is_issuer || (profile->ca && issuer->path_length_ == 0)) continue;
+    if (!MayIssue(record.authority, issuer->path_length_, *profile)) continue;
     issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, key->signer().algorithm()));
   }
   issuer->record_ = std::move(record);

@@ -53,6 +53,10 @@ const std::vector<Scheme>& Schemes() {
         {{Kind::kRsaPkcs1, 256}, der::Sequence({der::Oid("1.2.840.113549.1.1.11"), null})},
         {{Kind::kRsaPkcs1, 384}, der::Sequence({der::Oid("1.2.840.113549.1.1.12"), null})},
         {{Kind::kRsaPkcs1, 512}, der::Sequence({der::Oid("1.2.840.113549.1.1.13"), null})},
+        // Absent parameters are to be accepted, too (RFC 4055 5); we never write them so.
+        {{Kind::kRsaPkcs1, 256}, der::Sequence({der::Oid("1.2.840.113549.1.1.11")})},
+        {{Kind::kRsaPkcs1, 384}, der::Sequence({der::Oid("1.2.840.113549.1.1.12")})},
+        {{Kind::kRsaPkcs1, 512}, der::Sequence({der::Oid("1.2.840.113549.1.1.13")})},
         {{Kind::kRsaPss, 256}, PssIdentifier("2.16.840.1.101.3.4.2.1", 32)},
         {{Kind::kRsaPss, 384}, PssIdentifier("2.16.840.1.101.3.4.2.2", 48)},
         {{Kind::kRsaPss, 512}, PssIdentifier("2.16.840.1.101.3.4.2.3", 64)},

@@ -11,7 +11,7 @@
 
 namespace hallmark {
 
-StatusOr<Caller> Calls::Identify(const grpc::ServerContext& context) const {
+StatusOr<Caller> Calls::Identify(const grpc::ServerContextBase& context) const {
   const auto peer = context.auth_context();
   const auto pem = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!peer->IsPeerAuthenticated() || pem.size() != 1) {

@@ -24,7 +24,7 @@ class Calls {
 
   // The caller, from the certificate that the TLS handshake verified, looked up anew in each call so that a revocation
   // counts at once.
-  StatusOr<Caller> Identify(const grpc::ServerContext& context) const;
+  StatusOr<Caller> Identify(const grpc::ServerContextBase& context) const;
 
   // The client's deadline, but 30 s at most.
   static Time Deadline(const grpc::ServerContext& context);

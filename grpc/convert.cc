@@ -41,6 +41,12 @@ google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violatio
   return bad_request;
 }
 
+// A resource's last segment: 1 to 63 of a-z 0-9 - (AIP-122).
+bool IsIdentifier(std::string_view text) {
+  constexpr size_t kLimit = 63;
+  return !text.empty() && text.size() <= kLimit && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
+}
+
 v1::RevocationReason ToProto(RevocationReason reason) { return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1); }
 
 }  // namespace
@@ -70,7 +76,7 @@ grpc::Status ToGrpcStatus(const Status& status) {
 
 StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field) {
   constexpr std::string_view kPrefix = "authorities/";
-  if (name.starts_with(kPrefix) && name.size() > kPrefix.size() && name.find('/', kPrefix.size()) == name.npos) {
+  if (name.starts_with(kPrefix) && IsIdentifier(std::string_view(name).substr(kPrefix.size()))) {
     return name.substr(kPrefix.size());
   }
   return FieldError(reason::kRequestInvalid, field, "must be authorities/{authority}, e.g. authorities/devices");
@@ -92,7 +98,7 @@ StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
   Request request;
   request.request_id = message.request_id();
   ASSIGN_OR_RETURN(request.authority, ParseAuthorityName(message.parent(), "parent"));
-  if (message.profile().empty()) return FieldError(reason::kRequestInvalid, "profile", "is required, e.g. device");
+  if (!IsIdentifier(message.profile())) return FieldError(reason::kRequestInvalid, "profile", "must be the name of a profile, e.g. device");
   request.profile = message.profile();
   request.csr = ToBytes(AsBytes(message.csr()));
   request.validate_only = message.validate_only();

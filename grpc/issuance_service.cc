@@ -1,10 +1,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <mutex>
-#include <semaphore>
 
-#include "base/reason.h"
 #include "grpc/filter.h"
+#include "grpc/issue_stream.h"
 #include "grpc/services.h"
 #include "hallmark/v1/issuance.grpc.pb.h"
 
@@ -12,11 +10,11 @@ namespace hallmark {
 namespace {
 
 constexpr int kDefaultPageSize = 100;
-constexpr std::ptrdiff_t kInFlight = 64;
 
-using IssueStream = grpc::ServerReaderWriter<v1::IssueCertificatesResponse, v1::IssueCertificateRequest>;
+// Unary calls have a thread each while they last; streams have none, or whoever holds many open would hold them all.
+using Base = v1::Issuance::WithCallbackMethod_IssueCertificates<v1::Issuance::Service>;
 
-class IssuanceService final : public v1::Issuance::Service {
+class IssuanceService final : public Base {
  public:
   IssuanceService(const Calls& calls, size_t workers) : calls_(calls), workers_(workers) {}
 
@@ -26,23 +24,11 @@ class IssuanceService final : public v1::Issuance::Service {
                       [&](const Caller& caller) { return Issue(caller, *message, Calls::Deadline(*context)); });
   }
 
-  grpc::Status IssueCertificates(grpc::ServerContext* context, IssueStream* stream) override {
-    std::mutex write_mutex;
-    std::counting_semaphore<kInFlight> slots(kInFlight);
-    v1::IssueCertificateRequest message;
-    while (stream->Read(&message)) {
-      slots.acquire();
-      boost::asio::post(workers_, [&, message = std::move(message)] {
-        const v1::IssueCertificatesResponse response = Answer(*context, message);
-        {
-          const std::lock_guard lock(write_mutex);
-          stream->Write(response);  // fails only when the client is gone; it will ask again
-        }
-        slots.release();
-      });
-    }
-    for (std::ptrdiff_t i = 0; i < kInFlight; ++i) slots.acquire();  // all that was read is answered
-    return grpc::Status::OK;
+  IssueReactor* IssueCertificates(grpc::CallbackServerContext* context) override {
+    return NewIssueStream(
+        [this, context] { return calls_.Identify(*context).status(); },
+        [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
+        [this, context](const v1::IssueCertificateRequest& message, Time deadline) { return Answer(*context, message, deadline); });
   }
 
   grpc::Status GetCertificate(grpc::ServerContext* context, const v1::GetCertificateRequest* message,
@@ -67,12 +53,13 @@ class IssuanceService final : public v1::Issuance::Service {
   }
 
   // One request of a stream. The caller is identified anew: a revocation ends an open stream's rights too.
-  v1::IssueCertificatesResponse Answer(const grpc::ServerContext& context, const v1::IssueCertificateRequest& message) const {
+  v1::IssueCertificatesResponse Answer(const grpc::CallbackServerContext& context, const v1::IssueCertificateRequest& message,
+                                       Time deadline) const {
     v1::IssueCertificatesResponse response;
     response.set_request_id(message.request_id());
     const Status status = calls_.Observe("IssueCertificates", [&]() -> Status {
       ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(context));
-      ASSIGN_OR_RETURN(*response.mutable_certificate(), Issue(caller, message, Calls::Deadline(context)));
+      ASSIGN_OR_RETURN(*response.mutable_certificate(), Issue(caller, message, deadline));
       return absl::OkStatus();
     });
     if (!status.ok()) *response.mutable_error() = ToRpcStatus(status);

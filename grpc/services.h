@@ -12,7 +12,7 @@ class Service;
 
 namespace hallmark {
 
-// Streams share `workers` threads; one stream has at most 64 requests in flight. `calls` outlives the service.
+// Streams share `workers` threads. `calls` outlives the service.
 std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, size_t workers);
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, const std::string& base_url);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);

@@ -19,8 +19,8 @@ bool IsName(std::string_view part) {
 }
 
 bool Covers(const std::vector<std::string>& granted, const std::string& wanted) {
-  return wanted.empty() || std::any_of(granted.begin(), granted.end(),
-                                       [&](const std::string& name) { return name == "*" || name == wanted; });
+  return std::any_of(granted.begin(), granted.end(),
+                     [&](const std::string& name) { return name == "*" || (name == wanted && !wanted.empty()); });
 }
 
 bool Covers(const Grant& grant, const Caller& caller, std::string_view permission, const Resource& resource) {

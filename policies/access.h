@@ -26,7 +26,7 @@ struct Caller {
 // lower-case letters, digits, dots and dashes in each part.
 StatusOr<Caller> ParseCallerUri(const std::string& uri);
 
-// What a call touches; an empty field: not a matter of this call.
+// What a call touches. An empty authority or profile stands for all of them, and only a grant of "*" covers it.
 struct Resource {
   std::string authority;
   std::string profile;

@@ -124,6 +124,7 @@ Status ReadProfile(yaml::Mapping& mapping, const std::string& realm, Profile& pr
   });
   profile.subject_is_issuer = mapping.Optional<bool>("self_signed", false);
   profile.distribution_points = mapping.Optional<bool>("distribution_points", true);
+  profile.authorities = mapping.Optional<std::vector<std::string>>("authorities", {});
   CheckConflicts(mapping, profile);
   return mapping.Finish();
 }

@@ -167,7 +167,7 @@ std::string ToRfc4514(const Subject& subject) {
   return text;
 }
 
-StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, Time issuer_not_after) {
+StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, const IssuerValidity& issuer) {
   if (!Contains(profile->keys, facts.key)) {
     std::string allowed;
     for (KeyType key : profile->keys) allowed += (allowed.empty() ? "" : ", ") + std::string(Name(key));
@@ -190,13 +190,13 @@ StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts
                       fmt::format("profile '{}' allows 1s to {}s", profile->name, absl::ToInt64Seconds(profile->max_lifetime)));
   }
   // The validity includes its last second (RFC 5280 4.1.2.5).
-  plan.not_before = TruncateToSecond(now - profile->backdate);
+  plan.not_before = std::max(TruncateToSecond(now - profile->backdate), issuer.not_before);
   plan.not_after = TruncateToSecond(now + lifetime) - absl::Seconds(1);
-  if (plan.not_after > issuer_not_after) {
+  if (plan.not_after > issuer.not_after) {
     return FieldError(reason::kValidityNotAllowed, "lifetime",
                       fmt::format("the certificate would be valid until {}, beyond its issuer's {}; ask for less, or roll "
                                   "the authority over",
-                                  Rfc3339(plan.not_after), Rfc3339(issuer_not_after)));
+                                  Rfc3339(plan.not_after), Rfc3339(issuer.not_after)));
   }
   plan.profile = std::move(profile);
   return plan;

@@ -91,6 +91,7 @@ struct Profile {
   std::optional<int64_t> path_length;       // with `ca`; absent: no limit
   bool subject_is_issuer = false;           // self-signed: a root
   bool distribution_points = true;          // CDP and AIA of the issuer
+  std::vector<std::string> authorities;     // that may issue under it; empty: any issuing authority
 };
 using ProfileMap = std::map<std::string, std::shared_ptr<const Profile>>;
 
@@ -104,9 +105,15 @@ struct Plan {
   Time not_after;  // inclusive, RFC 5280 4.1.2.5
 };
 
-// Judges `facts` by `profile`. `issuer_not_after`: the end of the issuer's own certificate, which no certificate may
-// outlive. kInvalidArgument with the fields at fault: KEY_NOT_ALLOWED, SUBJECT_NOT_ALLOWED, EXTENSION_NOT_ALLOWED,
+// The validity of the issuer's own certificate, within which every certificate of it has to lie.
+struct IssuerValidity {
+  Time not_before = absl::InfinitePast();
+  Time not_after = absl::InfiniteFuture();
+};
+
+// Judges `facts` by `profile`. Backdating stops at the issuer's beginning; a certificate that would outlive its issuer
+// is refused. kInvalidArgument with the fields at fault: KEY_NOT_ALLOWED, SUBJECT_NOT_ALLOWED, EXTENSION_NOT_ALLOWED,
 // VALIDITY_NOT_ALLOWED.
-StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, Time issuer_not_after);
+StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, const IssuerValidity& issuer);
 
 }  // namespace hallmark

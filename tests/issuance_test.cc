@@ -180,11 +180,13 @@ TEST(RefusalTest, NothingIsWrittenOrSignedForARefusedRequest) {
       {"no request id", [](Request& r) { r.request_id.clear(); }, Code::kInvalidArgument, reason::kRequestInvalid},
       {"a request id of 65", [](Request& r) { r.request_id = std::string(65, 'a'); }, Code::kInvalidArgument, reason::kRequestInvalid},
       {"a request id with a line break", [](Request& r) { r.request_id = "a\nb"; }, Code::kInvalidArgument, reason::kRequestInvalid},
-      {"an unknown authority", [](Request& r) { r.authority = "nobody"; }, Code::kNotFound, reason::kAuthorityUnknown},
+      {"an unknown authority", [](Request& r) { r.authority = "nobody"; }, Code::kPermissionDenied, reason::kPermissionDenied},
       {"an unknown profile", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied, reason::kPermissionDenied},
       {"an unknown profile, by an operator", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied, reason::kPermissionDenied, "operator"},
       {"a profile of another role", [](Request& r) { r.profile = "station"; }, Code::kPermissionDenied, reason::kPermissionDenied},
       {"a root from an issuing authority", [](Request& r) { r.profile = "root"; }, Code::kPermissionDenied, reason::kPermissionDenied, "operator"},
+      {"a device under the root", [](Request& r) { r.authority = "root"; }, Code::kPermissionDenied, reason::kPermissionDenied},
+      {"a device under access, by an operator", [](Request& r) { r.authority = "access"; }, Code::kNotFound, reason::kProfileUnknown, "operator"},
       {"an auditor", [](Request&) {}, Code::kPermissionDenied, reason::kPermissionDenied, "auditor"},
       {"a role that nobody has", [](Request&) {}, Code::kPermissionDenied, reason::kPermissionDenied, "stranger"},
       {"an empty CSR", [](Request& r) { r.csr.clear(); }, Code::kInvalidArgument, reason::kCsrMalformed},
@@ -255,6 +257,40 @@ TEST(SealTest, AWrongSignatureOfTheHsmIsNeverReleased) {
   EXPECT_THAT(Seal(Draft(tbs, SignatureAlgorithm::kEcdsaSha256), *key, absl::InfiniteFuture()), Fails(Code::kInternal, reason::kHsmSignatureInvalid));
 }
 
+TEST(RefusalTest, ARevokedRootStopsAllBelowItAndItsCallers) {
+  House house;
+  const Issued station = house.Credential("station", "line-1");
+  ASSERT_THAT(house.authority().Identify(station.record.certificate, "test"), IsOk());
+  const Bytes access = ToBytes(house.issuer("access").serial());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", access, RevocationReason::kCaCompromise), IsOk());
+  EXPECT_THAT(house.authority().Identify(station.record.certificate, "test"), Fails(Code::kUnauthenticated, reason::kCallerRevoked));
+  EXPECT_THAT(house.Issue(house.DeviceRequest("r1")), IsOk());
+  const Bytes root = ToBytes(house.issuer("root").serial());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", root, RevocationReason::kCaCompromise), IsOk());
+  EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+}
+
+TEST(RecoveryTest, AnIntentThatNobodyWouldIntendTodayIsNotSigned) {
+  House house;
+  Request request = house.DeviceRequest("r1");
+  request.lifetime = absl::Hours(1);
+  house.signer_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "away");
+  ASSERT_THAT(house.Issue(request), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  const Request second = house.DeviceRequest("r2", "device-2");
+  ASSERT_THAT(house.Issue(second), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  house.signer_failure = absl::OkStatus();
+  const int signatures = house.signatures;
+  house.clock.now += absl::Hours(2);
+  // The first has expired unsigned: neither a retry nor the recovery signs it.
+  EXPECT_THAT(house.Issue(request), Fails(Code::kFailedPrecondition, reason::kValidityNotAllowed));
+  // Under a revoked authority nothing is signed at all.
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", house.issuer("devices").serial(), RevocationReason::kCaCompromise), IsOk());
+  house.Reopen();
+  EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture()).value(), 0u);
+  EXPECT_THAT(house.Issue(second), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+  EXPECT_EQ(house.signatures, signatures);
+}
+
 TEST(RevocationTest, IsIdempotentAndKeepsTheFirstReason) {
   House house;
   const Issued issued = house.Issue(house.DeviceRequest("r1")).value();
@@ -302,6 +338,37 @@ TEST(CrlTest, AnExpiredCertificateStaysForOneListMore) {
   EXPECT_TRUE(listed());
   house.clock.now += absl::Hours(24 * 8);
   EXPECT_FALSE(listed());
+}
+
+TEST(CrlTest, AnEntryThatExpiredWhileNoListWasMadeIsOnTheNextOne) {
+  House house;
+  Request request = house.DeviceRequest("r1");
+  request.lifetime = absl::Hours(24);
+  const Issued issued = house.Issue(request).value();
+  ASSERT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial, RevocationReason::kUnspecified), IsOk());
+  house.clock.now += absl::Hours(24 * 30);  // the service was down, for longer than a list lives
+  const CrlRecord crl = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value();
+  EXPECT_FALSE(ReadCrl(crl.crl).value().revoked_certificates.empty());
+}
+
+TEST(CrlTest, EndsWithItsAuthority) {
+  House house;
+  house.clock.now = house.issuer("devices").not_after() - absl::Hours(1);
+  const CrlRecord last = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value();
+  EXPECT_EQ(last.next_update, house.issuer("devices").not_after());
+  house.clock.now += absl::Hours(2);
+  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+}
+
+TEST(CrlPublisherTest, ReplacesAListFromTheFuture) {
+  House house;
+  house.clock.now += absl::Hours(24 * 365);
+  const uint64_t number = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value().number;
+  house.clock.now -= absl::Hours(24 * 365);
+  const CrlPublisher publisher(house.authority());
+  for (int i = 0; i < 1000 && house.store().LatestCrl("devices").value().number == number; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LE(house.store().LatestCrl("devices").value().this_update, house.clock.now);
 }
 
 TEST(CrlPublisherTest, MakesAListAtStartAndAtOnceAfterARevocation) {

@@ -15,7 +15,7 @@ using testing::Fails;
 using testing::IsOk;
 
 const Time kNow = absl::FromUnixSeconds(1'790'000'000);
-const Time kIssuerEnd = kNow + absl::Hours(24 * 365 * 15);
+const IssuerValidity kIssuer = {kNow - absl::Hours(24), kNow + absl::Hours(24 * 365 * 15)};
 
 ProfileMap Shipped() {
   return LoadProfiles(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles", "factory.example").value();
@@ -42,7 +42,7 @@ TEST(ProfileTest, ShippedProfilesLoadAndAreTheEmbeddedOnes) {
 }
 
 TEST(ProfileTest, ADeviceGetsWhatItsProfileSays) {
-  const StatusOr<Plan> plan = Decide(Shipped().at("device"), DeviceFacts(), kNow, kIssuerEnd);
+  const StatusOr<Plan> plan = Decide(Shipped().at("device"), DeviceFacts(), kNow, kIssuer);
   ASSERT_THAT(plan, IsOk());
   EXPECT_EQ(ToRfc4514(plan->subject), "CN=device-1");
   EXPECT_EQ(plan->not_before, kNow - absl::Minutes(5));
@@ -86,7 +86,7 @@ TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
   for (const Refusal& c : cases) {
     Facts facts = DeviceFacts();
     c.change(facts);
-    const StatusOr<Plan> plan = Decide(profiles.at(c.profile), facts, kNow, kIssuerEnd);
+    const StatusOr<Plan> plan = Decide(profiles.at(c.profile), facts, kNow, kIssuer);
     EXPECT_THAT(plan, Fails(Code::kInvalidArgument, c.reason)) << c.name;
     ASSERT_FALSE(Fields(plan.status()).empty()) << c.name;
     EXPECT_EQ(Fields(plan.status())[0].field, c.field) << c.name;
@@ -97,8 +97,12 @@ TEST(ProfileTest, NoCertificateOutlivesItsIssuer) {
   Facts facts = DeviceFacts();
   facts.lifetime = absl::Hours(1);
   const Time end = kNow + absl::Hours(1) - absl::Seconds(1);  // inclusive
-  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, end), IsOk());
-  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, end - absl::Seconds(1)), Fails(Code::kInvalidArgument, reason::kValidityNotAllowed));
+  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end}), IsOk());
+  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end - absl::Seconds(1)}), Fails(Code::kInvalidArgument, reason::kValidityNotAllowed));
+}
+
+TEST(ProfileTest, BackdatingStopsAtTheIssuersBeginning) {
+  EXPECT_EQ(Decide(Shipped().at("device"), DeviceFacts(), kNow, {kNow, kIssuer.not_after}).value().not_before, kNow);
 }
 
 TEST(ProfileTest, EscapesNamesAsRfc4514Does) {
@@ -156,12 +160,15 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       {permission::kIssue, {"devices", "device", me}, "station operator"},
       {permission::kIssue, {"access", "station", me}, "operator"},
       {permission::kIssue, {"access", "operator", me}, "operator"},
+      {permission::kIssue, {"root", "device", me}, ""},
+      {permission::kIssue, {"access", "device", me}, "operator"},  // the profile itself forbids it
       {permission::kIssue, {"root", "issuing-authority", me}, ""},
       {permission::kIssue, {"root", "root", me}, ""},
       {permission::kGetCertificate, {"devices", "device", me}, "station operator auditor"},
       {permission::kGetCertificate, {"devices", "device", "hallmark://r/x/other"}, "operator auditor"},
       {permission::kGetCertificate, {"devices", "", ""}, "operator auditor"},
       {permission::kListCertificates, {"devices", "", ""}, "operator auditor"},
+      {permission::kListCertificates, {"", "", ""}, "operator auditor"},
       {permission::kRevoke, {"devices", "device", me}, "operator"},
       {permission::kGetAuthority, {"devices", "", ""}, "station operator auditor"},
       {permission::kGetCrl, {"devices", "", ""}, "station operator auditor"},
@@ -182,6 +189,15 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       }
     }
   }
+}
+
+TEST(AccessTest, AGrantOnOneAuthorityDoesNotCoverACallOnAll) {
+  const Access access = ParseAccess("roles.yaml", "roles:\n  reader:\n    grants:\n      - {permissions: [certificates.list], authorities: [devices]}\n").value();
+  const Caller reader = ParseCallerUri("hallmark://r/reader/one").value();
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "device", ""}), IsOk());
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "", ""}), IsOk());  // profiles: "*" by default
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"access", "", ""}), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"", "", ""}), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
 }
 
 TEST(AccessTest, RefusesARolesFileWithAnUnknownWord) {

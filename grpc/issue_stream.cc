@@ -1,0 +1,131 @@
+#include "grpc/issue_stream.h"
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "grpc/convert.h"
+
+namespace hallmark {
+namespace {
+
+constexpr size_t kInFlight = 32;
+constexpr Duration kAnswerLimit = absl::Seconds(30);  // from a message's arrival
+
+// gRPC calls the On... methods, and the workers call Answered, from different threads. Whether a read and a write are
+// under way, and what is still to be done, is guarded by the mutex; gRPC allows one read and one write at a time. The
+// stream may be gone as soon as Finish was called, so that is done last and without the mutex.
+class IssueStream final : public IssueReactor {
+ public:
+  IssueStream(const std::function<Status()>& identify, std::function<void(std::function<void()>)> post,
+              std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer)
+      : post_(std::move(post)), answer_(std::move(answer)) {
+    const Status status = identify();
+    if (!status.ok()) {
+      finished_ = true;
+      Finish(ToGrpcStatus(status));
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    Read();
+  }
+
+  void OnReadDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    reading_ = false;
+    if (!ok) {
+      ended_ = true;
+      FinishIfIdle(std::move(lock));
+      return;
+    }
+    ++in_flight_;
+    // The deadline runs from here, not from when a worker has time.
+    post_([this, message = std::move(message_), deadline = absl::Now() + kAnswerLimit] {
+      if (cancelled_) return Answered(nullptr);
+      Answered(std::make_unique<v1::IssueCertificatesResponse>(answer_(message, deadline)));
+    });
+    message_.Clear();
+    Read();
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    answers_.pop_front();
+    --in_flight_;
+    if (!ok) cancelled_ = true;  // the client is gone; it will ask again
+    writing_ = false;
+    Write();
+    Read();
+    FinishIfIdle(std::move(lock));
+  }
+
+  void OnCancel() override { cancelled_ = true; }
+
+  void OnDone() override { delete_me_.reset(); }
+
+  // The reactor owns itself from its start to OnDone, as gRPC's callback API asks for.
+  static IssueReactor* Start(std::unique_ptr<IssueStream> stream) {
+    IssueStream* started = stream.get();
+    started->delete_me_ = std::move(stream);
+    return started;
+  }
+
+ private:
+  void Answered(std::unique_ptr<v1::IssueCertificatesResponse> answer) {
+    std::unique_lock lock(mutex_);
+    if (answer == nullptr) {
+      --in_flight_;
+    } else {
+      answers_.push_back(std::move(*answer));
+      Write();
+    }
+    FinishIfIdle(std::move(lock));
+  }
+
+  void Read() {
+    if (reading_ || ended_ || finished_ || in_flight_ >= kInFlight) return;
+    reading_ = true;
+    StartRead(&message_);
+  }
+
+  void Write() {
+    if (cancelled_ && !writing_) {
+      in_flight_ -= answers_.size();
+      answers_.clear();
+    }
+    if (writing_ || answers_.empty() || finished_) return;
+    writing_ = true;
+    StartWrite(&answers_.front());
+  }
+
+  void FinishIfIdle(std::unique_lock<std::mutex> lock) {
+    if (!ended_ || reading_ || writing_ || in_flight_ > 0 || finished_) return;
+    finished_ = true;
+    lock.unlock();
+    Finish(grpc::Status::OK);
+  }
+
+  const std::function<void(std::function<void()>)> post_;
+  const std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer_;
+  std::atomic<bool> cancelled_ = false;
+
+  std::mutex mutex_;
+  v1::IssueCertificateRequest message_;  // gRPC writes to it while reading_
+  std::deque<v1::IssueCertificatesResponse> answers_;
+  size_t in_flight_ = 0;  // read and not yet written
+  bool reading_ = false;
+  bool writing_ = false;
+  bool ended_ = false;  // the client sends no more
+  bool finished_ = false;
+  std::unique_ptr<IssueStream> delete_me_;
+};
+
+}  // namespace
+
+IssueReactor* NewIssueStream(const std::function<Status()>& identify, std::function<void(std::function<void()>)> post,
+                             std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer) {
+  return IssueStream::Start(std::make_unique<IssueStream>(identify, std::move(post), std::move(answer)));
+}
+
+}  // namespace hallmark
