@@ -16,7 +16,7 @@ using Base = v1::Issuance::WithCallbackMethod_IssueCertificates<v1::Issuance::Se
 
 class IssuanceService final : public Base {
  public:
-  IssuanceService(const Calls& calls, size_t workers) : calls_(calls), workers_(workers) {}
+  IssuanceService(const Calls& calls, OpenStreams& streams, size_t workers) : calls_(calls), streams_(streams), workers_(workers) {}
 
   grpc::Status IssueCertificate(grpc::ServerContext* context, const v1::IssueCertificateRequest* message,
                                 v1::Certificate* response) override {
@@ -25,10 +25,13 @@ class IssuanceService final : public Base {
   }
 
   IssueReactor* IssueCertificates(grpc::CallbackServerContext* context) override {
-    return NewIssueStream(
-        [this, context] { return calls_.Identify(*context).status(); },
-        [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
-        [this, context](const v1::IssueCertificateRequest& message, Time deadline) { return Answer(*context, message, deadline); });
+    return NewIssueStream({.open = streams_,
+                           .identify = [this, context] { return calls_.Identify(*context).status(); },
+                           .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
+                           .answer =
+                               [this, context](const v1::IssueCertificateRequest& message, Time deadline) {
+                                 return Answer(*context, message, deadline);
+                               }});
   }
 
   grpc::Status GetCertificate(grpc::ServerContext* context, const v1::GetCertificateRequest* message,
@@ -80,13 +83,14 @@ class IssuanceService final : public Base {
   }
 
   const Calls& calls_;
+  OpenStreams& streams_;
   boost::asio::thread_pool workers_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, size_t workers) {
-  return std::make_unique<IssuanceService>(calls, workers);
+std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers) {
+  return std::make_unique<IssuanceService>(calls, streams, workers);
 }
 
 }  // namespace hallmark

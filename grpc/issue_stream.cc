@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/reason.h"
 #include "grpc/convert.h"
 
 namespace hallmark {
@@ -13,15 +14,20 @@ namespace {
 constexpr size_t kInFlight = 32;
 constexpr Duration kAnswerLimit = absl::Seconds(30);  // from a message's arrival
 
+Status ShuttingDown() {
+  return WithRetry(Error(Code::kUnavailable, reason::kShuttingDown, "the service is stopping; send again what has no answer"),
+                   absl::Seconds(1));
+}
+
+}  // namespace
+
 // gRPC calls the On... methods, and the workers call Answered, from different threads. Whether a read and a write are
 // under way, and what is still to be done, is guarded by the mutex; gRPC allows one read and one write at a time. The
 // stream may be gone as soon as Finish was called, so that is done last and without the mutex.
 class IssueStream final : public IssueReactor {
  public:
-  IssueStream(const std::function<Status()>& identify, std::function<void(std::function<void()>)> post,
-              std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer)
-      : post_(std::move(post)), answer_(std::move(answer)) {
-    const Status status = identify();
+  explicit IssueStream(StreamParts parts) : parts_(std::move(parts)) {
+    const Status status = parts_.identify();
     if (!status.ok()) {
       finished_ = true;
       Finish(ToGrpcStatus(status));
@@ -31,19 +37,26 @@ class IssueStream final : public IssueReactor {
     Read();
   }
 
+  // Reads no more and ends once all that was read is answered.
+  void Stop() {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    FinishIfIdle(std::move(lock));
+  }
+
   void OnReadDone(bool ok) override {
     std::unique_lock lock(mutex_);
     reading_ = false;
-    if (!ok) {
+    if (!ok || finished_) {
       ended_ = true;
       FinishIfIdle(std::move(lock));
       return;
     }
     ++in_flight_;
     // The deadline runs from here, not from when a worker has time.
-    post_([this, message = std::move(message_), deadline = absl::Now() + kAnswerLimit] {
+    parts_.post([this, message = std::move(message_), deadline = absl::Now() + kAnswerLimit] {
       if (cancelled_) return Answered(nullptr);
-      Answered(std::make_unique<v1::IssueCertificatesResponse>(answer_(message, deadline)));
+      Answered(std::make_unique<v1::IssueCertificatesResponse>(parts_.answer(message, deadline)));
     });
     message_.Clear();
     Read();
@@ -62,12 +75,16 @@ class IssueStream final : public IssueReactor {
 
   void OnCancel() override { cancelled_ = true; }
 
-  void OnDone() override { delete_me_.reset(); }
+  void OnDone() override {
+    parts_.open.Remove(this);
+    self_.reset();
+  }
 
   // The reactor owns itself from its start to OnDone, as gRPC's callback API asks for.
   static IssueReactor* Start(std::unique_ptr<IssueStream> stream) {
     IssueStream* started = stream.get();
-    started->delete_me_ = std::move(stream);
+    started->self_ = std::move(stream);
+    started->parts_.open.Add(started);
     return started;
   }
 
@@ -84,7 +101,7 @@ class IssueStream final : public IssueReactor {
   }
 
   void Read() {
-    if (reading_ || ended_ || finished_ || in_flight_ >= kInFlight) return;
+    if (reading_ || ended_ || stopping_ || finished_ || in_flight_ >= kInFlight) return;
     reading_ = true;
     StartRead(&message_);
   }
@@ -100,14 +117,14 @@ class IssueStream final : public IssueReactor {
   }
 
   void FinishIfIdle(std::unique_lock<std::mutex> lock) {
-    if (!ended_ || reading_ || writing_ || in_flight_ > 0 || finished_) return;
+    if (!(ended_ || stopping_) || writing_ || in_flight_ > 0 || finished_) return;
     finished_ = true;
+    const Status status = ended_ ? absl::OkStatus() : ShuttingDown();
     lock.unlock();
-    Finish(grpc::Status::OK);
+    Finish(ToGrpcStatus(status));
   }
 
-  const std::function<void(std::function<void()>)> post_;
-  const std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer_;
+  const StreamParts parts_;
   std::atomic<bool> cancelled_ = false;
 
   std::mutex mutex_;
@@ -117,15 +134,28 @@ class IssueStream final : public IssueReactor {
   bool reading_ = false;
   bool writing_ = false;
   bool ended_ = false;  // the client sends no more
+  bool stopping_ = false;
   bool finished_ = false;
-  std::unique_ptr<IssueStream> delete_me_;
+  std::unique_ptr<IssueStream> self_;
 };
 
-}  // namespace
-
-IssueReactor* NewIssueStream(const std::function<Status()>& identify, std::function<void(std::function<void()>)> post,
-                             std::function<v1::IssueCertificatesResponse(const v1::IssueCertificateRequest&, Time)> answer) {
-  return IssueStream::Start(std::make_unique<IssueStream>(identify, std::move(post), std::move(answer)));
+void OpenStreams::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (IssueStream* stream : streams_) stream->Stop();
 }
+
+void OpenStreams::Add(IssueStream* stream) {
+  const std::lock_guard lock(mutex_);
+  streams_.insert(stream);
+  if (stopping_) stream->Stop();
+}
+
+void OpenStreams::Remove(IssueStream* stream) {
+  const std::lock_guard lock(mutex_);
+  streams_.erase(stream);
+}
+
+IssueReactor* NewIssueStream(StreamParts parts) { return IssueStream::Start(std::make_unique<IssueStream>(std::move(parts))); }
 
 }  // namespace hallmark

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "grpc/issue_stream.h"
 #include "grpc/services.h"
 
 namespace hallmark {
@@ -42,6 +43,7 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const GrpcOptions& options)
 struct GrpcServer::Parts {
   Parts(const CertificateAuthority& authority, const GrpcOptions& options) : calls(authority, options.realm, options.observer) {}
   Calls calls;
+  OpenStreams streams;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
   int port = 0;
@@ -57,7 +59,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   auto parts = std::make_unique<Parts>(authority, options);
-  parts->services.push_back(MakeIssuanceService(parts->calls, options.workers));
+  parts->services.push_back(MakeIssuanceService(parts->calls, parts->streams, options.workers));
   parts->services.push_back(MakeAuthoritiesService(parts->calls, options.base_url));
   parts->services.push_back(MakeRevocationService(parts->calls));
   grpc::ServerBuilder builder;
@@ -85,6 +87,7 @@ int GrpcServer::port() const { return parts_->port; }
 void GrpcServer::Stop(Time deadline) {
   if (parts_->server == nullptr) return;
   parts_->server->GetHealthCheckService()->Shutdown();
+  parts_->streams.Stop();
   parts_->server->Shutdown(absl::ToChronoTime(deadline));
   parts_->server->Wait();
   parts_->server.reset();

@@ -12,8 +12,10 @@ class Service;
 
 namespace hallmark {
 
-// Streams share `workers` threads. `calls` outlives the service.
-std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, size_t workers);
+class OpenStreams;
+
+// `calls` and `streams` outlive the services. All streams share `workers` threads.
+std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers);
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, const std::string& base_url);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
 

@@ -199,8 +199,13 @@ TEST(ServiceTest, WithoutAClientCertificateOrWithAForeignOneNothingIsServed) {
   const auto& directory = TheService().directory().path();
   const std::string foreign = (directory / "foreign").string();
   ASSERT_EQ(RunCommand("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=foreign -addext 'subjectAltName=URI:hallmark://test/operator/admin' -keyout " + foreign + "-key.pem -out " + foreign + ".pem").exit_code, 0);
+  ASSERT_TRUE(Issue(ConnectAs("station"), DeviceRequest("somebody-1")).status.ok());
   EXPECT_EQ(Issue(Connect("", ""), DeviceRequest("nobody")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(Issue(Connect(foreign + ".pem", foreign + "-key.pem"), DeviceRequest("foreign")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  // The handshake refused both, and the service says so and lives.
+  EXPECT_THAT(TheService().Log(), HasSubstr("peer did not return a certificate"));
+  EXPECT_THAT(TheService().Log(), HasSubstr("certificate verify failed"));
+  EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest("somebody-2")).status.ok());
 }
 
 TEST(ServiceTest, ADevicesCertificateIsNoCallersThoughItsChainIsGood) {
@@ -256,6 +261,69 @@ TEST(ServiceTest, AnExpiredCallerIsRefusedOnItsOpenConnectionToo) {
   EXPECT_EQ(answer.reason, reason::kCallerExpired);
   // A new connection does not even come to be.
   EXPECT_EQ(Issue(Connect(base + "-chain.pem", base + ".key"), DeviceRequest("line-8-3")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// Streams that are opened and left alone, over several connections.
+class IdleStreams {
+ public:
+  IdleStreams(const std::string& certificate, const std::string& key, int count) {
+    constexpr int kEach = 100;  // within what one connection may have
+    for (int i = 0; i < count; ++i) {
+      if (i % kEach == 0) stubs_.push_back(v1::Issuance::NewStub(Connect(certificate, key)));
+      contexts_.push_back(std::make_unique<grpc::ClientContext>());
+      streams_.push_back(stubs_.back()->IssueCertificates(contexts_.back().get()));
+    }
+  }
+  ~IdleStreams() {
+    for (const auto& context : contexts_) context->TryCancel();
+    for (const auto& stream : streams_) stream->Finish();
+  }
+  grpc::Status FinishFirst() { return std::exchange(streams_.front(), stubs_.front()->IssueCertificates(contexts_.emplace_back(std::make_unique<grpc::ClientContext>()).get()))->Finish(); }
+
+ private:
+  std::vector<std::unique_ptr<v1::Issuance::Stub>> stubs_;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::IssueCertificateRequest, v1::IssueCertificatesResponse>>> streams_;
+};
+
+TEST(ServiceTest, AStreamOfWhoIsNoCallerEndsBeforeItsFirstMessage) {
+  const std::string csrs = (TheService().directory() / "streamer").string();
+  TheService().MakeCsrs(csrs, "streamer", 1);
+  ASSERT_EQ(TheService().Hallmark("station", "certificate issue --out " + csrs + " " + csrs + "/streamer-1.csr").exit_code, 0);
+  IdleStreams streams(csrs + "/streamer-1-chain.pem", csrs + "/streamer-1.key", 300);
+  EXPECT_EQ(streams.FinishFirst().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest("beside-strangers")).status.ok());
+}
+
+TEST(ServiceTest, IdleStreamsKeepNobodyOut) {
+  const std::string base = (TheService().ca() / "contexts/station").string();
+  const IdleStreams streams(base + ".pem", base + "-key.pem", 600);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest(fmt::format("beside-idle-{}", i))).status.ok()) << i;
+}
+
+TEST(ServiceTest, AClientThatStopsReadingStallsNobodyElse) {
+  const auto deaf = v1::Issuance::NewStub(ConnectAs("station"));
+  grpc::ClientContext context;
+  const auto unread = deaf->IssueCertificates(&context);
+  std::thread writer([&] {
+    // Blocks once the service takes no more from it.
+    for (int i = 0; i < 2000 && unread->Write(DeviceRequest(fmt::format("deaf-{}", i))); ++i) {
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const auto stub = v1::Issuance::NewStub(ConnectAs("station"));
+  grpc::ClientContext other;
+  const auto stream = stub->IssueCertificates(&Within(other));
+  v1::IssueCertificatesResponse response;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(stream->Write(DeviceRequest(fmt::format("hearing-{}", i))));
+    ASSERT_TRUE(stream->Read(&response)) << i;
+    ASSERT_TRUE(response.has_certificate()) << response.error().message();
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  context.TryCancel();
+  writer.join();
 }
 
 TEST(ServiceTest, AStationMayNotCallAnOperatorsMethods) {
@@ -343,15 +411,23 @@ TEST(ServiceTest, TheUrlsInACertificateWork) {
 }
 
 TEST(ServiceTest, TheLogIsJsonAndHoldsNoPin) {
+  const Answer logged = Issue(ConnectAs("station"), DeviceRequest("logged"));
+  ASSERT_TRUE(logged.status.ok());
+  EXPECT_FALSE(Issue(ConnectAs("station"), DeviceRequest("logged\n\x1b[31m{\"level\":\"forged\"}")).status.ok());
+  EXPECT_FALSE(Issue(Connect("", ""), DeviceRequest("logged")).status.ok());
+  ASSERT_EQ(TheService().Hallmark("operator", "certificate revoke --reason superseded --yes --no-wait " + logged.certificate.name()).exit_code, 0);
   const std::string pin = Read(TheService().ca() / "secrets/pin");
   std::istringstream log(TheService().Log());
   for (std::string line; std::getline(log, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  EXPECT_THAT(TheService().Log(), HasSubstr("call_failed"));
+  EXPECT_THAT(TheService().Log(), HasSubstr("certificate_revoked"));
+  EXPECT_THAT(TheService().Log(), Not(HasSubstr("\"level\":\"forged\"")));
   EXPECT_THAT(TheService().Log(), Not(HasSubstr(pin)));
   const std::string process = "/proc/" + std::to_string(TheService().process());
   EXPECT_EQ(RunCommand("cat " + process + "/cmdline " + process + "/environ | grep -c " + pin).output, "0\n");
 }
 
-TEST(ServiceTest, P11toolSeesKeysThatCannotLeaveTheToken) {
+TEST(ServiceTest, Pkcs11ToolSeesKeysThatCannotLeaveTheToken) {
   const auto listed = RunCommand(fmt::format("SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hallmark --login --pin $(cat {0}/secrets/pin) --list-objects --type privkey", TheService().ca().string()));
   for (const char* name : {"root", "devices", "access"}) EXPECT_THAT(listed.output, HasSubstr(std::string("label:      ") + name));
   EXPECT_THAT(listed.output, HasSubstr("sensitive, always sensitive, never extractable, local"));

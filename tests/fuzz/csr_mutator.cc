@@ -48,13 +48,11 @@ Bytes Resigned(const Bytes& csr) {
 }
 
 }  // namespace
-}  // namespace hallmark::fuzz
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
-  using namespace hallmark::fuzz;  // NOLINT(google-build-using-namespace): the function cannot stand in it
   Random random(seed);
   if (random() % 8 == 0) return LLVMFuzzerMutate(data, size, max_size);
-  hallmark::Bytes mutated;
+  Bytes mutated;
   if (random() % 4 == 0) {
     mutated.assign(data, data + LLVMFuzzerMutate(data, size, max_size));
   } else {
@@ -62,3 +60,5 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   }
   return Put(Resigned(mutated), data, max_size);
 }
+
+}  // namespace hallmark::fuzz

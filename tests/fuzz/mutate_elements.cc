@@ -29,7 +29,8 @@ std::optional<std::vector<Node>> Parse(ByteView der, int depth) {
     ByteView inside = element->content;
     const bool bit_string = node.tag == der::kBitString && !inside.empty() && inside[0] == 0;
     if (bit_string) inside = inside.subspan(1);
-    if (depth < kDeepest && !inside.empty() && (bit_string || node.tag == der::kOctetString || (node.tag & 0x20) != 0)) {
+    if (depth < kDeepest && !inside.empty() &&
+        (bit_string || node.tag == der::kOctetString || (node.tag & 0x20) != 0)) {
       if (std::optional<std::vector<Node>> children = Parse(inside, depth + 1)) {
         node.nodes = *std::move(children);
         node.content.clear();
@@ -43,7 +44,8 @@ std::optional<std::vector<Node>> Parse(ByteView der, int depth) {
 
 Bytes Encode(const std::vector<Node>& nodes) {
   Bytes der;
-  for (const Node& node : nodes) Append(der, der::Constructed(node.tag, {node.before, node.content, Encode(node.nodes)}));
+  for (const Node& node : nodes)
+    Append(der, der::Constructed(node.tag, {node.before, node.content, Encode(node.nodes)}));
   return der;
 }
 
@@ -68,23 +70,46 @@ const std::vector<Bytes>& Fragments() {
     const auto rdn = [](uint8_t tag, const std::string& value) {
       return der::Constructed(der::kSet, {der::Sequence({der::Oid("2.5.4.3"), der::Tlv(tag, AsBytes(value))})});
     };
-    const Bytes names = der::Sequence({der::Tlv(der::ContextPrimitive(2), AsBytes("a.example")), der::Tlv(der::ContextPrimitive(7), Bytes{10, 0, 0, 1}),
+    const Bytes names = der::Sequence({der::Tlv(der::ContextPrimitive(2), AsBytes("a.example")),
+                                       der::Tlv(der::ContextPrimitive(7), Bytes{10, 0, 0, 1}),
                                        der::Tlv(der::ContextPrimitive(6), AsBytes("hallmark://test/operator/one"))});
-    const Bytes extension_request = der::Sequence({der::Oid(oid::kExtensionRequest), der::Constructed(der::kSet, {der::Sequence({BasicConstraints(true, 0)})})});
-    return std::vector<Bytes>{BasicConstraints(true, std::nullopt), BasicConstraints(false, std::nullopt), KeyUsageExtension({KeyUsage::kDigitalSignature}),
-                              KeyUsageExtension({KeyUsage::kKeyCertSign, KeyUsage::kCrlSign}), ExtendedKeyUsage({"1.3.6.1.5.5.7.3.2"}),
-                              ExtendedKeyUsage({"2.5.29.37.0"}), SubjectAltName(names, false), CrlNumber(1), extension_request,
-                              rdn(der::kUtf8String, "device-2"), rdn(der::kIa5String, "a@b"), rdn(0x1e, std::string("\0a", 2)), rdn(der::kUtf8String, "a\nb"),
-                              EncodeName({{"O", "Example"}, {"OU", "Line 1"}, {"serialNumber", "SN-1"}, {"CN", "device-3"}}),
-                              Bytes{0x05, 0x00}, Bytes{0x01, 0x01, 0xff}, Bytes{0x01, 0x01, 0x01}, Bytes{0x02, 0x01, 0xff}, Bytes{0x02, 0x02, 0x00, 0x01},
-                              Bytes{0x02, 0x00}, Bytes{0x06, 0x02, 0x80, 0x01}, Bytes{0x03, 0x01, 0x07}, Bytes{0x30, 0x00}, Bytes{0x31, 0x00},
-                              der::EncodeTime(absl::FromUnixSeconds(0)), der::EncodeTime(absl::FromUnixSeconds(4102444800)), der::Oid("1.2.840.10045.4.3.4")};
+    const Bytes extension_request = der::Sequence(
+        {der::Oid(oid::kExtensionRequest), der::Constructed(der::kSet, {der::Sequence({BasicConstraints(true, 0)})})});
+    return std::vector<Bytes>{
+        BasicConstraints(true, std::nullopt),
+        BasicConstraints(false, std::nullopt),
+        KeyUsageExtension({KeyUsage::kDigitalSignature}),
+        KeyUsageExtension({KeyUsage::kKeyCertSign, KeyUsage::kCrlSign}),
+        ExtendedKeyUsage({"1.3.6.1.5.5.7.3.2"}),
+        ExtendedKeyUsage({"2.5.29.37.0"}),
+        SubjectAltName(names, false),
+        CrlNumber(1),
+        extension_request,
+        rdn(der::kUtf8String, "device-2"),
+        rdn(der::kIa5String, "a@b"),
+        rdn(0x1e, std::string("\0a", 2)),
+        rdn(der::kUtf8String, "a\nb"),
+        EncodeName({{"O", "Example"}, {"OU", "Line 1"}, {"serialNumber", "SN-1"}, {"CN", "device-3"}}),
+        Bytes{0x05, 0x00},
+        Bytes{0x01, 0x01, 0xff},
+        Bytes{0x01, 0x01, 0x01},
+        Bytes{0x02, 0x01, 0xff},
+        Bytes{0x02, 0x02, 0x00, 0x01},
+        Bytes{0x02, 0x00},
+        Bytes{0x06, 0x02, 0x80, 0x01},
+        Bytes{0x03, 0x01, 0x07},
+        Bytes{0x30, 0x00},
+        Bytes{0x31, 0x00},
+        der::EncodeTime(absl::FromUnixSeconds(0)),
+        der::EncodeTime(absl::FromUnixSeconds(4102444800)),
+        der::Oid("1.2.840.10045.4.3.4")};
   }());
   return fragments;
 }
 
 void ChangeOnce(std::vector<Node>& nodes, Random& random) {
-  constexpr std::array<uint8_t, 16> kTags = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0c, 0x13, 0x16, 0x17, 0x18, 0x1e, 0x30, 0x31, 0xa0, 0x82};
+  constexpr std::array<uint8_t, 16> kTags = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0c, 0x13,
+                                             0x16, 0x17, 0x18, 0x1e, 0x30, 0x31, 0xa0, 0x82};
   std::vector<Place> places;
   Collect(nodes, places);
   if (places.empty()) return;

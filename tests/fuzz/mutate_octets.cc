@@ -20,7 +20,9 @@ constexpr std::array<std::string_view, 26> kFragments = {
     std::string_view("\x01\x01\x01", 3),
     std::string_view("\x06\x02\x80\x01", 4),
     std::string_view("\x03\x01\x07", 3),
-    std::string_view("\x17\x0d" "991231235960Z", 15),
+    std::string_view("\x17\x0d"
+                     "991231235960Z",
+                     15),
     "\xed\xa0\x80",
     "\xc0\xaf",
     "\xff",
@@ -82,7 +84,8 @@ void Splice(Bytes& octets, const std::vector<Bytes>& others, Random& random) {
 
 void ChangeOnce(Bytes& octets, const std::vector<Bytes>& others, Random& random) {
   const size_t at = Below(octets.size(), random);
-  if (octets.empty() || random() % 10 == 0) return Insert(octets, at, AsBytes(kFragments[random() % kFragments.size()]));
+  if (octets.empty() || random() % 10 == 0)
+    return Insert(octets, at, AsBytes(kFragments[random() % kFragments.size()]));
   switch (random() % 9) {
     case 0: octets[at] ^= static_cast<uint8_t>(1u << random() % 8); break;
     case 1: octets[at] = static_cast<uint8_t>(random()); break;
@@ -93,7 +96,8 @@ void ChangeOnce(Bytes& octets, const std::vector<Bytes>& others, Random& random)
     case 6: Insert(octets, at, Bytes(1 + Below(kLongestBlock, random), static_cast<uint8_t>(random()))); break;
     case 7: {
       const Bytes block = Block(octets, random);
-      std::copy_n(block.begin(), std::min(block.size(), octets.size() - at), octets.begin() + static_cast<std::ptrdiff_t>(at));
+      std::copy_n(block.begin(), std::min(block.size(), octets.size() - at),
+                  octets.begin() + static_cast<std::ptrdiff_t>(at));
       break;
     }
     default: Splice(octets, others, random);

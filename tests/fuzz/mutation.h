@@ -10,7 +10,8 @@ namespace hallmark::fuzz {
 
 using Random = std::mt19937;
 
-// Changes 1 to 4 places: bits, octets and lengths; cuts, doubles, moves and inserts blocks; splices with one of `others`.
+// Changes 1 to 4 places: bits, octets and lengths; cuts, doubles, moves and inserts blocks; splices with one of
+// `others`.
 Bytes MutateOctets(ByteView octets, const std::vector<Bytes>& others, Random& random);
 
 // Changes 1 to 4 elements of a DER encoding and sets the lengths around them anew, so that the change reaches the rules
