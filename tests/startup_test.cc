@@ -72,6 +72,10 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"AnEmptyTokenOfTheSameName",
               "rm -r {0}/token && mkdir {0}/token && SOFTHSM2_CONF={0}/softhsm2.conf softhsm2-util --init-token --free --label hallmark --pin $(cat {0}/secrets/pin) --so-pin 1234",
               reason::kHsmKeyNotFound, "keys"},
+        Wrong{"OneKeyIsGone",
+              "pkcs11() {{ SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hallmark --login --pin $(cat {0}/secrets/pin) \"$@\"; }}; "
+              "pkcs11 --delete-object --type privkey --label devices",
+              reason::kHsmKeyNotFound, "authority devices"},
         Wrong{"DatabaseOfANewerSchema", "sqlite3 {0}/hallmark.db 'PRAGMA user_version = 999'", reason::kStoreNewerSchema, "database"},
         Wrong{"CorruptDatabase", "dd if=/dev/urandom of={0}/hallmark.db bs=1 seek=4096 count=2000 conv=notrunc status=none", reason::kStoreCorrupt, "database"},
         Wrong{"NoDatabase", "rm {0}/hallmark.db*", reason::kFileUnreadable, "database"},
@@ -99,6 +103,26 @@ TEST(DoctorTest, FindsAHealthyInstanceHealthyRunningOrNot) {
   const auto running = RunCommand(doctor);
   EXPECT_EQ(running.exit_code, 0) << running.output;
   EXPECT_THAT(running.output, HasSubstr("answers"));
+}
+
+TEST(InitTest, RefusesOptionsThatWouldFailHalfWay) {
+  const testing::TemporaryDirectory directory;
+  const fs::path ca = directory / "ca";
+  for (const char* options : {"--realm Factory", "--realm ''", "--realm a/b", "--host CA.Example.com", "--host 'a b'", "--organization ''", "--listen nowhere",
+                              "--organization 012345678901234567890123456789012345678901234567890", "--key-type rsa-1024", "--grpc-port 99999"}) {
+    EXPECT_NE(RunCommand(fmt::format("{}/hallmark init {} {}", testing::kPrograms, ca.string(), options)).exit_code, 0) << options;
+    EXPECT_FALSE(fs::exists(ca)) << options;
+  }
+}
+
+TEST(InitTest, MakesNamesAndPortsThatWork) {
+  const Service service("--host 127.0.0.1 --realm factory-7 --grpc-port 0");
+  EXPECT_EQ(service.Hallmark("operator", "authority list").exit_code, 0);
+  EXPECT_THAT(RunCommand(fmt::format("openssl x509 -noout -ext subjectAltName -in {}/tls/service.pem", service.ca().string())).output, HasSubstr("IP Address:127.0.0.1"));
+  const testing::TemporaryDirectory directory;
+  const auto same = RunCommand(fmt::format("{}/hallmark init {} --grpc-port 19555 --http-port 19555 --output json", testing::kPrograms, (directory / "ca").string()));
+  ASSERT_EQ(same.exit_code, 0) << same.output;
+  EXPECT_THAT(same.output, ::testing::Not(HasSubstr("http://localhost:19555")));
 }
 
 TEST(InitTest, RefusesADirectoryThatHoldsSomething) {

@@ -3,6 +3,7 @@
 
 #include <openssl/err.h>
 
+#include "base/openssl.h"
 #include "tests/fuzz/property.h"
 
 namespace hallmark::fuzz {

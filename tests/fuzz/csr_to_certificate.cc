@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/openssl.h"
 #include "ca/certificate.h"
 #include "ca/csr.h"
 #include "ca/lint.h"

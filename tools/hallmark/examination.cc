@@ -237,12 +237,46 @@ class Doctor {
     const auto authorities = store.ok() ? (*store)->ListAuthorities() : StatusOr<std::vector<AuthorityRecord>>(store.status());
     const auto intents = store.ok() ? (*store)->OpenIntents() : StatusOr<std::vector<Intent>>(store.status());
     const auto head = store.ok() ? (*store)->GetLedgerHead() : StatusOr<LedgerHead>(store.status());
-    if (!authorities.ok() || !intents.ok() || !head.ok()) {
-      Bad("database", Message(authorities.status()), "Do not start the service on it. Restore the last backup; see docs/operations.md.");
+    for (const Status& status : {authorities.status(), intents.status(), head.status()}) {
+      if (status.ok()) continue;
+      Bad("database", Message(status), "Do not start the service on it. Restore the last backup; see docs/operations.md.");
       return;
     }
     Good("database", fmt::format("{} authorities, {} open intents, ledger of {} leaves with root {}", authorities->size(), intents->size(),
                                  head->size, Hex(head->root).substr(0, 16)));
+    if (authorities->empty()) Bad("authorities", "there are none", "Found them with: hallmark init DIR");
+    for (const AuthorityRecord& authority : *authorities) ExamineAuthority(**store, authority);
+  }
+
+  // Whether the token holds the key of an authority's certificate, and whether its certificate and CRL are valid.
+  void ExamineAuthority(Store& store, const AuthorityRecord& authority) {
+    const std::string name = "authority " + authority.authority;
+    const StatusOr<CertificateParts> parts = ReadCertificate(authority.certificate);
+    if (!parts.ok()) {
+      Bad(name, Message(parts.status()), "The database is damaged. Restore the last backup; see docs/operations.md.");
+      return;
+    }
+    const Time now = clock_.Now();
+    if (token_ != nullptr) {
+      const StatusOr<KeyUri> uri = KeyUri::Parse(authority.key_uri);
+      const StatusOr<Bytes> spki = uri.ok() ? ReadPublicKey(*token_, *uri) : StatusOr<Bytes>(uri.status());
+      if (!spki.ok() || !Equal(*spki, parts->spki)) {
+        Bad(name, spki.ok() ? "the key on the token is another than its certificate's" : Message(spki.status()),
+            "Restore the token that the authority was founded on; the service does not start without its keys.");
+        return;
+      }
+    }
+    if (parts->not_after < now) {
+      Bad(name, "its certificate expired on " + Rfc3339(parts->not_after), "Found a successor.");
+      return;
+    }
+    const StatusOr<CrlRecord> crl = store.LatestCrl(authority.authority);
+    if (!crl.ok() || crl->next_update < now) {
+      Warn(name, crl.ok() ? "its last CRL expired on " + Rfc3339(crl->next_update) : Message(crl.status()),
+           "The service makes one when it starts; until then relying parties refuse its certificates or do not check them.");
+    } else {
+      Good(name, fmt::format("certificate until {}, CRL {} until {}", Rfc3339(parts->not_after), crl->number, Rfc3339(crl->next_update)));
+    }
   }
 
   const std::filesystem::path file_;

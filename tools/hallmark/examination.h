@@ -19,8 +19,8 @@ struct Examined {
 };
 
 // Examines configuration, policies, module, token, login, keys, clock, database, disk, TLS files and ports, in the
-// order in which they need each other; what needs a part that is bad is not examined. Touches nothing: the database is
-// read only when no service has it open.
+// order in which they need each other; what needs a part that is bad is not examined. The database and the authorities
+// are examined only when no service has it open; opening it brings its schema up to date, as the service would.
 std::vector<Examined> Examine(const std::filesystem::path& config, const Clock& clock);
 
 }  // namespace hallmark::cli

@@ -50,6 +50,10 @@ void AddInit(CLI::App& app, Session& session) {
       ->capture_default_str()
       ->check(CLI::IsMember({"ec-p256", "ec-p384", "rsa-3072", "rsa-4096"}));
   init->add_option("--module", options->module, "The PKCS#11 module of SoftHSM2")->capture_default_str();
+  // A script appends to what it was given: the last one counts.
+  for (CLI::Option* option : init->get_options([](const CLI::Option* o) { return !o->get_lnames().empty() && o->get_items_expected_max() > 0; })) {
+    option->take_last();
+  }
   init->callback([&session, options] { session.Finish(Init(session, *options)); });
 }
 

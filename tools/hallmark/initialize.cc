@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/reason.h"
 #include "ca/hierarchy.h"
@@ -51,9 +53,40 @@ StatusOr<int> ProbePort(const std::string& address, int port) {
   return ntohs(name.sin_port);
 }
 
-StatusOr<int> ChoosePort(const std::string& address, int preferred) {
-  const StatusOr<int> port = ProbePort(address, preferred);
+// `preferred`, or a free one if it is taken or the other service's.
+StatusOr<int> ChoosePort(const std::string& address, int preferred, int other) {
+  const StatusOr<int> port = ProbePort(address, preferred == other ? 0 : preferred);
   return absl::IsUnavailable(port.status()) ? ProbePort(address, 0) : port;
+}
+
+bool IsAddress(const std::string& host) {
+  in_addr address = {};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+// Everything that would fail later, when half of the instance is there.
+Status CheckOptions(const InitializeOptions& options) {
+  const auto refuse = [](const char* option, const char* rule) {
+    return Error(Code::kInvalidArgument, reason::kConfigurationInvalid, fmt::format("--{}: {}", option, rule));
+  };
+  constexpr size_t kOrganizationLimit = 50;  // the authorities' CN is this and a word more, of 64 characters
+  constexpr size_t kHostLimit = 64;
+  constexpr std::string_view kName = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+  if (!ParseCallerUri(fmt::format("hallmark://{}/operator/init", options.realm)).ok() || options.realm.size() > kHostLimit) {
+    return refuse("realm", "must be 1 to 64 of a-z 0-9 . - and begin with a letter or a digit");
+  }
+  if (options.host.empty() || options.host.size() > kHostLimit || options.host.find_first_not_of(kName) != std::string::npos) {
+    return refuse("host", "must be a DNS name in lower case, or an IPv4 address, of at most 64 characters");
+  }
+  const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+  if (options.organization.empty() || options.organization.size() > kOrganizationLimit ||
+      !std::all_of(options.organization.begin(), options.organization.end(), printable)) {
+    return refuse("organization", "must be 1 to 50 printable ASCII characters");
+  }
+  if (!std::all_of(options.module.begin(), options.module.end(), printable) || options.module.find('"') != std::string::npos) {
+    return refuse("module", "must be printable and without quotes");
+  }
+  return absl::OkStatus();
 }
 
 // One instance being made.
@@ -72,8 +105,9 @@ class Initialization {
       return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
                    fmt::format("{} is not empty and holds no finished instance; choose another directory, or remove it", directory_.string()));
     }
-    ASSIGN_OR_RETURN(chosen_.grpc_port, ChoosePort(options_.listen, options_.grpc_port));
-    ASSIGN_OR_RETURN(chosen_.http_port, ChoosePort(options_.listen, options_.http_port));
+    RETURN_IF_ERROR(CheckOptions(options_));
+    ASSIGN_OR_RETURN(chosen_.grpc_port, ChoosePort(options_.listen, options_.grpc_port, 0));
+    ASSIGN_OR_RETURN(chosen_.http_port, ChoosePort(options_.listen, options_.http_port, chosen_.grpc_port));
     RETURN_IF_ERROR(WriteFiles());
     RETURN_IF_ERROR(MakeToken());
     ASSIGN_OR_RETURN(instance_, Instance::Create(config_, PinEnvironment()));
@@ -100,7 +134,7 @@ class Initialization {
 
   std::string ConfigText() const {
     return fmt::format(R"(# One Hallmark instance. Paths are relative to this file. See docs/operations.md.
-realm: {realm}
+realm: "{realm}"
 
 listen:
   grpc: {listen}:{grpc_port}
@@ -116,7 +150,7 @@ tls:
   client_roots: tls/root.pem
 
 hsm:
-  module: {module}
+  module: "{module}"
   token: pkcs11:token=hallmark?pin-source=secrets/pin
   sessions: 8
   environment:
@@ -221,7 +255,8 @@ crl:
   Status IssueCredentials() {
     Progress("credentials: the service's TLS certificate, one operator, one station, one auditor");
     std::vector<GeneralName> names = {{GeneralName::Kind::kDns, "localhost"}, {GeneralName::Kind::kIp, "127.0.0.1"}};
-    if (options_.host != "localhost") names.insert(names.begin(), {GeneralName::Kind::kDns, options_.host});
+    const GeneralName host = {IsAddress(options_.host) ? GeneralName::Kind::kIp : GeneralName::Kind::kDns, options_.host};
+    if (std::find(names.begin(), names.end(), host) == names.end()) names.insert(names.begin(), host);
     RETURN_IF_ERROR(IssueCredential("service-tls", "tls/service", options_.host, names));
     for (const auto& [role, name] : {std::pair("operator", "admin"), std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
       const std::string uri = fmt::format("hallmark://{}/{}/{}", options_.realm, role, name);
