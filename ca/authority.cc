@@ -4,7 +4,9 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/certification_request.h"
 #include "ca/completion.h"
+#include "ca/entries.h"
 #include "ca/lint.h"
 #include "ca/serial.h"
 
@@ -144,6 +146,16 @@ StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const I
     ASSIGN_OR_RETURN(const IssuerPointer above, FindIssuer(parent));
     authority = above.get();
   }
+}
+
+StatusOr<Bytes> CertificateAuthority::FetchCsr(const Caller& caller, const std::string& authority, Time deadline) const {
+  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kFetchCsr, {authority, "", caller.uri}));
+  ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(authority));
+  const SigningKey& key = issuer->key();
+  Draft draft = ComposeCertificationRequest(issuer->name(), key.public_key(), key.signer().algorithm());
+  const Time now = TruncateToSecond(parts_.clock.Now());
+  RETURN_IF_ERROR(parts_.store.AppendEntry(CsrRequestedEntry(authority, draft.tbs(), caller.uri, now), now).status());
+  return Seal(std::move(draft), key, deadline);
 }
 
 Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {

@@ -74,6 +74,10 @@ class CertificateAuthority {
   // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
   StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
 
+  // Makes a PKCS#10 request (DER) for an authority's key under its own name, for somebody else to certify. What is signed
+  // is in the ledger before it is.
+  StatusOr<Bytes> FetchCsr(const Caller& caller, const std::string& authority, Time deadline) const;
+
   // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
   // revoked, within its validity, certified under the profile of its role. kUnauthenticated: CALLER_UNAUTHENTICATED,
   // CALLER_UNKNOWN, CALLER_REVOKED, CALLER_EXPIRED.

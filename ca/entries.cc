@@ -69,6 +69,14 @@ std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
                {"next_update", Rfc3339(crl.next_update)}});
 }
 
+std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time) {
+  return Dump({{"type", "csr_requested"},
+               {"authority", authority},
+               {"tbs_sha256", Hex(Sha256(tbs))},
+               {"caller", caller},
+               {"time", Rfc3339(time)}});
+}
+
 const char* Name(RevocationReason reason) {
   for (const NamedReason& row : kReasons) {
     if (row.reason == reason) return row.name;

@@ -13,6 +13,8 @@ std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, T
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation);
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl);
 
+std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time);
+
 // RFC 5280 5.3.1's name of a reason, "keyCompromise"; and back, also from its number. kInvalidArgument otherwise.
 const char* Name(RevocationReason reason);
 StatusOr<RevocationReason> ParseRevocationReason(const std::string& name_or_number);

@@ -40,6 +40,16 @@ class AuthoritiesService final : public v1::Authorities::Service {
     });
   }
 
+  grpc::Status FetchCsr(grpc::ServerContext* context, const v1::FetchCsrRequest* message, v1::FetchCsrResponse* response) override {
+    return calls_.Run("FetchCsr", *context, response, [&](const Caller& caller) -> StatusOr<v1::FetchCsrResponse> {
+      ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
+      ASSIGN_OR_RETURN(const Bytes csr, calls_.authority().FetchCsr(caller, authority, Calls::Deadline(*context)));
+      v1::FetchCsrResponse fetched;
+      fetched.set_csr(ToString(csr));
+      return fetched;
+    });
+  }
+
  private:
   StatusOr<IssuerPointer> Find(const Caller& caller, const std::string& name) const {
     ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(name, "name"));

@@ -40,6 +40,7 @@ inline constexpr char kGetCertificate[] = "certificates.get";
 inline constexpr char kListCertificates[] = "certificates.list";
 inline constexpr char kRevoke[] = "certificates.revoke";
 inline constexpr char kGetAuthority[] = "authorities.get";
+inline constexpr char kFetchCsr[] = "authorities.csr";
 inline constexpr char kGetCrl[] = "crls.get";
 inline constexpr char kGenerateCrl[] = "crls.generate";
 }  // namespace permission

@@ -440,6 +440,24 @@ TEST(LedgerTest, EveryActHasALeaf) {
   EXPECT_EQ(entry["caller"], "hallmark://test/station/one");
 }
 
+TEST_P(IssuanceTest, OpensslVerifiesTheRequestOfAnAuthorityAndItsLeafCameFirst) {
+  House house(GetParam());
+  const uint64_t leaves = house.store().GetLedgerHead().value().size;
+  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("station"), "devices", absl::InfiniteFuture()), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves);
+  const StatusOr<Bytes> csr = house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture());
+  ASSERT_THAT(csr, IsOk());
+  Judges judges(house);
+  const auto verified = RunCommand("openssl req -verify -noout -subject -in " + judges.Write("devices.csr", PemEncode("CERTIFICATE REQUEST", *csr)));
+  EXPECT_THAT(verified.output, HasSubstr("verify OK"));
+  EXPECT_THAT(verified.output, HasSubstr("CN = Test Devices"));
+  EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 1);
+  // A signer that fails leaves the leaf and no request: intended before signed.
+  house.signer_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "away");
+  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture()), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 2);
+}
+
 TEST(ChainTest, OpensslReadsTheCertsOnlyMessage) {
   House house;
   const std::string path = (house.directory() / "chain.p7b").string();

@@ -171,6 +171,7 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       {permission::kListCertificates, {"", "", ""}, "operator auditor"},
       {permission::kRevoke, {"devices", "device", me}, "operator"},
       {permission::kGetAuthority, {"devices", "", ""}, "station operator auditor"},
+      {permission::kFetchCsr, {"devices", "", ""}, "operator"},
       {permission::kGetCrl, {"devices", "", ""}, "station operator auditor"},
       {permission::kGenerateCrl, {"devices", "", ""}, "operator"},
       {"certificates.everything", {"devices", "", ""}, ""},

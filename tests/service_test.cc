@@ -348,6 +348,14 @@ TEST(ServiceTest, AStationMayNotCallAnOperatorsMethods) {
   }
 }
 
+TEST(ServiceTest, AnOperatorFetchesTheRequestOfAnAuthorityAndAStationDoesNot) {
+  const std::string file = (TheService().directory() / "devices.csr").string();
+  EXPECT_EQ(TheService().Hallmark("station", "authority csr devices --out " + file).exit_code, 6);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  ASSERT_EQ(TheService().Hallmark("operator", "authority csr devices --out " + file).exit_code, 0);
+  EXPECT_THAT(RunCommand("openssl req -verify -noout -in " + file).output, HasSubstr("verify OK"));
+}
+
 TEST(ServiceTest, RevokingWithoutAReasonOrWithAnUnknownOneIsRefused) {
   const auto stub = v1::Revocation::NewStub(ConnectAs("operator"));
   for (int reason : {0, 8, 9, 99, -1}) {

@@ -92,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto& line = *new Line();
   const StatusOr<Csr> csr = ReadCsr({data, size});
   if (!csr.ok()) return 0;
-  const StatusOr<Plan> plan = Decide(line.profile, csr->facts, kNow, kIssuerNotAfter);
+  const StatusOr<Plan> plan = Decide(line.profile, csr->facts, kNow, {.not_after = kIssuerNotAfter});
   if (!Accepted(plan)) return 0;
   const StatusOr<Draft> draft = line.certificate.Compose(*plan, csr->key, kSerial);
   Require(draft.ok(), "what the profile grants can be composed");

@@ -26,7 +26,9 @@ void Use(std::shared_ptr<const Profile> profile) {
   Facts facts;
   facts.subject = {{"O", "Example"}, {"CN", "device-1"}};
   facts.key = profile->keys.front();
-  const StatusOr<Plan> plan = Decide(std::move(profile), facts, now, now + absl::Hours(24 * 365 * 30));
+  const StatusOr<Plan> plan =
+      Decide(std::move(profile), facts, now,
+             {.not_before = now - absl::Hours(24 * 365), .not_after = now + absl::Hours(24 * 365 * 30)});
   if (!plan.ok()) return;
   const StatusOr<Draft> draft = made.Compose(*plan, DeviceKey(), Bytes(16, 0x11));
   if (!draft.ok()) return;  // a fixed value that is no name of its kind

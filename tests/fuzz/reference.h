@@ -6,6 +6,7 @@
 #include "base/openssl.h"
 #include "ca/certificate.h"
 #include "ca/der.h"
+#include "ca/names.h"
 
 namespace hallmark::fuzz {
 
@@ -20,6 +21,11 @@ inline ByteView IssuerKeyIdentifier(const std::vector<Extension>& extensions) {
   if (extension == nullptr) return {};
   const StatusOr<ByteView> fields = der::ReadWhole(extension->value, der::kSequence);
   return fields.ok() ? der::Reader(*fields).Content(der::ContextPrimitive(0)).value_or(ByteView()) : ByteView();
+}
+
+// Whether an issuer could be what `issuer` and `algorithm` say; lint takes that for granted.
+inline bool IsIssuer(ByteView issuer, ByteView algorithm) {
+  return ReadName(issuer).ok() && FindScheme(algorithm).has_value();
 }
 
 }  // namespace hallmark::fuzz

@@ -58,6 +58,22 @@ StatusOr<ExitCode> Chain(Session& session, const Options& options) {
   return kDone;
 }
 
+StatusOr<ExitCode> Csr(Session& session, const Options& options) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::FetchCsrResponse response, client.FetchCsr(AuthorityName(options.name)));
+  const std::string pem = PemEncode("CERTIFICATE REQUEST", AsBytes(response.csr()));
+  if (!options.out.empty()) {
+    RETURN_IF_ERROR(WriteFile(options.out, AsBytes(pem)));
+    session.err << fmt::format("wrote a CSR of {} to {}\n", AuthorityName(options.name), options.out);
+  }
+  if (session.json()) {
+    session.PrintJson(response);
+  } else if (options.out.empty()) {
+    session.out << pem;
+  }
+  return kDone;
+}
+
 }  // namespace
 
 void AddAuthority(CLI::App& app, Session& session) {
@@ -86,6 +102,12 @@ void AddAuthority(CLI::App& app, Session& session) {
       ->capture_default_str();
   chain->add_option("--out", options->out, "Where to; standard output if absent")->type_name("FILE");
   chain->callback([&session, options] { session.Finish(Chain(session, *options)); });
+
+  CLI::App* csr = AddCommand(*group, "csr", "Write a certification request for an authority's key, for another to certify",
+                             "  hallmark authority csr devices --out devices.csr");
+  csr->add_option("name", options->name, "Its name, e.g. devices")->required();
+  csr->add_option("--out", options->out, "Where to, PEM; standard output if absent")->type_name("FILE");
+  csr->callback([&session, options] { session.Finish(Csr(session, *options)); });
 }
 
 }  // namespace hallmark::cli

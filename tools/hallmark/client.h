@@ -43,9 +43,10 @@ class Client {
   StatusOr<v1::Certificate> GetCertificate(const std::string& name);
   StatusOr<v1::ListCertificatesResponse> ListCertificates(const v1::ListCertificatesRequest& request);
   StatusOr<v1::Certificate> RevokeCertificate(const std::string& name, v1::RevocationReason reason);
-  StatusOr<v1::Crl> GetCrl(const std::string& authority);  // "authorities/devices", as are the two below
+  StatusOr<v1::Crl> GetCrl(const std::string& authority);  // "authorities/devices", as are the three below
   StatusOr<v1::Authority> GetAuthority(const std::string& authority);
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
+  StatusOr<v1::FetchCsrResponse> FetchCsr(const std::string& authority);
   StatusOr<v1::ListAuthoritiesResponse> ListAuthorities();
 
  private:
