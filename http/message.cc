@@ -21,7 +21,8 @@ std::optional<Time> ParseHttpDate(const std::string& text) {
   for (const char* form : kForms) {
     Time time;
     std::string error;
-    if (absl::ParseTime(form, text, &time, &error)) return time;
+    // ParseTime takes more than HTTP has: other white space, longer years, "infinite-future".
+    if (absl::ParseTime(form, text, &time, &error) && absl::FormatTime(form, time, absl::UTCTimeZone()) == text) return time;
   }
   return std::nullopt;
 }
