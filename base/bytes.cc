@@ -21,7 +21,9 @@ int HexValue(char c) {
   return -1;
 }
 
-Status PemError(const std::string& what) { return Error(Code::kInvalidArgument, reason::kRequestInvalid, "PEM: " + what); }
+Status PemError(const std::string& what) {
+  return Error(Code::kInvalidArgument, reason::kRequestInvalid, "PEM: " + what);
+}
 
 // The octets of a PEM block's base64 lines, or an error: EVP_DecodeBlock alone would accept misplaced padding.
 StatusOr<Bytes> DecodeBase64Lines(std::string_view lines) {
@@ -30,7 +32,8 @@ StatusOr<Bytes> DecodeBase64Lines(std::string_view lines) {
     if (kWhitespace.find(c) == std::string_view::npos) text += c;
   }
   const size_t padding = text.size() - std::min(text.find('='), text.size());
-  if (text.empty() || text.size() % 4 != 0 || padding > 2 || text.find_first_not_of('=', text.size() - padding) != text.npos) {
+  if (text.empty() || text.size() % 4 != 0 || padding > 2 ||
+      text.find_first_not_of('=', text.size() - padding) != text.npos) {
     return PemError("the base64 between BEGIN and END is malformed");
   }
   Bytes der(text.size() / 4 * 3);
@@ -72,7 +75,8 @@ StatusOr<Bytes> FromHex(std::string_view text) {
     bytes.push_back(static_cast<uint8_t>(high << 4 | low));
   }
   if (bytes.size() * 2 != text.size()) {
-    return Error(Code::kInvalidArgument, reason::kRequestInvalid, "not hexadecimal: two digits 0-9 a-f an octet are expected");
+    return Error(Code::kInvalidArgument, reason::kRequestInvalid,
+                 "not hexadecimal: two digits 0-9 a-f an octet are expected");
   }
   return bytes;
 }
@@ -87,7 +91,8 @@ std::string Base64(ByteView bytes) {
 StatusOr<Bytes> RandomBytes(size_t size) {
   Bytes bytes(size);
   if (RAND_bytes(bytes.data(), static_cast<int>(size)) != 1) {
-    return Error(Code::kInternal, reason::kInternal, "the system's random generator failed; nothing can be issued without it");
+    return Error(Code::kInternal, reason::kInternal,
+                 "the system's random generator failed; nothing can be issued without it");
   }
   return bytes;
 }
@@ -109,7 +114,8 @@ StatusOr<std::vector<Bytes>> PemDecode(std::string_view label, std::string_view 
     if (start == text.npos) break;
     text.remove_prefix(start);
     if (!text.starts_with(begin)) {
-      return PemError(fmt::format("expected \"{}\"; nothing else may stand before, between or after the blocks", begin));
+      return PemError(
+          fmt::format("expected \"{}\"; nothing else may stand before, between or after the blocks", begin));
     }
     const size_t stop = text.find(end);
     if (stop == text.npos) return PemError(fmt::format("\"{}\" is missing", end));

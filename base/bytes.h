@@ -16,12 +16,8 @@ using Bytes = std::vector<uint8_t>;
 using ByteView = std::span<const uint8_t>;  // borrowed: lives no longer than what it was made from
 using Digest = std::array<uint8_t, 32>;     // SHA-256
 
-inline ByteView AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-inline std::string_view AsText(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline ByteView AsBytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+inline std::string_view AsText(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline std::string ToString(ByteView bytes) { return std::string(AsText(bytes)); }
 inline Bytes ToBytes(ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); }
 inline void Append(Bytes& to, ByteView bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }

@@ -95,7 +95,8 @@ Status WriteFile(const std::filesystem::path& path, ByteView content, unsigned m
   if (fchmod(file.get(), mode) != 0) return fail("set the mode of");
   if (fsync(file.get()) != 0) return fail("flush");
   if (rename(temporary.c_str(), path.c_str()) != 0) return fail("rename a file to");
-  const FileDescriptor directory(open(path.has_parent_path() ? path.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor directory(
+      open(path.has_parent_path() ? path.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || fsync(directory.get()) != 0) return FileError("flush the directory of", path);
   return absl::OkStatus();
 }

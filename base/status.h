@@ -48,16 +48,18 @@ std::vector<FieldViolation> Fields(const Status& status);
 std::optional<absl::Duration> RetryDelay(const Status& status);
 
 // The message as std::string, since the system's absl::string_view is not std::string_view.
-inline std::string Message(const Status& status) { return std::string(status.message().data(), status.message().size()); }
+inline std::string Message(const Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
 
 }  // namespace hallmark
 
 // Debian's abseil is older than absl/status/status_macros.h; these two behave like it.
-#define RETURN_IF_ERROR(expression)                              \
-  do {                                                           \
-    if (::absl::Status status_ = (expression); !status_.ok()) {  \
-      return status_;                                            \
-    }                                                            \
+#define RETURN_IF_ERROR(expression)                             \
+  do {                                                          \
+    if (::absl::Status status_ = (expression); !status_.ok()) { \
+      return status_;                                           \
+    }                                                           \
   } while (false)
 
 #define HALLMARK_CONCAT_(a, b) a##b

@@ -86,7 +86,8 @@ std::string Mapping::Required<std::string>(const std::string& field) {
 template <>
 bool Mapping::Required<bool>(const std::string& field) {
   const std::string text = Required<std::string>(field);
-  if (status_.ok() && text != "true" && text != "false") Fail(field, fmt::format("expected true or false, found '{}'", text));
+  if (status_.ok() && text != "true" && text != "false")
+    Fail(field, fmt::format("expected true or false, found '{}'", text));
   return text == "true";
 }
 
@@ -194,8 +195,10 @@ StatusOr<Duration> ParseDuration(const std::string& text) {
     if (unit == "d") return absl::Hours(24 * count);
     if (unit == "y") return absl::Hours(24 * 365 * count);
   }
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               fmt::format("'{}' is not a duration; write a whole number and one of ms, s, m, h, d, y (365 days), e.g. 30d", text));
+  return Error(
+      Code::kInvalidArgument, reason::kConfigurationInvalid,
+      fmt::format("'{}' is not a duration; write a whole number and one of ms, s, m, h, d, y (365 days), e.g. 30d",
+                  text));
 }
 
 }  // namespace hallmark::yaml

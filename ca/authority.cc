@@ -17,7 +17,8 @@ constexpr size_t kRequestIdLimit = 64;
 
 Status CheckRequestId(const std::string& request_id) {
   constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
-  if (!request_id.empty() && request_id.size() <= kRequestIdLimit && request_id.find_first_not_of(kAllowed) == request_id.npos) {
+  if (!request_id.empty() && request_id.size() <= kRequestIdLimit &&
+      request_id.find_first_not_of(kAllowed) == request_id.npos) {
     return absl::OkStatus();
   }
   return FieldError(reason::kRequestInvalid, "request_id",
@@ -33,8 +34,8 @@ Digest DigestOf(const Request& request) {
   return Sha256(AsBytes(all));
 }
 
-Intent MakeIntent(const Caller& caller, const Request& request, const Digest& digest, const Plan& plan, const PublicKey& key,
-                  const Bytes& serial, Time now, const Draft& draft) {
+Intent MakeIntent(const Caller& caller, const Request& request, const Digest& digest, const Plan& plan,
+                  const PublicKey& key, const Bytes& serial, Time now, const Draft& draft) {
   return {.caller = caller.uri,
           .request_id = request.request_id,
           .request_digest = digest,
@@ -74,7 +75,8 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(request.authority));
   const Digest digest = DigestOf(request);
-  ASSIGN_OR_RETURN(const std::optional<Intended> earlier, parts_.store.FindRequest(caller.uri, request.request_id, digest));
+  ASSIGN_OR_RETURN(const std::optional<Intended> earlier,
+                   parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
   if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
   RETURN_IF_ERROR(CheckIssuing(*issuer));
@@ -101,7 +103,8 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
 
 // 8 seal and 9 record
 StatusOr<Issued> CertificateAuthority::Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const {
-  ASSIGN_OR_RETURN(CertificateRecord record, CompleteIntent(parts_.store, parts_.clock, issuer->key(), intended, deadline));
+  ASSIGN_OR_RETURN(CertificateRecord record,
+                   CompleteIntent(parts_.store, parts_.clock, issuer->key(), intended, deadline));
   if (!intended.certificate.has_value() && observers_.issued) observers_.issued(record);
   return Issued{std::move(record), std::move(issuer)};
 }
@@ -113,12 +116,13 @@ StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
     const auto issuer = parts_.issuers.find(intent.authority);
     if (issuer == parts_.issuers.end()) {
       return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
-                   fmt::format("the intent of {} (request {}) is open under authority '{}', which is not configured", intent.caller,
-                               intent.request_id, intent.authority));
+                   fmt::format("the intent of {} (request {}) is open under authority '{}', which is not configured",
+                               intent.caller, intent.request_id, intent.authority));
     }
     const Status may = CheckMayComplete(*issuer->second, intent);
     if (absl::IsFailedPrecondition(may)) {
-      log::Warning("intent_left_open", {{"caller", intent.caller}, {"request_id", intent.request_id}, {"message", Message(may)}});
+      log::Warning("intent_left_open",
+                   {{"caller", intent.caller}, {"request_id", intent.request_id}, {"message", Message(may)}});
       continue;
     }
     RETURN_IF_ERROR(may);
@@ -133,7 +137,8 @@ StatusOr<IssuerPointer> CertificateAuthority::FindIssuer(const std::string& auth
   if (found != parts_.issuers.end()) return found->second;
   std::string known;
   for (const auto& [name, issuer] : parts_.issuers) known += (known.empty() ? "" : ", ") + name;
-  return Error(Code::kNotFound, reason::kAuthorityUnknown, fmt::format("there is no authority '{}'; known: {}", authority, known));
+  return Error(Code::kNotFound, reason::kAuthorityUnknown,
+               fmt::format("there is no authority '{}'; known: {}", authority, known));
 }
 
 StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const Issuer& issuer) const {
@@ -148,7 +153,8 @@ StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const I
   }
 }
 
-StatusOr<Bytes> CertificateAuthority::FetchCsr(const Caller& caller, const std::string& authority, Time deadline) const {
+StatusOr<Bytes> CertificateAuthority::FetchCsr(const Caller& caller, const std::string& authority,
+                                               Time deadline) const {
   RETURN_IF_ERROR(parts_.access.Check(caller, permission::kFetchCsr, {authority, "", caller.uri}));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(authority));
   const SigningKey& key = issuer->key();
@@ -164,7 +170,8 @@ Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {
     return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
                  fmt::format("authority '{}' {}; ask for its successor", record.authority, why));
   };
-  if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled) return refuse("does not issue any more");
+  if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled)
+    return refuse("does not issue any more");
   if (issuer.not_after() < parts_.clock.Now()) return refuse("expired on " + Rfc3339(issuer.not_after()));
   ASSIGN_OR_RETURN(const std::optional<Revocation> revocation, FindRevocation(issuer));
   if (revocation.has_value()) return refuse("or one above it was revoked on " + Rfc3339(revocation->revoked));
@@ -176,8 +183,8 @@ Status CertificateAuthority::CheckMayComplete(const Issuer& issuer, const Intent
   RETURN_IF_ERROR(CheckIssuing(issuer));
   if (intent.not_after > parts_.clock.Now()) return absl::OkStatus();
   return Error(Code::kFailedPrecondition, reason::kValidityNotAllowed,
-               fmt::format("what request {} of {} intended expired on {}, unsigned; ask with a new request id", intent.request_id,
-                           intent.caller, Rfc3339(intent.not_after)));
+               fmt::format("what request {} of {} intended expired on {}, unsigned; ask with a new request id",
+                           intent.request_id, intent.caller, Rfc3339(intent.not_after)));
 }
 
 StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer, const std::string& profile) const {
@@ -187,8 +194,9 @@ StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer,
     for (const auto& [name, unused] : parts_.profiles) {
       if (issuer.FindTemplate(name) != nullptr) known += (known.empty() ? "" : ", ") + name;
     }
-    return Error(Code::kNotFound, reason::kProfileUnknown,
-                 fmt::format("authority '{}' has no profile '{}'; known: {}", issuer.record().authority, profile, known));
+    return Error(
+        Code::kNotFound, reason::kProfileUnknown,
+        fmt::format("authority '{}' has no profile '{}'; known: {}", issuer.record().authority, profile, known));
   }
   return found->second;
 }

@@ -30,11 +30,12 @@ struct Request {
 
 // What a caller gets.
 struct Issued {
-  CertificateRecord record;             // of validate_only: what would be recorded, with the draft as certificate
+  CertificateRecord record;  // of validate_only: what would be recorded, with the draft as certificate
   IssuerPointer issuer;
 };
 
-// Told of each act once it is durable, for metrics and for whoever acts on it. They must be quick and must not call back.
+// Told of each act once it is durable, for metrics and for whoever acts on it. They must be quick and must not call
+// back.
 struct Observers {
   std::function<void(const CertificateRecord&)> issued;   // not of a repeated request
   std::function<void(const CertificateRecord&)> revoked;  // also of a repeated revocation
@@ -66,16 +67,18 @@ class CertificateAuthority {
 
   // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
   StatusOr<Issued> Get(const Caller& caller, const std::string& authority, ByteView serial) const;
-  StatusOr<Page<CertificateRecord>> List(const Caller& caller, CertificateFilter filter, int page_size, const std::string& page_token) const;
+  StatusOr<Page<CertificateRecord>> List(const Caller& caller, CertificateFilter filter, int page_size,
+                                         const std::string& page_token) const;
 
   // Revokes; idempotent: the first revocation stands and is returned. Durable when it returns.
-  StatusOr<CertificateRecord> Revoke(const Caller& caller, const std::string& authority, ByteView serial, RevocationReason reason) const;
+  StatusOr<CertificateRecord> Revoke(const Caller& caller, const std::string& authority, ByteView serial,
+                                     RevocationReason reason) const;
 
   // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
   StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
 
-  // Makes a PKCS#10 request (DER) for an authority's key under its own name, for somebody else to certify. What is signed
-  // is in the ledger before it is.
+  // Makes a PKCS#10 request (DER) for an authority's key under its own name, for somebody else to certify. What is
+  // signed is in the ledger before it is.
   StatusOr<Bytes> FetchCsr(const Caller& caller, const std::string& authority, Time deadline) const;
 
   // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
@@ -93,7 +96,8 @@ class CertificateAuthority {
  private:
   Status CheckIssuing(const Issuer& issuer) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
-  // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is none.
+  // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is
+  // none.
   Status CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
                      const StatusOr<CertificateRecord>& found) const;
   StatusOr<Time> OldestExpiry(const CrlRecord& next) const;

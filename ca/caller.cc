@@ -10,7 +10,9 @@
 namespace hallmark {
 namespace {
 
-Status Unauthenticated(const char* reason, const std::string& message) { return Error(Code::kUnauthenticated, reason, message); }
+Status Unauthenticated(const char* reason, const std::string& message) {
+  return Error(Code::kUnauthenticated, reason, message);
+}
 
 // The one URI among the certificate's subject alternative names.
 StatusOr<std::string> SoleUri(const CertificateParts& parts) {
@@ -19,16 +21,19 @@ StatusOr<std::string> SoleUri(const CertificateParts& parts) {
     ASSIGN_OR_RETURN(const std::vector<GeneralName> names, ReadGeneralNames(extension->value));
     if (names.size() == 1 && names[0].kind == GeneralName::Kind::kUri) return names[0].value;
   }
-  return Unauthenticated(reason::kCallerUnauthenticated,
-                         "the client certificate names no caller: its subjectAltName is not a single URI. Use an operator, "
-                         "station or auditor credential, not a device's certificate");
+  return Unauthenticated(
+      reason::kCallerUnauthenticated,
+      "the client certificate names no caller: its subjectAltName is not a single URI. Use an operator, "
+      "station or auditor credential, not a device's certificate");
 }
 
 }  // namespace
 
 StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std::string& realm) const {
   const StatusOr<CertificateParts> parts = ReadCertificate(certificate);
-  if (!parts.ok()) return Unauthenticated(reason::kCallerUnauthenticated, "the client certificate cannot be read: " + Message(parts.status()));
+  if (!parts.ok())
+    return Unauthenticated(reason::kCallerUnauthenticated,
+                           "the client certificate cannot be read: " + Message(parts.status()));
   StatusOr<CertificateRecord> record = absl::NotFoundError("");
   // Authorities may share a name, as one and its successor do.
   for (const auto& [name, issuer] : parts_.issuers) {
@@ -43,22 +48,25 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
   ASSIGN_OR_RETURN(const std::string uri, SoleUri(*parts));
   ASSIGN_OR_RETURN(Caller caller, ParseCallerUri(uri));
   if (caller.realm != realm || caller.role != record->profile) {
-    return Unauthenticated(reason::kCallerUnauthenticated,
-                           fmt::format("{} is not a caller of realm '{}' certified under the profile of its role", uri, realm));
+    return Unauthenticated(
+        reason::kCallerUnauthenticated,
+        fmt::format("{} is not a caller of realm '{}' certified under the profile of its role", uri, realm));
   }
   std::optional<Revocation> revocation = record->revocation;
   if (!revocation.has_value()) {
     ASSIGN_OR_RETURN(revocation, FindRevocation(*parts_.issuers.at(record->authority)));
   }
   if (revocation.has_value()) {
-    return Unauthenticated(reason::kCallerRevoked,
-                           fmt::format("the certificate of {}, or an authority above it, was revoked on {}; ask an operator for a new one",
-                                       uri, Rfc3339(revocation->revoked)));
+    return Unauthenticated(
+        reason::kCallerRevoked,
+        fmt::format("the certificate of {}, or an authority above it, was revoked on {}; ask an operator for a new one",
+                    uri, Rfc3339(revocation->revoked)));
   }
   const Time now = parts_.clock.Now();
   if (now < record->not_before || now >= record->not_after + absl::Seconds(1)) {
-    return Unauthenticated(reason::kCallerExpired, fmt::format("the certificate of {} is valid from {} to {}; ask an operator for a new one",
-                                                               uri, Rfc3339(record->not_before), Rfc3339(record->not_after)));
+    return Unauthenticated(reason::kCallerExpired,
+                           fmt::format("the certificate of {} is valid from {} to {}; ask an operator for a new one",
+                                       uri, Rfc3339(record->not_before), Rfc3339(record->not_after)));
   }
   caller.authority = record->authority;
   caller.serial = ToBytes(parts->serial);
@@ -67,8 +75,9 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
 
 Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
                                          const StatusOr<CertificateRecord>& found) const {
-  return parts_.access.Check(caller, permission,
-                             found.ok() ? Resource{authority, found->profile, found->caller} : Resource{authority, "", ""});
+  return parts_.access.Check(
+      caller, permission,
+      found.ok() ? Resource{authority, found->profile, found->caller} : Resource{authority, "", ""});
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
@@ -79,12 +88,13 @@ StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::stri
   return Issued{std::move(*record), std::move(issuer)};
 }
 
-StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter, int page_size,
-                                                             const std::string& page_token) const {
+StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter,
+                                                             int page_size, const std::string& page_token) const {
   const Resource all{filter.authority, filter.profile, ""};
   if (!parts_.access.Check(caller, permission::kListCertificates, all).ok()) {
     // Perhaps its own, then.
-    RETURN_IF_ERROR(parts_.access.Check(caller, permission::kListCertificates, {filter.authority, filter.profile, caller.uri}));
+    RETURN_IF_ERROR(
+        parts_.access.Check(caller, permission::kListCertificates, {filter.authority, filter.profile, caller.uri}));
     filter.caller = caller.uri;
   }
   return parts_.store.ListCertificates(filter, page_size, page_token);

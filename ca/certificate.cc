@@ -27,7 +27,8 @@ StatusOr<CertificateParts> ReadCertificate(ByteView der) {
   der::Reader inner(tbs.content);
   ASSIGN_OR_RETURN(const ByteView version, inner.Content(der::ContextConstructed(0)));
   ASSIGN_OR_RETURN(const ByteView number, der::ReadWhole(version, der::kInteger));
-  if (number.size() != 1 || number[0] != kVersion3) return absl::InvalidArgumentError("the certificate is not of version 3");
+  if (number.size() != 1 || number[0] != kVersion3)
+    return absl::InvalidArgumentError("the certificate is not of version 3");
   ASSIGN_OR_RETURN(parts.serial, inner.Content(der::kInteger));
   ASSIGN_OR_RETURN(const der::Element signature, inner.Next(der::kSequence));
   ASSIGN_OR_RETURN(const der::Element issuer, inner.Next(der::kSequence));
@@ -54,11 +55,13 @@ StatusOr<CertificateParts> ReadCertificate(ByteView der) {
 }
 
 const Extension* FindExtension(const std::vector<Extension>& extensions, std::string_view oid) {
-  const auto found = std::find_if(extensions.begin(), extensions.end(), [&](const Extension& extension) { return extension.oid == oid; });
+  const auto found = std::find_if(extensions.begin(), extensions.end(),
+                                  [&](const Extension& extension) { return extension.oid == oid; });
   return found == extensions.end() ? nullptr : &*found;
 }
 
-CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNames& issuer, SignatureAlgorithm algorithm)
+CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNames& issuer,
+                                         SignatureAlgorithm algorithm)
     : algorithm_(algorithm), issuer_(issuer.name) {
   if (profile.ca) Append(before_key_identifier_, BasicConstraints(true, profile.path_length));
   if (!profile.ca) Append(before_key_identifier_, BasicConstraints(false, std::nullopt));

@@ -18,8 +18,8 @@ struct CertificateParts {
   ByteView algorithm;        // outer AlgorithmIdentifier
   ByteView inner_algorithm;  // tbsCertificate.signature
   ByteView signature;
-  ByteView serial;           // content octets
-  ByteView issuer;           // Name
+  ByteView serial;  // content octets
+  ByteView issuer;  // Name
   Time not_before;
   Time not_after;
   uint8_t not_before_tag = 0;  // UTCTime or GeneralizedTime

@@ -10,7 +10,8 @@ StatusOr<CertificateRecord> CompleteIntent(Store& store, const Clock& clock, con
   ASSIGN_OR_RETURN(Draft draft, Draft::FromUnsigned(intended.intent.draft, issuer_key.signer().algorithm()));
   ASSIGN_OR_RETURN(const Bytes certificate, Seal(std::move(draft), issuer_key, deadline));
   const Time issued = TruncateToSecond(clock.Now());
-  return store.Record(intended.intent, certificate, issued, CertificateIssuedEntry(intended.intent, certificate, issued));
+  return store.Record(intended.intent, certificate, issued,
+                      CertificateIssuedEntry(intended.intent, certificate, issued));
 }
 
 }  // namespace hallmark

@@ -11,7 +11,8 @@ constexpr uint8_t kVersion2 = 1;
 
 // Ascending serials, as Hallmark writes them, make a doubled one visible without remembering all.
 bool Less(ByteView a, ByteView b) {
-  return a.size() != b.size() ? a.size() < b.size() : std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  return a.size() != b.size() ? a.size() < b.size()
+                              : std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
 }
 
 Status ReadEntry(der::Reader& list, ByteView& last_serial) {
@@ -44,7 +45,8 @@ bool EntriesWellFormed(ByteView content) {
 
 void CrlEntries::Add(const RevokedCertificate& revoked) {
   // reasonCode unspecified is to be left out (RFC 5280 5.3.1).
-  const Bytes extensions = revoked.reason == RevocationReason::kUnspecified ? Bytes() : der::Sequence({ReasonCode(revoked.reason)});
+  const Bytes extensions =
+      revoked.reason == RevocationReason::kUnspecified ? Bytes() : der::Sequence({ReasonCode(revoked.reason)});
   Append(der_, der::Sequence({der::Unsigned(revoked.serial), der::EncodeTime(revoked.revoked), extensions}));
 }
 
@@ -52,8 +54,7 @@ Draft ComposeCrl(ByteView issuer, ByteView issuer_key_identifier, SignatureAlgor
                  const CrlEntries& entries) {
   // revokedCertificates is absent when nothing is revoked (RFC 5280 5.1.2.6).
   const Bytes revoked = entries.der().empty() ? Bytes() : der::Tlv(der::kSequence, entries.der());
-  const Bytes extensions =
-      der::Sequence({AuthorityKeyIdentifier(issuer_key_identifier), CrlNumber(record.number)});
+  const Bytes extensions = der::Sequence({AuthorityKeyIdentifier(issuer_key_identifier), CrlNumber(record.number)});
   return Draft(der::Sequence({der::Unsigned(kVersion2), AlgorithmIdentifier(algorithm), issuer,
                               der::EncodeTime(record.this_update), der::EncodeTime(record.next_update), revoked,
                               der::Tlv(der::ContextConstructed(0), extensions)}),

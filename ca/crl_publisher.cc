@@ -10,7 +10,7 @@
 namespace hallmark {
 namespace {
 
-constexpr std::chrono::seconds kPeriod(5);      // between two looks at the clock
+constexpr std::chrono::seconds kPeriod(5);  // between two looks at the clock
 constexpr Duration kSignLimit = absl::Seconds(30);
 
 }  // namespace
@@ -83,8 +83,10 @@ Status CrlPublisher::Check() const {
     if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
     std::string why = latest.ok() ? "it has expired" : Message(latest.status());
     const std::lock_guard lock(mutex_);
-    if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
-    return Error(Code::kUnavailable, reason::kCrlUnknown, fmt::format("authority '{}' has no valid CRL: {}", name, why));
+    if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok())
+      why = Message(failure->second);
+    return Error(Code::kUnavailable, reason::kCrlUnknown,
+                 fmt::format("authority '{}' has no valid CRL: {}", name, why));
   }
   return absl::OkStatus();
 }

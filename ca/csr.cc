@@ -20,7 +20,8 @@ Status AsMalformed(const Status& status) {
 StatusOr<Bytes> ToDer(ByteView octets) {
   if (octets.empty()) return Malformed("is empty; send the PKCS#10 request in DER or PEM");
   if (octets.size() > kCsrLimit) {
-    return FieldError(reason::kCsrTooLarge, "csr", fmt::format("has {} octets; the limit is {}", octets.size(), kCsrLimit));
+    return FieldError(reason::kCsrTooLarge, "csr",
+                      fmt::format("has {} octets; the limit is {}", octets.size(), kCsrLimit));
   }
   if (octets[0] == der::kSequence) return ToBytes(octets);
   // Both labels are in use (RFC 7468 section 7).
@@ -61,7 +62,8 @@ Status ReadAttributes(ByteView content, Facts& facts) {
     ASSIGN_OR_RETURN(const ByteView values, fields.Content(der::kSet));
     RETURN_IF_ERROR(fields.ExpectEnd());
     if (oid != oid::kExtensionRequest || seen) {
-      return absl::InvalidArgumentError("attribute " + oid + (seen ? " stands twice" : " is not supported; leave it out"));
+      return absl::InvalidArgumentError("attribute " + oid +
+                                        (seen ? " stands twice" : " is not supported; leave it out"));
     }
     seen = true;
     ASSIGN_OR_RETURN(const std::vector<Extension> extensions, ReadExtensions(values));

@@ -104,19 +104,23 @@ StatusOr<ByteView> UnsignedContent(ByteView integer_content) {
 }
 
 StatusOr<bool> BooleanContent(ByteView content) {
-  if (content.size() != 1 || (content[0] != 0x00 && content[0] != 0xff)) return Malformed("a BOOLEAN other than 00 or FF");
+  if (content.size() != 1 || (content[0] != 0x00 && content[0] != 0xff))
+    return Malformed("a BOOLEAN other than 00 or FF");
   return content[0] == 0xff;
 }
 
 StatusOr<ByteView> BitStringOctets(ByteView content) {
-  if (content.empty() || content[0] != 0) return Malformed("a BIT STRING with unused bits where whole octets are expected");
+  if (content.empty() || content[0] != 0)
+    return Malformed("a BIT STRING with unused bits where whole octets are expected");
   return content.subspan(1);
 }
 
 StatusOr<uint32_t> NamedBits(ByteView content) {
-  if (content.empty() || content.size() > 5 || content[0] > 7) return Malformed("a BIT STRING of named bits is malformed");
+  if (content.empty() || content.size() > 5 || content[0] > 7)
+    return Malformed("a BIT STRING of named bits is malformed");
   const uint8_t unused = content[0];
-  if (content.size() == 1) return unused == 0 ? StatusOr<uint32_t>(0) : Malformed("an empty BIT STRING with unused bits");
+  if (content.size() == 1)
+    return unused == 0 ? StatusOr<uint32_t>(0) : Malformed("an empty BIT STRING with unused bits");
   const uint8_t last = content.back();
   if ((last & ((1u << unused) - 1)) != 0 || (last & (1u << unused)) == 0) {
     return Malformed("a BIT STRING of named bits with trailing zero bits");
@@ -242,8 +246,8 @@ Bytes EncodeTime(Time time) {
   const absl::CivilSecond civil = absl::ToCivilSecond(time, absl::UTCTimeZone());
   const bool utc = civil.year() >= 1950 && civil.year() < 2050;
   const std::string text =
-      fmt::format("{:0{}}{:02}{:02}{:02}{:02}{:02}Z", utc ? civil.year() % 100 : civil.year(), utc ? 2 : 4, civil.month(),
-                  civil.day(), civil.hour(), civil.minute(), civil.second());
+      fmt::format("{:0{}}{:02}{:02}{:02}{:02}{:02}Z", utc ? civil.year() % 100 : civil.year(), utc ? 2 : 4,
+                  civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second());
   return Tlv(utc ? kUtcTime : kGeneralizedTime, AsBytes(text));
 }
 

@@ -6,7 +6,10 @@
 namespace hallmark {
 
 StatusOr<Draft> Draft::FromUnsigned(ByteView der, SignatureAlgorithm algorithm) {
-  const auto refuse = [] { return Error(Code::kInternal, reason::kInternal, "a recorded draft is not what was written; the store was changed by something else"); };
+  const auto refuse = [] {
+    return Error(Code::kInternal, reason::kInternal,
+                 "a recorded draft is not what was written; the store was changed by something else");
+  };
   const StatusOr<ByteView> content = der::ReadWhole(der, der::kSequence);
   if (!content.ok()) return refuse();
   der::Reader reader(*content);
@@ -24,7 +27,9 @@ SigningKey::SigningKey(std::unique_ptr<const Signer> signer, PublicKey public_ke
 
 StatusOr<std::shared_ptr<const SigningKey>> SigningKey::Create(std::unique_ptr<const Signer> signer) {
   StatusOr<PublicKey> public_key = PublicKey::FromSpki(signer->public_key());
-  if (!public_key.ok()) return Error(Code::kFailedPrecondition, reason::kHsmRefused, "the token's public key: " + Message(public_key.status()));
+  if (!public_key.ok())
+    return Error(Code::kFailedPrecondition, reason::kHsmRefused,
+                 "the token's public key: " + Message(public_key.status()));
   const bool ec = public_key->type() == KeyType::kEcP256 || public_key->type() == KeyType::kEcP384;
   if (ec != (SchemeOf(signer->algorithm()).kind == SignatureScheme::Kind::kEcdsa)) {
     return Error(Code::kFailedPrecondition, reason::kHsmRefused, "the signature algorithm does not fit the key's type");

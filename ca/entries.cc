@@ -25,7 +25,9 @@ constexpr std::array<NamedReason, 10> kReasons = {{{RevocationReason::kUnspecifi
                                                    {RevocationReason::kPrivilegeWithdrawn, "privilegeWithdrawn"},
                                                    {RevocationReason::kAaCompromise, "aACompromise"}}};
 
-std::string Dump(const nlohmann::json& entry) { return entry.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace); }
+std::string Dump(const nlohmann::json& entry) {
+  return entry.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace
 

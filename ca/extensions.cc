@@ -29,7 +29,8 @@ Bytes SubjectKeyIdentifier(ByteView key_identifier) {
 }
 
 Bytes AuthorityKeyIdentifier(ByteView key_identifier) {
-  return Encode(oid::kAuthorityKeyIdentifier, false, der::Sequence({der::Tlv(der::ContextPrimitive(0), key_identifier)}));
+  return Encode(oid::kAuthorityKeyIdentifier, false,
+                der::Sequence({der::Tlv(der::ContextPrimitive(0), key_identifier)}));
 }
 
 Bytes BasicConstraints(bool ca, std::optional<int64_t> path_length) {
@@ -52,7 +53,9 @@ Bytes ExtendedKeyUsage(const std::vector<std::string>& purposes) {
   return Encode(oid::kExtendedKeyUsage, false, der::Tlv(der::kSequence, content));
 }
 
-Bytes SubjectAltName(ByteView general_names, bool critical) { return Encode(oid::kSubjectAltName, critical, general_names); }
+Bytes SubjectAltName(ByteView general_names, bool critical) {
+  return Encode(oid::kSubjectAltName, critical, general_names);
+}
 
 Bytes CrlDistributionPoints(const std::string& url) {
   const Bytes full_name = der::Tlv(der::ContextConstructed(0), UriName(url));
@@ -85,11 +88,13 @@ StatusOr<std::vector<Extension>> ReadExtensions(ByteView der) {
     ASSIGN_OR_RETURN(const std::optional<ByteView> critical, fields.OptionalContent(der::kBoolean));
     if (critical.has_value()) {
       ASSIGN_OR_RETURN(extension.critical, der::BooleanContent(*critical));
-      if (!extension.critical) return absl::InvalidArgumentError("not DER: critical FALSE is the default and must be absent");
+      if (!extension.critical)
+        return absl::InvalidArgumentError("not DER: critical FALSE is the default and must be absent");
     }
     ASSIGN_OR_RETURN(extension.value, fields.Content(der::kOctetString));
     RETURN_IF_ERROR(fields.ExpectEnd());
-    if (std::any_of(extensions.begin(), extensions.end(), [&](const Extension& other) { return other.oid == extension.oid; })) {
+    if (std::any_of(extensions.begin(), extensions.end(),
+                    [&](const Extension& other) { return other.oid == extension.oid; })) {
       return absl::InvalidArgumentError("extension " + extension.oid + " stands twice");
     }
     extensions.push_back(std::move(extension));
@@ -119,7 +124,8 @@ StatusOr<std::vector<KeyUsage>> ReadKeyUsage(ByteView value) {
   ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(value, der::kBitString));
   ASSIGN_OR_RETURN(const uint32_t bits, der::NamedBits(content));
   constexpr unsigned kLast = static_cast<unsigned>(KeyUsage::kCrlSign);
-  if (bits == 0 || bits >> (kLast + 1) != 0) return absl::InvalidArgumentError("a keyUsage of no bits, or of bits that nobody grants");
+  if (bits == 0 || bits >> (kLast + 1) != 0)
+    return absl::InvalidArgumentError("a keyUsage of no bits, or of bits that nobody grants");
   std::vector<KeyUsage> usages;
   for (unsigned bit = 0; bit <= kLast; ++bit) {
     if ((bits & (1u << bit)) != 0) usages.push_back(static_cast<KeyUsage>(bit));

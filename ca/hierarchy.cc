@@ -29,7 +29,8 @@ Status CheckAbsent(Store& store, const std::string& authority) {
   ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, store.ListAuthorities());
   for (const AuthorityRecord& record : records) {
     if (record.authority != authority) continue;
-    return Error(Code::kAlreadyExists, reason::kAuthorityExists, fmt::format("authority '{}' exists already", authority));
+    return Error(Code::kAlreadyExists, reason::kAuthorityExists,
+                 fmt::format("authority '{}' exists already", authority));
   }
   return absl::OkStatus();
 }
@@ -54,7 +55,8 @@ StatusOr<std::vector<Bytes>> ChainOf(const std::vector<AuthorityRecord>& records
   std::string authority = record.authority;
   std::string parent = record.parent;
   while (parent != authority) {
-    const auto found = std::find_if(records.begin(), records.end(), [&](const AuthorityRecord& other) { return other.authority == parent; });
+    const auto found = std::find_if(records.begin(), records.end(),
+                                    [&](const AuthorityRecord& other) { return other.authority == parent; });
     if (found == records.end() || chain.size() == kMaxDepth) {
       return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
                    fmt::format("authority '{}': its chain does not end in a root", record.authority));
@@ -68,13 +70,15 @@ StatusOr<std::vector<Bytes>> ChainOf(const std::vector<AuthorityRecord>& records
 
 }  // namespace
 
-StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const ProfileMap& profiles, const Founding& founding,
-                                         const SigningKey& key, const Issuer* parent, Time deadline) {
+StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const ProfileMap& profiles,
+                                         const Founding& founding, const SigningKey& key, const Issuer* parent,
+                                         Time deadline) {
   RETURN_IF_ERROR(CheckName(founding.authority));
   const auto profile = profiles.find(founding.profile);
   if (profile == profiles.end() || !profile->second->ca || profile->second->subject_is_issuer != (parent == nullptr)) {
-    return FieldError(reason::kProfileUnknown, "profile", fmt::format("'{}' is no profile of {}", founding.profile,
-                                                                      parent == nullptr ? "a root" : "an authority below another"));
+    return FieldError(reason::kProfileUnknown, "profile",
+                      fmt::format("'{}' is no profile of {}", founding.profile,
+                                  parent == nullptr ? "a root" : "an authority below another"));
   }
   RETURN_IF_ERROR(CheckAbsent(store, founding.authority));
 
@@ -82,13 +86,17 @@ StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const
   Facts facts;
   facts.subject = founding.subject;
   facts.key = key.public_key().type();
-  ASSIGN_OR_RETURN(const Plan plan, Decide(profile->second, facts, now,
-                                           parent == nullptr ? IssuerValidity() : IssuerValidity{parent->not_before(), parent->not_after()}));
+  ASSIGN_OR_RETURN(
+      const Plan plan,
+      Decide(profile->second, facts, now,
+             parent == nullptr ? IssuerValidity() : IssuerValidity{parent->not_before(), parent->not_after()}));
   const SelfIssuer self(plan, key);
-  const CertificateTemplate* certificates = parent == nullptr ? &self.certificates : parent->FindTemplate(founding.profile);
+  const CertificateTemplate* certificates =
+      parent == nullptr ? &self.certificates : parent->FindTemplate(founding.profile);
   if (certificates == nullptr) {
     return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
-                 fmt::format("authority '{}' does not certify under profile '{}': its pathLenConstraint or the profile's authorities forbid it",
+                 fmt::format("authority '{}' does not certify under profile '{}': its pathLenConstraint or the "
+                             "profile's authorities forbid it",
                              parent->record().authority, founding.profile));
   }
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
@@ -122,15 +130,17 @@ StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const
   return record;
 }
 
-StatusOr<IssuerMap> LoadIssuers(Store& store, const ProfileMap& profiles, const std::string& base_url,
-                                const std::function<StatusOr<std::shared_ptr<const SigningKey>>(const AuthorityRecord&)>& open_key) {
+StatusOr<IssuerMap> LoadIssuers(
+    Store& store, const ProfileMap& profiles, const std::string& base_url,
+    const std::function<StatusOr<std::shared_ptr<const SigningKey>>(const AuthorityRecord&)>& open_key) {
   ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, store.ListAuthorities());
   IssuerMap issuers;
   for (const AuthorityRecord& record : records) {
     ASSIGN_OR_RETURN(std::vector<Bytes> chain, ChainOf(records, record));
     StatusOr<std::shared_ptr<const SigningKey>> key = open_key(record);
     if (!key.ok()) return Annotate(key.status(), fmt::format("authority '{}'", record.authority));
-    ASSIGN_OR_RETURN(issuers[record.authority], Issuer::Create(record, std::move(chain), std::move(*key), base_url, profiles));
+    ASSIGN_OR_RETURN(issuers[record.authority],
+                     Issuer::Create(record, std::move(chain), std::move(*key), base_url, profiles));
   }
   return issuers;
 }

@@ -10,7 +10,8 @@ namespace hallmark {
 namespace {
 
 Status Unfit(const AuthorityRecord& record, const std::string& what) {
-  return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid, fmt::format("authority '{}': {}", record.authority, what));
+  return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
+               fmt::format("authority '{}': {}", record.authority, what));
 }
 
 // An authority whose pathLenConstraint is 0 certifies no authorities, and one that may certify authorities certifies
@@ -23,32 +24,42 @@ bool MayIssue(const std::string& authority, int64_t path_length, const Profile& 
 
 }  // namespace
 
-std::string CrlUrl(const std::string& base, const std::string& authority) { return fmt::format("{}/crl/{}.crl", base, authority); }
-std::string AiaUrl(const std::string& base, const std::string& authority) { return fmt::format("{}/aia/{}.cer", base, authority); }
+std::string CrlUrl(const std::string& base, const std::string& authority) {
+  return fmt::format("{}/crl/{}.crl", base, authority);
+}
+std::string AiaUrl(const std::string& base, const std::string& authority) {
+  return fmt::format("{}/aia/{}.cer", base, authority);
+}
 
 StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, std::vector<Bytes> chain,
-                                                       std::shared_ptr<const SigningKey> key, const std::string& base_url,
-                                                       const ProfileMap& profiles) {
+                                                       std::shared_ptr<const SigningKey> key,
+                                                       const std::string& base_url, const ProfileMap& profiles) {
   std::shared_ptr<Issuer> issuer(new Issuer());  // the constructor is private
   const StatusOr<CertificateParts> parts = ReadCertificate(record.certificate);
   if (!parts.ok()) return Unfit(record, "its certificate cannot be read: " + Message(parts.status()));
   if (!Equal(parts->spki, key->public_key().spki())) {
-    return Unfit(record, fmt::format("the key {} on the token is not the one in its certificate; it will not sign. Restore "
-                                     "the right token, or correct the key's URI",
-                                     record.key_uri));
+    return Unfit(record,
+                 fmt::format("the key {} on the token is not the one in its certificate; it will not sign. Restore "
+                             "the right token, or correct the key's URI",
+                             record.key_uri));
   }
   const Extension* constraints = FindExtension(parts->extensions, oid::kBasicConstraints);
-  const auto value = constraints == nullptr ? BasicConstraintsValue() : ReadBasicConstraints(constraints->value).value_or(BasicConstraintsValue());
+  const auto value = constraints == nullptr
+                         ? BasicConstraintsValue()
+                         : ReadBasicConstraints(constraints->value).value_or(BasicConstraintsValue());
   const Extension* usage = FindExtension(parts->extensions, oid::kKeyUsage);
-  const auto usages = usage == nullptr ? std::vector<KeyUsage>() : ReadKeyUsage(usage->value).value_or(std::vector<KeyUsage>());
+  const auto usages =
+      usage == nullptr ? std::vector<KeyUsage>() : ReadKeyUsage(usage->value).value_or(std::vector<KeyUsage>());
   if (!value.ca || std::find(usages.begin(), usages.end(), KeyUsage::kKeyCertSign) == usages.end()) {
     return Unfit(record, "its certificate is no authority's (basicConstraints CA:TRUE and keyUsage keyCertSign)");
   }
   const Extension* identifier = FindExtension(parts->extensions, oid::kSubjectKeyIdentifier);
-  const StatusOr<ByteView> octets = identifier == nullptr ? StatusOr<ByteView>(absl::NotFoundError("")) : ReadSubjectKeyIdentifier(identifier->value);
+  const StatusOr<ByteView> octets =
+      identifier == nullptr ? StatusOr<ByteView>(absl::NotFoundError("")) : ReadSubjectKeyIdentifier(identifier->value);
   if (!octets.ok()) return Unfit(record, "its certificate has no subjectKeyIdentifier");
 
-  issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority), AiaUrl(base_url, record.authority)};
+  issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority),
+                    AiaUrl(base_url, record.authority)};
   issuer->serial_ = ToBytes(parts->serial);
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;

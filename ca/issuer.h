@@ -24,8 +24,8 @@ class Issuer {
   // kFailedPrecondition when certificate and key do not belong together or the certificate is no authority's:
   // basicConstraints CA:TRUE and keyUsage keyCertSign.
   static StatusOr<std::shared_ptr<const Issuer>> Create(AuthorityRecord record, std::vector<Bytes> chain,
-                                                        std::shared_ptr<const SigningKey> key, const std::string& base_url,
-                                                        const ProfileMap& profiles);
+                                                        std::shared_ptr<const SigningKey> key,
+                                                        const std::string& base_url, const ProfileMap& profiles);
 
   const AuthorityRecord& record() const { return record_; }
   const std::vector<Bytes>& chain() const { return chain_; }

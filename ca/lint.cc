@@ -32,7 +32,8 @@ struct Examined {
 
 void LintSerial(Examined& c) {
   const StatusOr<ByteView> magnitude = der::UnsignedContent(c.parts.serial);
-  const bool positive = magnitude.ok() && std::any_of(magnitude->begin(), magnitude->end(), [](uint8_t octet) { return octet != 0; });
+  const bool positive =
+      magnitude.ok() && std::any_of(magnitude->begin(), magnitude->end(), [](uint8_t octet) { return octet != 0; });
   c.Require(positive && c.parts.serial.size() <= 20, "rfc5280_4_1_2_2_serial_number", "RFC 5280 4.1.2.2",
             "the serial number is not positive or longer than 20 octets");
   c.Require(positive && magnitude->size() >= 8, "hallmark_serial_entropy", "CA/Browser Forum BR 7.1",
@@ -40,8 +41,8 @@ void LintSerial(Examined& c) {
 }
 
 void LintAlgorithm(Examined& c) {
-  c.Require(Equal(c.parts.algorithm, c.parts.inner_algorithm), "rfc5280_4_1_1_2_signature_algorithm", "RFC 5280 4.1.1.2",
-            "signatureAlgorithm and tbsCertificate.signature differ");
+  c.Require(Equal(c.parts.algorithm, c.parts.inner_algorithm), "rfc5280_4_1_1_2_signature_algorithm",
+            "RFC 5280 4.1.1.2", "signatureAlgorithm and tbsCertificate.signature differ");
   c.Require(Equal(c.parts.algorithm, c.issuer.algorithm), "hallmark_issuer_algorithm", "RFC 5280 4.1.1.2",
             "signatureAlgorithm is not the one that the issuer signs with");
 }
@@ -55,7 +56,8 @@ void LintTime(Examined& c, Time time, uint8_t tag, const char* field) {
 void LintValidity(Examined& c) {
   LintTime(c, c.parts.not_before, c.parts.not_before_tag, "notBefore");
   LintTime(c, c.parts.not_after, c.parts.not_after_tag, "notAfter");
-  c.Require(c.parts.not_before <= c.parts.not_after, "rfc5280_4_1_2_5_validity", "RFC 5280 4.1.2.5", "notAfter is before notBefore");
+  c.Require(c.parts.not_before <= c.parts.not_after, "rfc5280_4_1_2_5_validity", "RFC 5280 4.1.2.5",
+            "notAfter is before notBefore");
   c.Require(c.parts.not_after <= c.issuer.not_after, "hallmark_validity_within_issuer", "RFC 5280 6.1.3",
             "the certificate outlives its issuer");
 }
@@ -102,8 +104,10 @@ void LintExtensions(Examined& c) {
                                            {oid::kAuthorityInfoAccess, false, "authorityInfoAccess"},
                                            {oid::kSubjectAltName, false, "subjectAltName"}}};
   for (const Extension& extension : c.parts.extensions) {
-    const auto rule = std::find_if(kKnown.begin(), kKnown.end(), [&](const Rule& known) { return extension.oid == known.oid; });
-    c.Require(rule != kKnown.end(), "hallmark_known_extension", "RFC 5280 4.2", extension.oid + " is not one that Hallmark writes");
+    const auto rule =
+        std::find_if(kKnown.begin(), kKnown.end(), [&](const Rule& known) { return extension.oid == known.oid; });
+    c.Require(rule != kKnown.end(), "hallmark_known_extension", "RFC 5280 4.2",
+              extension.oid + " is not one that Hallmark writes");
     if (rule == kKnown.end()) continue;
     c.Require(extension.critical == rule->critical, "rfc5280_4_2_criticality", "RFC 5280 4.2",
               fmt::format("{} must {}be critical", rule->name, rule->critical ? "" : "not "));
@@ -120,14 +124,17 @@ void LintUsage(Examined& c) {
             "cRLSign in a certificate that is no authority's");
   if (!c.ca()) return;
   const int64_t length = c.constraints->path_length.value_or(255);
-  c.Require(c.issuer.self || (c.issuer.path_length > 0 && (length < c.issuer.path_length || c.issuer.path_length == 255)),
-            "rfc5280_4_2_1_9_path_length", "RFC 5280 4.2.1.9", "an authority below an issuer whose pathLenConstraint does not allow it");
+  c.Require(
+      c.issuer.self || (c.issuer.path_length > 0 && (length < c.issuer.path_length || c.issuer.path_length == 255)),
+      "rfc5280_4_2_1_9_path_length", "RFC 5280 4.2.1.9",
+      "an authority below an issuer whose pathLenConstraint does not allow it");
 }
 
 void LintIdentifiers(Examined& c) {
   const Extension* subject = FindExtension(c.parts.extensions, oid::kSubjectKeyIdentifier);
-  c.Require(subject != nullptr && ReadSubjectKeyIdentifier(subject->value).ok(), "rfc5280_4_2_1_2_subject_key_identifier",
-            "RFC 5280 4.2.1.2", "subjectKeyIdentifier is missing or malformed");
+  c.Require(subject != nullptr && ReadSubjectKeyIdentifier(subject->value).ok(),
+            "rfc5280_4_2_1_2_subject_key_identifier", "RFC 5280 4.2.1.2",
+            "subjectKeyIdentifier is missing or malformed");
   const Extension* authority = FindExtension(c.parts.extensions, oid::kAuthorityKeyIdentifier);
   const Bytes expected = der::Sequence({der::Tlv(der::ContextPrimitive(0), c.issuer.key_identifier)});
   c.Require(authority != nullptr && Equal(authority->value, expected), "rfc5280_4_2_1_1_authority_key_identifier",
@@ -143,7 +150,8 @@ void LintPurposes(Examined& c) {
   const StatusOr<std::vector<GeneralName>> read = ReadGeneralNames(names->value);
   c.Require(read.ok() && std::none_of(read->begin(), read->end(),
                                       [](const GeneralName& name) { return name.kind == GeneralName::Kind::kOther; }),
-            "rfc5280_4_2_1_6_subject_alt_name", "RFC 5280 4.2.1.6", "subjectAltName is malformed or has an unknown kind of name");
+            "rfc5280_4_2_1_6_subject_alt_name", "RFC 5280 4.2.1.6",
+            "subjectAltName is malformed or has an unknown kind of name");
 }
 
 Finding Unreadable(const char* what, const Status& status) {
@@ -163,7 +171,8 @@ std::vector<Finding> LintCertificate(ByteView draft, const LintIssuer& issuer) {
   if (const Extension* extension = FindExtension(parts->extensions, oid::kKeyUsage)) {
     if (const auto value = ReadKeyUsage(extension->value); value.ok()) examined.key_usage = *value;
   }
-  for (const auto rule : {LintSerial, LintAlgorithm, LintValidity, LintNames, LintKey, LintExtensions, LintUsage, LintIdentifiers, LintPurposes}) {
+  for (const auto rule : {LintSerial, LintAlgorithm, LintValidity, LintNames, LintKey, LintExtensions, LintUsage,
+                          LintIdentifiers, LintPurposes}) {
     rule(examined);
   }
   return findings;
@@ -177,17 +186,23 @@ std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer) {
     if (!holds) findings.push_back({rule, citation, message});
   };
   require(Equal(parts->algorithm, parts->inner_algorithm) && Equal(parts->algorithm, issuer.algorithm),
-          "rfc5280_5_1_1_2_signature_algorithm", "RFC 5280 5.1.1.2", "the two signature algorithms or the issuer's differ");
-  require(Equal(parts->issuer, issuer.subject), "rfc5280_5_1_2_3_issuer", "RFC 5280 5.1.2.3", "issuer is not the issuer's subject");
+          "rfc5280_5_1_1_2_signature_algorithm", "RFC 5280 5.1.1.2",
+          "the two signature algorithms or the issuer's differ");
+  require(Equal(parts->issuer, issuer.subject), "rfc5280_5_1_2_3_issuer", "RFC 5280 5.1.2.3",
+          "issuer is not the issuer's subject");
   require(parts->next_update > parts->this_update, "rfc5280_5_1_2_5_next_update", "RFC 5280 5.1.2.5",
           "nextUpdate is not after thisUpdate");
   const Extension* number = FindExtension(parts->extensions, oid::kCrlNumber);
-  const StatusOr<ByteView> content = number == nullptr ? StatusOr<ByteView>(ByteView()) : der::ReadWhole(number->value, der::kInteger);
-  require(number != nullptr && !number->critical && content.ok() && der::UnsignedContent(*content).ok() && content->size() <= 20,
+  const StatusOr<ByteView> content =
+      number == nullptr ? StatusOr<ByteView>(ByteView()) : der::ReadWhole(number->value, der::kInteger);
+  require(number != nullptr && !number->critical && content.ok() && der::UnsignedContent(*content).ok() &&
+              content->size() <= 20,
           "rfc5280_5_2_3_crl_number", "RFC 5280 5.2.3", "cRLNumber is missing, critical or malformed");
   const Extension* key = FindExtension(parts->extensions, oid::kAuthorityKeyIdentifier);
-  require(key != nullptr && Equal(key->value, der::Sequence({der::Tlv(der::ContextPrimitive(0), issuer.key_identifier)})),
-          "rfc5280_5_2_1_authority_key_identifier", "RFC 5280 5.2.1", "authorityKeyIdentifier is not the issuer's key identifier");
+  require(
+      key != nullptr && Equal(key->value, der::Sequence({der::Tlv(der::ContextPrimitive(0), issuer.key_identifier)})),
+      "rfc5280_5_2_1_authority_key_identifier", "RFC 5280 5.2.1",
+      "authorityKeyIdentifier is not the issuer's key identifier");
   require(parts->entries_well_formed, "rfc5280_5_1_2_6_revoked_certificates", "RFC 5280 5.1.2.6",
           "revokedCertificates is empty though present, or an entry is malformed, or a serial number stands twice");
   return findings;
@@ -196,7 +211,8 @@ std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer) {
 Status Verdict(const std::vector<Finding>& findings) {
   if (findings.empty()) return absl::OkStatus();
   std::string text = "lint refuses what would be signed";
-  for (const Finding& finding : findings) text += fmt::format("; {} ({}): {}", finding.rule, finding.citation, finding.message);
+  for (const Finding& finding : findings)
+    text += fmt::format("; {} ({}): {}", finding.rule, finding.citation, finding.message);
   return Error(Code::kFailedPrecondition, reason::kLintFailed, text);
 }
 

@@ -19,9 +19,9 @@ struct Finding {
 
 // What the issuer's own certificate says; views live as long as the issuer.
 struct LintIssuer {
-  ByteView subject;          // Name
+  ByteView subject;  // Name
   ByteView key_identifier;
-  ByteView algorithm;        // AlgorithmIdentifier that it signs with
+  ByteView algorithm;  // AlgorithmIdentifier that it signs with
   Time not_after;
   int64_t path_length = 255;  // of its basicConstraints; 255: none
   bool self = false;          // the certificate is the issuer's own (a root)

@@ -61,7 +61,8 @@ StatusOr<Attribute> ReadAttribute(ByteView content) {
   ASSIGN_OR_RETURN(const std::string oid, der::OidText(oid_content));
   ASSIGN_OR_RETURN(const der::Element value, reader.Next());
   RETURN_IF_ERROR(reader.ExpectEnd());
-  const auto known = std::find_if(kAttributeTypes.begin(), kAttributeTypes.end(), [&](const auto& type) { return oid == type.oid; });
+  const auto known =
+      std::find_if(kAttributeTypes.begin(), kAttributeTypes.end(), [&](const auto& type) { return oid == type.oid; });
   const std::string type = known == kAttributeTypes.end() ? oid : known->name;
   const std::string_view text = AsText(value.content);
   const bool valid = (value.tag == der::kUtf8String && IsCleanUtf8(text)) ||
@@ -84,7 +85,8 @@ StatusOr<Subject> ReadRdns(ByteView der) {
     der::Reader attributes(rdn);
     ASSIGN_OR_RETURN(const ByteView attribute, attributes.Content(der::kSequence));
     if (!attributes.empty()) return absl::InvalidArgumentError("an RDN has more than one attribute");
-    if (subject.size() == kMaxAttributes) return absl::InvalidArgumentError(fmt::format("more than {} attributes", kMaxAttributes));
+    if (subject.size() == kMaxAttributes)
+      return absl::InvalidArgumentError(fmt::format("more than {} attributes", kMaxAttributes));
     ASSIGN_OR_RETURN(Attribute read, ReadAttribute(attribute));
     subject.push_back(std::move(read));
   }
@@ -97,7 +99,8 @@ StatusOr<Bytes> AddressOctets(const std::string& text) {
   if (inet_pton(AF_INET6, text.c_str(), octets.data()) == 1) return octets;
   octets.resize(4);
   if (inet_pton(AF_INET, text.c_str(), octets.data()) == 1) return octets;
-  return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name.ip", fmt::format("'{}' is not an IP address", text));
+  return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name.ip",
+                    fmt::format("'{}' is not an IP address", text));
 }
 
 std::string AddressText(ByteView octets) {
@@ -116,7 +119,8 @@ constexpr uint8_t kIpTag = der::ContextPrimitive(7);
 GeneralName ToGeneralName(const der::Element& element) {
   using Kind = GeneralName::Kind;
   const std::string text = ToString(element.content);
-  const bool ascii = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool ascii =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (element.tag == kEmailTag && ascii) return {Kind::kEmail, text};
   if (element.tag == kDnsTag && ascii) return {Kind::kDns, text};
   if (element.tag == kUriTag && ascii) return {Kind::kUri, text};
@@ -139,8 +143,8 @@ Bytes EncodeName(const Subject& subject) {
                                     [&](const auto& type) { return attribute.type == type.name; });
     const bool found = known != kAttributeTypes.end();
     Append(rdns, der::Constructed(der::kSet, {der::Sequence({der::Oid(found ? known->oid : attribute.type),
-                                                            der::Tlv(found ? known->encoding : der::kUtf8String,
-                                                                     AsBytes(attribute.value))})}));
+                                                             der::Tlv(found ? known->encoding : der::kUtf8String,
+                                                                      AsBytes(attribute.value))})}));
   }
   return der::Tlv(der::kSequence, rdns);
 }

@@ -1,5 +1,6 @@
 // EC_KEY instead of EVP_PKEY for elliptic curves: importing a point costs 3 us instead of 20 to 200, which is most of
-// what reading a CSR costs (docs/decisions/0003-own-csr-reader.md). Deprecated in OpenSSL 3, and used in this file only.
+// what reading a CSR costs (docs/decisions/0003-own-csr-reader.md). Deprecated in OpenSSL 3, and used in this file
+// only.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "ca/public_key.h"
 
@@ -37,9 +38,10 @@ struct Scheme {
 Bytes PssIdentifier(const char* digest, uint64_t salt) {
   const Bytes hash = der::Sequence({der::Oid(digest), der::Tlv(der::kNull, {})});
   const Bytes mask = der::Sequence({der::Oid("1.2.840.113549.1.1.8"), hash});
-  return der::Sequence({der::Oid("1.2.840.113549.1.1.10"),
-                        der::Sequence({der::Tlv(der::ContextConstructed(0), hash), der::Tlv(der::ContextConstructed(1), mask),
-                                       der::Tlv(der::ContextConstructed(2), der::Unsigned(salt))})});
+  return der::Sequence(
+      {der::Oid("1.2.840.113549.1.1.10"),
+       der::Sequence({der::Tlv(der::ContextConstructed(0), hash), der::Tlv(der::ContextConstructed(1), mask),
+                      der::Tlv(der::ContextConstructed(2), der::Unsigned(salt))})});
 }
 
 const std::vector<Scheme>& Schemes() {
@@ -91,9 +93,11 @@ struct Curve {
 // The curves, each with one group for the life of the process.
 const Curve* FindCurve(ByteView parameters) {
   static const auto& curves = *new std::array<Curve, 2>{
-      Curve{KeyType::kEcP256, der::Oid("1.2.840.10045.3.1.7"), ssl::EcGroup(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)), 32},
+      Curve{KeyType::kEcP256, der::Oid("1.2.840.10045.3.1.7"),
+            ssl::EcGroup(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)), 32},
       Curve{KeyType::kEcP384, der::Oid("1.3.132.0.34"), ssl::EcGroup(EC_GROUP_new_by_curve_name(NID_secp384r1)), 48}};
-  const auto found = std::find_if(curves.begin(), curves.end(), [&](const Curve& curve) { return Equal(curve.parameters, parameters); });
+  const auto found = std::find_if(curves.begin(), curves.end(),
+                                  [&](const Curve& curve) { return Equal(curve.parameters, parameters); });
   return found == curves.end() || found->group == nullptr ? nullptr : &*found;
 }
 
@@ -136,12 +140,14 @@ StatusOr<ssl::EvpKey> ReadRsaKey(ByteView key_octets, KeyType& type) {
   const auto& [modulus, exponent] = numbers;
   const int bits = BN_num_bits(modulus.get());
   const auto size = std::find(std::begin(kModulusBits), std::end(kModulusBits), bits);
-  if (size == std::end(kModulusBits)) return Weak(fmt::format("an RSA modulus of {} bits; use 2048, 3072 or 4096", bits));
+  if (size == std::end(kModulusBits))
+    return Weak(fmt::format("an RSA modulus of {} bits; use 2048, 3072 or 4096", bits));
   if (BN_is_odd(exponent.get()) == 0 || BN_num_bits(exponent.get()) < 17 ||
       BN_num_bits(exponent.get()) > static_cast<int>(kMaxExponentBits)) {
     return Weak("the RSA exponent must be odd and at least 65537, of at most 33 bits; generate the key with 65537");
   }
-  if (BN_is_odd(modulus.get()) == 0 || HasSmallFactor(modulus.get())) return Weak("the RSA modulus has a small factor; it is no key");
+  if (BN_is_odd(modulus.get()) == 0 || HasSmallFactor(modulus.get()))
+    return Weak("the RSA modulus has a small factor; it is no key");
   constexpr KeyType kTypes[] = {KeyType::kRsa2048, KeyType::kRsa3072, KeyType::kRsa4096};
   type = kTypes[size - std::begin(kModulusBits)];
 
@@ -163,7 +169,8 @@ StatusOr<ssl::EvpKey> ReadRsaKey(ByteView key_octets, KeyType& type) {
 bool VerifyEcdsa(EC_KEY* key, SignatureScheme scheme, ByteView message, ByteView signature) {
   std::array<uint8_t, SHA512_DIGEST_LENGTH> digest;
   const size_t size = HashInto(digest, scheme.digest_bits, message);
-  return ECDSA_verify(0, digest.data(), static_cast<int>(size), signature.data(), static_cast<int>(signature.size()), key) == 1;
+  return ECDSA_verify(0, digest.data(), static_cast<int>(size), signature.data(), static_cast<int>(signature.size()),
+                      key) == 1;
 }
 
 bool VerifyRsa(EVP_PKEY* key, SignatureScheme scheme, ByteView message, ByteView signature) {
@@ -199,9 +206,11 @@ SignatureScheme SchemeOf(SignatureAlgorithm algorithm) {
 ByteView AlgorithmIdentifier(SignatureAlgorithm algorithm) {
   const SignatureScheme wanted = SchemeOf(algorithm);
   const auto& schemes = Schemes();
-  return std::find_if(schemes.begin(), schemes.end(), [&](const Scheme& scheme) {
-           return scheme.scheme.kind == wanted.kind && scheme.scheme.digest_bits == wanted.digest_bits;
-         })->identifier;
+  return std::find_if(schemes.begin(), schemes.end(),
+                      [&](const Scheme& scheme) {
+                        return scheme.scheme.kind == wanted.kind && scheme.scheme.digest_bits == wanted.digest_bits;
+                      })
+      ->identifier;
 }
 
 std::optional<SignatureScheme> FindScheme(ByteView algorithm_identifier) {
@@ -233,7 +242,9 @@ StatusOr<PublicKey> PublicKey::FromSpki(ByteView der) {
   static const Bytes kRsaIdentifier = der::Sequence({der::Oid("1.2.840.113549.1.1.1"), der::Tlv(der::kNull, {})});
   auto parts = std::make_unique<Parts>();
   parts->spki = ToBytes(der);
-  const auto malformed = [](const Status& status) { return Unsupported("the SubjectPublicKeyInfo is malformed (" + Message(status) + ")"); };
+  const auto malformed = [](const Status& status) {
+    return Unsupported("the SubjectPublicKeyInfo is malformed (" + Message(status) + ")");
+  };
 
   const StatusOr<ByteView> sequence = der::ReadWhole(parts->spki, der::kSequence);
   if (!sequence.ok()) return malformed(sequence.status());

@@ -11,18 +11,20 @@
 
 namespace hallmark {
 
-StatusOr<CertificateRecord> CertificateAuthority::Revoke(const Caller& caller, const std::string& authority, ByteView serial,
-                                                         RevocationReason reason) const {
+StatusOr<CertificateRecord> CertificateAuthority::Revoke(const Caller& caller, const std::string& authority,
+                                                         ByteView serial, RevocationReason reason) const {
   RETURN_IF_ERROR(FindIssuer(authority).status());
   if (reason == RevocationReason::kRemoveFromCrl) {
-    return FieldError(reason::kRequestInvalid, "reason", "removeFromCRL ends a hold and revokes nothing (RFC 5280 5.3.1)");
+    return FieldError(reason::kRequestInvalid, "reason",
+                      "removeFromCRL ends a hold and revokes nothing (RFC 5280 5.3.1)");
   }
   const StatusOr<CertificateRecord> found = parts_.store.GetCertificate(authority, serial);
   RETURN_IF_ERROR(CheckAccess(caller, permission::kRevoke, authority, found));
   RETURN_IF_ERROR(found.status());
   const Revocation revocation{TruncateToSecond(parts_.clock.Now()), reason, caller.uri};
-  ASSIGN_OR_RETURN(CertificateRecord revoked, parts_.store.Revoke(authority, serial, revocation,
-                                                                  CertificateRevokedEntry(authority, serial, revocation)));
+  ASSIGN_OR_RETURN(
+      CertificateRecord revoked,
+      parts_.store.Revoke(authority, serial, revocation, CertificateRevokedEntry(authority, serial, revocation)));
   if (!found->revocation.has_value() && observers_.revoked) observers_.revoked(revoked);
   return revoked;
 }
@@ -33,7 +35,9 @@ StatusOr<Time> CertificateAuthority::OldestExpiry(const CrlRecord& next) const {
   if (absl::IsNotFound(last.status())) return absl::FromUnixSeconds(0);
   RETURN_IF_ERROR(last.status());
   if (last->this_update > next.this_update) {
-    log::Warning("clock_stepped_back", {{"authority", next.authority}, {"now", Rfc3339(next.this_update)}, {"last_crl", Rfc3339(last->this_update)}});
+    log::Warning(
+        "clock_stepped_back",
+        {{"authority", next.authority}, {"now", Rfc3339(next.this_update)}, {"last_crl", Rfc3339(last->this_update)}});
   }
   return std::min(last->this_update, next.this_update);
 }
@@ -50,12 +54,13 @@ StatusOr<CrlRecord> CertificateAuthority::GenerateCrl(const Issuer& issuer, Time
   crl.next_update = std::min(crl.this_update + parts_.crl_lifetime, issuer.not_after());
   ASSIGN_OR_RETURN(const Time expires_from, OldestExpiry(crl));
   CrlEntries entries;
-  ASSIGN_OR_RETURN(crl.revocation_count,
-                   parts_.store.ForEachRevoked(crl.authority, expires_from,
-                                               [&entries](const RevokedCertificate& revoked) { entries.Add(revoked); }));
+  ASSIGN_OR_RETURN(crl.revocation_count, parts_.store.ForEachRevoked(
+                                             crl.authority, expires_from,
+                                             [&entries](const RevokedCertificate& revoked) { entries.Add(revoked); }));
   if (crl.next_update <= crl.this_update) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
-                 fmt::format("authority '{}' expired on {}; nobody would believe its CRL", crl.authority, Rfc3339(issuer.not_after())));
+                 fmt::format("authority '{}' expired on {}; nobody would believe its CRL", crl.authority,
+                             Rfc3339(issuer.not_after())));
   }
   Draft draft = ComposeCrl(issuer.name(), issuer.key_identifier(), key.signer().algorithm(), crl, entries);
   crl.crl = draft.Unsigned();

@@ -20,27 +20,30 @@ class AuthoritiesService final : public v1::Authorities::Service {
 
   grpc::Status ListAuthorities(grpc::ServerContext* context, const v1::ListAuthoritiesRequest*,
                                v1::ListAuthoritiesResponse* response) override {
-    return calls_.Run("ListAuthorities", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListAuthoritiesResponse> {
-      RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission::kGetAuthority, {}));
-      v1::ListAuthoritiesResponse authorities;
-      ASSIGN_OR_RETURN(const auto records, calls_.authority().parts().store.ListAuthorities());
-      for (const AuthorityRecord& record : records) {
-        ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(record.authority));
-        *authorities.add_authorities() = Describe(*issuer);
-      }
-      return authorities;
-    });
+    return calls_.Run("ListAuthorities", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ListAuthoritiesResponse> {
+                        RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission::kGetAuthority, {}));
+                        v1::ListAuthoritiesResponse authorities;
+                        ASSIGN_OR_RETURN(const auto records, calls_.authority().parts().store.ListAuthorities());
+                        for (const AuthorityRecord& record : records) {
+                          ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(record.authority));
+                          *authorities.add_authorities() = Describe(*issuer);
+                        }
+                        return authorities;
+                      });
   }
 
   grpc::Status ExportChain(grpc::ServerContext* context, const v1::ExportChainRequest* message,
                            v1::ExportChainResponse* response) override {
-    return calls_.Run("ExportChain", *context, response, [&](const Caller& caller) -> StatusOr<v1::ExportChainResponse> {
-      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, message->name()));
-      return Export(*issuer, message->format());
-    });
+    return calls_.Run("ExportChain", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ExportChainResponse> {
+                        ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, message->name()));
+                        return Export(*issuer, message->format());
+                      });
   }
 
-  grpc::Status FetchCsr(grpc::ServerContext* context, const v1::FetchCsrRequest* message, v1::FetchCsrResponse* response) override {
+  grpc::Status FetchCsr(grpc::ServerContext* context, const v1::FetchCsrRequest* message,
+                        v1::FetchCsrResponse* response) override {
     return calls_.Run("FetchCsr", *context, response, [&](const Caller& caller) -> StatusOr<v1::FetchCsrResponse> {
       ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
       ASSIGN_OR_RETURN(const Bytes csr, calls_.authority().FetchCsr(caller, authority, Calls::Deadline(*context)));
@@ -67,7 +70,8 @@ class AuthoritiesService final : public v1::Authorities::Service {
     switch (format) {
       case v1::ExportChainRequest::FORMAT_UNSPECIFIED:
       case v1::ExportChainRequest::PEM: {
-        for (const Bytes& certificate : issuer.chain()) response.mutable_chain()->append(PemEncode("CERTIFICATE", certificate));
+        for (const Bytes& certificate : issuer.chain())
+          response.mutable_chain()->append(PemEncode("CERTIFICATE", certificate));
         response.set_content_type("application/pem-certificate-chain");
         return response;
       }

@@ -36,7 +36,8 @@ google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violatio
     violation->set_description(Clip(violations[i].description, kDescriptionLimit));
   }
   if (violations.size() > kViolationLimit) {
-    bad_request.add_field_violations()->set_description(fmt::format("{} further violations", violations.size() - kViolationLimit));
+    bad_request.add_field_violations()->set_description(
+        fmt::format("{} further violations", violations.size() - kViolationLimit));
   }
   return bad_request;
 }
@@ -44,10 +45,13 @@ google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violatio
 // A resource's last segment: 1 to 63 of a-z 0-9 - (AIP-122).
 bool IsIdentifier(std::string_view text) {
   constexpr size_t kLimit = 63;
-  return !text.empty() && text.size() <= kLimit && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
+  return !text.empty() && text.size() <= kLimit &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
 }
 
-v1::RevocationReason ToProto(RevocationReason reason) { return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1); }
+v1::RevocationReason ToProto(RevocationReason reason) {
+  return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1);
+}
 
 }  // namespace
 
@@ -59,7 +63,8 @@ google::rpc::Status ToRpcStatus(const Status& status) {
   info.set_reason(Reason(status).empty() ? reason::kInternal : Reason(status));
   info.set_domain("hallmark");
   rpc.add_details()->PackFrom(info);
-  if (const auto violations = Fields(status); !violations.empty()) rpc.add_details()->PackFrom(ToBadRequest(violations));
+  if (const auto violations = Fields(status); !violations.empty())
+    rpc.add_details()->PackFrom(ToBadRequest(violations));
   if (const auto delay = RetryDelay(status); delay.has_value()) {
     google::rpc::RetryInfo retry;
     *retry.mutable_retry_delay() = TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*delay));
@@ -88,7 +93,8 @@ StatusOr<CertificateName> ParseCertificateName(const std::string& name) {
   if (middle != name.npos) {
     const StatusOr<std::string> authority = ParseAuthorityName(name.substr(0, middle), "name");
     StatusOr<Bytes> serial = FromHex(std::string_view(name).substr(middle + kMiddle.size()));
-    if (authority.ok() && serial.ok() && !serial->empty() && serial->size() <= kSerialLimit) return CertificateName{*authority, std::move(*serial)};
+    if (authority.ok() && serial.ok() && !serial->empty() && serial->size() <= kSerialLimit)
+      return CertificateName{*authority, std::move(*serial)};
   }
   return FieldError(reason::kRequestInvalid, "name",
                     "must be authorities/{authority}/certificates/{serial}, the serial number in hexadecimal");
@@ -98,7 +104,8 @@ StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
   Request request;
   request.request_id = message.request_id();
   ASSIGN_OR_RETURN(request.authority, ParseAuthorityName(message.parent(), "parent"));
-  if (!IsIdentifier(message.profile())) return FieldError(reason::kRequestInvalid, "profile", "must be the name of a profile, e.g. device");
+  if (!IsIdentifier(message.profile()))
+    return FieldError(reason::kRequestInvalid, "profile", "must be the name of a profile, e.g. device");
   request.profile = message.profile();
   request.csr = ToBytes(AsBytes(message.csr()));
   request.validate_only = message.validate_only();

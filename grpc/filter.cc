@@ -12,8 +12,9 @@ namespace {
 
 Status Refuse(const std::string& what) {
   return FieldError(reason::kRequestInvalid, "filter",
-                    what + "; write terms such as profile = \"device\" AND revoked = true, of profile, subject, caller, "
-                           "spki_sha256 and revoked");
+                    what +
+                        "; write terms such as profile = \"device\" AND revoked = true, of profile, subject, caller, "
+                        "spki_sha256 and revoked");
 }
 
 class Tokens {

@@ -16,7 +16,8 @@ using Base = v1::Issuance::WithCallbackMethod_IssueCertificates<v1::Issuance::Se
 
 class IssuanceService final : public Base {
  public:
-  IssuanceService(const Calls& calls, OpenStreams& streams, size_t workers) : calls_(calls), streams_(streams), workers_(workers) {}
+  IssuanceService(const Calls& calls, OpenStreams& streams, size_t workers)
+      : calls_(calls), streams_(streams), workers_(workers) {}
 
   grpc::Status IssueCertificate(grpc::ServerContext* context, const v1::IssueCertificateRequest* message,
                                 v1::Certificate* response) override {
@@ -28,10 +29,8 @@ class IssuanceService final : public Base {
     return NewIssueStream({.open = streams_,
                            .identify = [this, context] { return calls_.Identify(*context).status(); },
                            .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
-                           .answer =
-                               [this, context](const v1::IssueCertificateRequest& message, Time deadline) {
-                                 return Answer(*context, message, deadline);
-                               }});
+                           .answer = [this, context](const v1::IssueCertificateRequest& message,
+                                                     Time deadline) { return Answer(*context, message, deadline); }});
   }
 
   grpc::Status GetCertificate(grpc::ServerContext* context, const v1::GetCertificateRequest* message,
@@ -45,19 +44,21 @@ class IssuanceService final : public Base {
 
   grpc::Status ListCertificates(grpc::ServerContext* context, const v1::ListCertificatesRequest* message,
                                 v1::ListCertificatesResponse* response) override {
-    return calls_.Run("ListCertificates", *context, response, [&](const Caller& caller) { return List(caller, *message); });
+    return calls_.Run("ListCertificates", *context, response,
+                      [&](const Caller& caller) { return List(caller, *message); });
   }
 
  private:
-  StatusOr<v1::Certificate> Issue(const Caller& caller, const v1::IssueCertificateRequest& message, Time deadline) const {
+  StatusOr<v1::Certificate> Issue(const Caller& caller, const v1::IssueCertificateRequest& message,
+                                  Time deadline) const {
     ASSIGN_OR_RETURN(const Request request, FromProto(message));
     ASSIGN_OR_RETURN(const Issued issued, calls_.authority().Issue(caller, request, deadline));
     return ToProto(issued);
   }
 
   // One request of a stream. The caller is identified anew: a revocation ends an open stream's rights too.
-  v1::IssueCertificatesResponse Answer(const grpc::CallbackServerContext& context, const v1::IssueCertificateRequest& message,
-                                       Time deadline) const {
+  v1::IssueCertificatesResponse Answer(const grpc::CallbackServerContext& context,
+                                       const v1::IssueCertificateRequest& message, Time deadline) const {
     v1::IssueCertificatesResponse response;
     response.set_request_id(message.request_id());
     const Status status = calls_.Observe("IssueCertificates", [&]() -> Status {
@@ -75,7 +76,8 @@ class IssuanceService final : public Base {
       ASSIGN_OR_RETURN(filter.authority, ParseAuthorityName(message.parent(), "parent"));
     }
     const int page_size = message.page_size() == 0 ? kDefaultPageSize : message.page_size();
-    ASSIGN_OR_RETURN(const auto page, calls_.authority().List(caller, std::move(filter), page_size, message.page_token()));
+    ASSIGN_OR_RETURN(const auto page,
+                     calls_.authority().List(caller, std::move(filter), page_size, message.page_token()));
     v1::ListCertificatesResponse response;
     for (const CertificateRecord& record : page.items) *response.add_certificates() = ToProto(record);
     response.set_next_page_token(page.next_page_token);

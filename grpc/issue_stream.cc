@@ -15,8 +15,9 @@ constexpr size_t kInFlight = 32;
 constexpr Duration kAnswerLimit = absl::Seconds(30);  // from a message's arrival
 
 Status ShuttingDown() {
-  return WithRetry(Error(Code::kUnavailable, reason::kShuttingDown, "the service is stopping; send again what has no answer"),
-                   absl::Seconds(1));
+  return WithRetry(
+      Error(Code::kUnavailable, reason::kShuttingDown, "the service is stopping; send again what has no answer"),
+      absl::Seconds(1));
 }
 
 }  // namespace
@@ -156,6 +157,8 @@ void OpenStreams::Remove(IssueStream* stream) {
   streams_.erase(stream);
 }
 
-IssueReactor* NewIssueStream(StreamParts parts) { return IssueStream::Start(std::make_unique<IssueStream>(std::move(parts))); }
+IssueReactor* NewIssueStream(StreamParts parts) {
+  return IssueStream::Start(std::make_unique<IssueStream>(std::move(parts)));
+}
 
 }  // namespace hallmark

@@ -13,7 +13,8 @@ class RevocationService final : public v1::Revocation::Service {
     return calls_.Run("RevokeCertificate", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
       ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
       ASSIGN_OR_RETURN(const RevocationReason reason, FromProto(message->reason()));
-      ASSIGN_OR_RETURN(const CertificateRecord record, calls_.authority().Revoke(caller, name.authority, name.serial, reason));
+      ASSIGN_OR_RETURN(const CertificateRecord record,
+                       calls_.authority().Revoke(caller, name.authority, name.serial, reason));
       return ToProto(record);
     });
   }
@@ -26,7 +27,8 @@ class RevocationService final : public v1::Revocation::Service {
     });
   }
 
-  grpc::Status GenerateCrl(grpc::ServerContext* context, const v1::GenerateCrlRequest* message, v1::Crl* response) override {
+  grpc::Status GenerateCrl(grpc::ServerContext* context, const v1::GenerateCrlRequest* message,
+                           v1::Crl* response) override {
     return calls_.Run("GenerateCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
       ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGenerateCrl, message->parent()));
       ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().GenerateCrl(*issuer, Calls::Deadline(*context)));
@@ -46,6 +48,8 @@ class RevocationService final : public v1::Revocation::Service {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls) { return std::make_unique<RevocationService>(calls); }
+std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls) {
+  return std::make_unique<RevocationService>(calls);
+}
 
 }  // namespace hallmark

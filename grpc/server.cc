@@ -23,7 +23,8 @@ constexpr int kKeepaliveMilliseconds = 60'000;
 
 // What gRPC says by itself, such as a handshake that failed, in our own form: one JSON object a line.
 void LogFromGrpc(gpr_log_func_args* message) {
-  const log::Fields fields = {{"message", message->message}, {"source", fmt::format("{}:{}", message->file, message->line)}};
+  const log::Fields fields = {{"message", message->message},
+                              {"source", fmt::format("{}:{}", message->file, message->line)}};
   if (message->severity == GPR_LOG_SEVERITY_ERROR) {
     log::Warning("grpc", fields);  // it calls a client's mistake an error
   } else {
@@ -41,7 +42,8 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const GrpcOptions& options)
 }  // namespace
 
 struct GrpcServer::Parts {
-  Parts(const CertificateAuthority& authority, const GrpcOptions& options) : calls(authority, options.realm, options.observer) {}
+  Parts(const CertificateAuthority& authority, const GrpcOptions& options)
+      : calls(authority, options.realm, options.observer) {}
   Calls calls;
   OpenStreams streams;
   std::vector<std::unique_ptr<grpc::Service>> services;
@@ -73,10 +75,11 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   for (const auto& service : parts->services) builder.RegisterService(service.get());
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || parts->port == 0) {
-    return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
-                 fmt::format("gRPC cannot listen on {}: the port is taken, or the TLS certificate and key are no pair; see "
-                             "`hallmark doctor`",
-                             options.listen));
+    return Error(
+        Code::kFailedPrecondition, reason::kConfigurationInvalid,
+        fmt::format("gRPC cannot listen on {}: the port is taken, or the TLS certificate and key are no pair; see "
+                    "`hallmark doctor`",
+                    options.listen));
   }
   parts->server->GetHealthCheckService()->SetServingStatus(true);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(parts)));  // the constructor is private

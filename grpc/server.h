@@ -16,8 +16,8 @@ struct GrpcOptions {
   Secret private_key;             // PEM
   std::string client_roots;       // PEM: who may connect at all; who may call what is decided in each call
   std::string realm;
-  std::string base_url;           // of the HTTP repository
-  size_t workers = 64;            // threads that all streams share
+  std::string base_url;  // of the HTTP repository
+  size_t workers = 64;   // threads that all streams share
   // Told after each call.
   std::function<void(const std::string& method, const Status& status, Duration took)> observer;
 };

@@ -22,7 +22,8 @@ std::optional<Time> ParseHttpDate(const std::string& text) {
     Time time;
     std::string error;
     // ParseTime takes more than HTTP has: other white space, longer years, "infinite-future".
-    if (!absl::ParseTime(form, text, &time, &error) || absl::FormatTime(form, time, absl::UTCTimeZone()) != text) continue;
+    if (!absl::ParseTime(form, text, &time, &error) || absl::FormatTime(form, time, absl::UTCTimeZone()) != text)
+      continue;
     const int64_t year = absl::ToCivilYear(time, absl::UTCTimeZone()).year();
     if (year >= 1000 && year <= 9999) return time;
   }

@@ -33,10 +33,10 @@ struct RepositoryContent {
   std::function<std::vector<Check>()> checks;
 };
 
-// Thread-safe. The checks and each CRL are asked for at most once a second, whatever clients do (a check of the database
-// writes to it), and the last CRL stays in memory: it is
-// served while the store is away, and nothing with a lower number is ever served after it. What there is not yet or
-// cannot be read is answered 503 with Retry-After, never with an empty 200.
+// Thread-safe. The checks and each CRL are asked for at most once a second, whatever clients do (a check of the
+// database writes to it), and the last CRL stays in memory: it is served while the store is away, and nothing with a
+// lower number is ever served after it. What there is not yet or cannot be read is answered 503 with Retry-After, never
+// with an empty 200.
 class Repository {
  public:
   // `authorities`: the names that are known. `clock` and `metrics` outlive the repository.

@@ -63,8 +63,8 @@ Status Access::Check(const Caller& caller, std::string_view permission, const Re
   if (!resource.authority.empty()) on += fmt::format(" on authority '{}'", resource.authority);
   if (!resource.profile.empty()) on += fmt::format(" with profile '{}'", resource.profile);
   return Error(Code::kPermissionDenied, reason::kPermissionDenied,
-               fmt::format("{} may not {}{}; roles.yaml grants role '{}' no such permission", caller.uri, permission, on,
-                           caller.role));
+               fmt::format("{} may not {}{}; roles.yaml grants role '{}' no such permission", caller.uri, permission,
+                           on, caller.role));
 }
 
 }  // namespace hallmark

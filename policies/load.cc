@@ -22,7 +22,7 @@ constexpr std::array<std::pair<const char*, const char*>, 5> kPurposes = {{{"ser
 constexpr std::array<const char*, 7> kAttributeTypes = {"CN", "serialNumber", "O", "OU", "C", "L", "ST"};
 constexpr std::array<const char*, 8> kPermissions = {
     permission::kIssue,        permission::kGetCertificate, permission::kListCertificates, permission::kRevoke,
-    permission::kGetAuthority, permission::kFetchCsr,       permission::kGetCrl,         permission::kGenerateCrl};
+    permission::kGetAuthority, permission::kFetchCsr,       permission::kGetCrl,           permission::kGenerateCrl};
 
 std::string Replace(std::string text, std::string_view placeholder, const std::string& value) {
   for (size_t at = text.find(placeholder); at != text.npos; at = text.find(placeholder, at + value.size())) {
@@ -37,8 +37,9 @@ StatusOr<std::string> ParsePurpose(const std::string& name) {
   }
   static const RE2 kOid("[0-2](\\.(0|[1-9][0-9]{0,9})){1,20}");
   if (RE2::FullMatch(name, kOid)) return name;
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               fmt::format("'{}' is neither a purpose of RFC 5280 4.2.1.12 (serverAuth, clientAuth...) nor a dotted OID", name));
+  return Error(
+      Code::kInvalidArgument, reason::kConfigurationInvalid,
+      fmt::format("'{}' is neither a purpose of RFC 5280 4.2.1.12 (serverAuth, clientAuth...) nor a dotted OID", name));
 }
 
 // Reads each name of a list with `parse`, reporting the first that is not known.
@@ -49,7 +50,8 @@ std::vector<T> ReadList(yaml::Mapping& mapping, const std::string& field, Parse 
     const StatusOr<T> value = parse(name);
     mapping.Check(value.status(), field);
     if (!value.ok()) break;
-    if (std::find(values.begin(), values.end(), *value) != values.end()) mapping.Fail(field, fmt::format("'{}' stands twice", name));
+    if (std::find(values.begin(), values.end(), *value) != values.end())
+      mapping.Fail(field, fmt::format("'{}' stands twice", name));
     values.push_back(*value);
   }
   return values;
@@ -91,7 +93,8 @@ void CheckConflicts(yaml::Mapping& mapping, const Profile& profile) {
   if (profile.ca != uses(KeyUsage::kKeyCertSign)) {
     mapping.Fail("key_usage", "keyCertSign and ca go together (RFC 5280 4.2.1.3)");
   }
-  if (profile.subject_is_issuer && !profile.ca) mapping.Fail("self_signed", "only a certificate with ca can be self-signed");
+  if (profile.subject_is_issuer && !profile.ca)
+    mapping.Fail("self_signed", "only a certificate with ca can be self-signed");
 }
 
 Status ReadProfile(yaml::Mapping& mapping, const std::string& realm, Profile& profile) {

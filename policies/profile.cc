@@ -77,7 +77,8 @@ void CheckValue(const NameRule& rule, const std::string& field, const std::strin
                 std::vector<FieldViolation>& violations) {
   if (!rule.fixed.empty()) {
     if (value != rule.fixed) {
-      violations.push_back({field, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that", rule.fixed)});
+      violations.push_back(
+          {field, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that", rule.fixed)});
     }
   } else if (Length(value) > rule.max_length) {
     violations.push_back({field, fmt::format("is longer than {} characters", rule.max_length)});
@@ -131,7 +132,8 @@ std::vector<FieldViolation> CheckExtensions(const Profile& profile, const Facts&
     violations.push_back({"csr.extended_key_usage", fmt::format("asks for {}, which the profile does not grant", oid)});
   }
   for (const std::string& oid : facts.other_extensions) {
-    violations.push_back({"csr.extensions", fmt::format("asks for extension {}, which the profile does not grant", oid)});
+    violations.push_back(
+        {"csr.extensions", fmt::format("asks for extension {}, which the profile does not grant", oid)});
   }
   return violations;
 }
@@ -167,7 +169,8 @@ std::string ToRfc4514(const Subject& subject) {
   return text;
 }
 
-StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, const IssuerValidity& issuer) {
+StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now,
+                      const IssuerValidity& issuer) {
   if (!Contains(profile->keys, facts.key)) {
     std::string allowed;
     for (KeyType key : profile->keys) allowed += (allowed.empty() ? "" : ", ") + std::string(Name(key));
@@ -186,17 +189,19 @@ StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts
 
   const Duration lifetime = facts.lifetime.value_or(profile->lifetime);
   if (lifetime < absl::Seconds(1) || lifetime > profile->max_lifetime) {
-    return FieldError(reason::kValidityNotAllowed, "lifetime",
-                      fmt::format("profile '{}' allows 1s to {}s", profile->name, absl::ToInt64Seconds(profile->max_lifetime)));
+    return FieldError(
+        reason::kValidityNotAllowed, "lifetime",
+        fmt::format("profile '{}' allows 1s to {}s", profile->name, absl::ToInt64Seconds(profile->max_lifetime)));
   }
   // The validity includes its last second (RFC 5280 4.1.2.5).
   plan.not_before = std::max(TruncateToSecond(now - profile->backdate), issuer.not_before);
   plan.not_after = TruncateToSecond(now + lifetime) - absl::Seconds(1);
   if (plan.not_after > issuer.not_after) {
-    return FieldError(reason::kValidityNotAllowed, "lifetime",
-                      fmt::format("the certificate would be valid until {}, beyond its issuer's {}; ask for less, or roll "
-                                  "the authority over",
-                                  Rfc3339(plan.not_after), Rfc3339(issuer.not_after)));
+    return FieldError(
+        reason::kValidityNotAllowed, "lifetime",
+        fmt::format("the certificate would be valid until {}, beyond its issuer's {}; ask for less, or roll "
+                    "the authority over",
+                    Rfc3339(plan.not_after), Rfc3339(issuer.not_after)));
   }
   plan.profile = std::move(profile);
   return plan;

@@ -38,7 +38,7 @@ struct GeneralName {
   std::string value;  // an IP address in its textual form; of kOther: what it is, for the message
   bool operator==(const GeneralName&) const = default;
 };
-const char* Name(GeneralName::Kind kind);  // "dns", "uri", "ip", "email", "other"
+const char* Name(GeneralName::Kind kind);                                   // "dns", "uri", "ip", "email", "other"
 StatusOr<GeneralName::Kind> ParseGeneralNameKind(const std::string& name);  // one that can be granted
 
 // RFC 5280 4.2.1.3; the values are the named bits.
@@ -58,20 +58,20 @@ const char* Name(KeyUsage usage);
 struct Facts {
   Subject subject;
   KeyType key = KeyType::kEcP256;
-  std::vector<GeneralName> subject_alt_names;      // requested
-  bool ca = false;                                 // requests basicConstraints CA:TRUE
-  std::vector<KeyUsage> key_usage;                 // requested
-  std::vector<std::string> extended_key_usage;     // requested, dotted OIDs
-  std::vector<std::string> other_extensions;       // requested, dotted OIDs
-  std::optional<Duration> lifetime;                // asked for beside the CSR
+  std::vector<GeneralName> subject_alt_names;   // requested
+  bool ca = false;                              // requests basicConstraints CA:TRUE
+  std::vector<KeyUsage> key_usage;              // requested
+  std::vector<std::string> extended_key_usage;  // requested, dotted OIDs
+  std::vector<std::string> other_extensions;    // requested, dotted OIDs
+  std::optional<Duration> lifetime;             // asked for beside the CSR
 };
 
 // Where the values of an attribute or of a kind of name come from, and what they must look like.
 struct NameRule {
-  std::string type;                           // an Attribute's type or the name of a GeneralName's kind
-  std::string fixed;                          // the value itself; empty: from the CSR
-  std::shared_ptr<const re2::RE2> pattern;    // the whole value must match; absent with `fixed`
-  size_t max_length = 64;                     // in characters
+  std::string type;                         // an Attribute's type or the name of a GeneralName's kind
+  std::string fixed;                        // the value itself; empty: from the CSR
+  std::shared_ptr<const re2::RE2> pattern;  // the whole value must match; absent with `fixed`
+  size_t max_length = 64;                   // in characters
   size_t max_count = 1;
   bool required = true;
 };
@@ -80,18 +80,18 @@ struct Profile {
   std::string name;
   std::string description;
   std::vector<KeyType> keys;
-  std::vector<NameRule> subject;            // in this order in the certificate
+  std::vector<NameRule> subject;  // in this order in the certificate
   std::vector<NameRule> subject_alt_names;
-  Duration lifetime;                        // when the request asks for none
+  Duration lifetime;  // when the request asks for none
   Duration max_lifetime;
-  Duration backdate;                        // not_before = now - backdate
+  Duration backdate;  // not_before = now - backdate
   std::vector<KeyUsage> key_usage;
   std::vector<std::string> extended_key_usage;  // dotted OIDs
   bool ca = false;
-  std::optional<int64_t> path_length;       // with `ca`; absent: no limit
-  bool subject_is_issuer = false;           // self-signed: a root
-  bool distribution_points = true;          // CDP and AIA of the issuer
-  std::vector<std::string> authorities;     // that may issue under it; empty: any issuing authority
+  std::optional<int64_t> path_length;    // with `ca`; absent: no limit
+  bool subject_is_issuer = false;        // self-signed: a root
+  bool distribution_points = true;       // CDP and AIA of the issuer
+  std::vector<std::string> authorities;  // that may issue under it; empty: any issuing authority
 };
 using ProfileMap = std::map<std::string, std::shared_ptr<const Profile>>;
 
@@ -114,6 +114,7 @@ struct IssuerValidity {
 // Judges `facts` by `profile`. Backdating stops at the issuer's beginning; a certificate that would outlive its issuer
 // is refused. kInvalidArgument with the fields at fault: KEY_NOT_ALLOWED, SUBJECT_NOT_ALLOWED, EXTENSION_NOT_ALLOWED,
 // VALIDITY_NOT_ALLOWED.
-StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now, const IssuerValidity& issuer);
+StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now,
+                      const IssuerValidity& issuer);
 
 }  // namespace hallmark

@@ -17,12 +17,12 @@ namespace hallmark {
 enum class AuthorityState { kStaged = 1, kEnabled = 2, kDisabled = 3, kRevoked = 4 };
 
 struct AuthorityRecord {
-  std::string authority;     // its name, [a-z][a-z0-9-]{0,62}
-  std::string parent;        // the authority that certified it; its own name for a root
+  std::string authority;  // its name, [a-z][a-z0-9-]{0,62}
+  std::string parent;     // the authority that certified it; its own name for a root
   AuthorityState state = AuthorityState::kEnabled;
-  std::string profile;       // under which it was certified
-  std::string key_uri;       // RFC 7512, without a PIN
-  Bytes certificate;         // DER
+  std::string profile;  // under which it was certified
+  std::string key_uri;  // RFC 7512, without a PIN
+  Bytes certificate;    // DER
   Time created;
 };
 
@@ -42,24 +42,24 @@ enum class RevocationReason {
 
 // What is certain before a CA key signs a certificate: who asked for what, and the exact octets.
 struct Intent {
-  std::string caller;        // the caller's URI
-  std::string request_id;    // unique for this caller
-  Digest request_digest{};   // of all that was asked: the same id with another digest is refused
-  std::string authority;     // which will sign
+  std::string caller;       // the caller's URI
+  std::string request_id;   // unique for this caller
+  Digest request_digest{};  // of all that was asked: the same id with another digest is refused
+  std::string authority;    // which will sign
   std::string profile;
   Bytes serial;
-  std::string subject;       // RFC 4514
-  Digest spki{};             // SHA-256 of the SubjectPublicKeyInfo
+  std::string subject;  // RFC 4514
+  Digest spki{};        // SHA-256 of the SubjectPublicKeyInfo
   Time not_before;
   Time not_after;
-  Time intended;             // when
-  Bytes draft;               // the certificate with an empty signatureValue
+  Time intended;  // when
+  Bytes draft;    // the certificate with an empty signatureValue
 };
 
 struct Revocation {
-  Time revoked;              // revocationDate of the CRL entry
+  Time revoked;  // revocationDate of the CRL entry
   RevocationReason reason = RevocationReason::kUnspecified;
-  std::string revoked_by;    // the caller's URI
+  std::string revoked_by;  // the caller's URI
 };
 
 struct CertificateRecord {
@@ -73,8 +73,8 @@ struct CertificateRecord {
   Time issued;
   std::string caller;
   std::string request_id;
-  Bytes certificate;         // DER, as answered
-  uint64_t leaf_index = 0;   // of its issuance in the ledger
+  Bytes certificate;        // DER, as answered
+  uint64_t leaf_index = 0;  // of its issuance in the ledger
   std::optional<Revocation> revocation;
 };
 
@@ -82,7 +82,7 @@ struct CertificateRecord {
 struct CertificateFilter {
   std::string authority;
   std::string profile;
-  std::string subject;       // exactly, RFC 4514
+  std::string subject;  // exactly, RFC 4514
   std::string caller;
   std::optional<Digest> spki;
   std::optional<bool> revoked;
@@ -90,12 +90,12 @@ struct CertificateFilter {
 
 struct CrlRecord {
   std::string authority;
-  uint64_t number = 0;       // CRLNumber, RFC 5280 5.2.3
+  uint64_t number = 0;  // CRLNumber, RFC 5280 5.2.3
   Time this_update;
   Time next_update;
   // The count of the authority's changes of revocation that this list knows of; compare Store::RevocationCount.
   uint64_t revocation_count = 0;
-  Bytes crl;                 // DER; while intended, with an empty signatureValue
+  Bytes crl;  // DER; while intended, with an empty signatureValue
 };
 
 // One revoked certificate as a CRL lists it.
@@ -108,12 +108,12 @@ struct RevokedCertificate {
 // The ledger: RFC 9162 2.1, SHA-256, a leaf's octets are `entry`.
 struct LedgerEntry {
   uint64_t index = 0;
-  Time time;                 // when it was appended
-  std::string entry;         // JSON, as ca/ wrote it
+  Time time;          // when it was appended
+  std::string entry;  // JSON, as ca/ wrote it
 };
 struct LedgerHead {
-  uint64_t size = 0;         // number of leaves
-  Digest root{};             // Merkle tree hash of all of them; of no leaves: SHA-256 of nothing
+  uint64_t size = 0;  // number of leaves
+  Digest root{};      // Merkle tree hash of all of them; of no leaves: SHA-256 of nothing
 };
 
 }  // namespace hallmark

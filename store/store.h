@@ -79,8 +79,8 @@ class Store {
 
   // Revokes a certificate and appends `ledger_entry`. Idempotent: a certificate that is revoked already keeps its
   // first revocation, which is returned in the record, and the ledger stays as it is. kNotFound (CERTIFICATE_UNKNOWN).
-  virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
-                                             const std::string& ledger_entry) = 0;
+  virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial,
+                                             const Revocation& revocation, const std::string& ledger_entry) = 0;
 
   // How many changes of revocation the authority has seen: grows by one with each, never falls.
   virtual StatusOr<uint64_t> RevocationCount(const std::string& authority) = 0;
@@ -96,7 +96,8 @@ class Store {
   // Makes the unsigned list durable before it is signed; its number must have been allotted and not been intended.
   virtual Status IntendCrl(const CrlRecord& crl) = 0;
   // Replaces the intended list's octets by the signed ones and appends `ledger_entry`. kNotFound: never intended.
-  virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl, const std::string& ledger_entry) = 0;
+  virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl,
+                           const std::string& ledger_entry) = 0;
   // The signed list with the highest number. kNotFound (CRL_UNKNOWN).
   virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority) = 0;
 

@@ -14,13 +14,15 @@ namespace hallmark {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::Fails;
+using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::TemporaryDirectory;
 
 TEST(StatusTest, CarriesReasonFieldsAndRetryThroughAnnotations) {
-  const Status status = Annotate(WithRetry(FieldErrors(reason::kKeyWeak, {{"csr.key", "too small"}, {"csr.name", "a;b"}}), absl::Seconds(2)), "station 1");
+  const Status status = Annotate(
+      WithRetry(FieldErrors(reason::kKeyWeak, {{"csr.key", "too small"}, {"csr.name", "a;b"}}), absl::Seconds(2)),
+      "station 1");
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
   EXPECT_EQ(Reason(status), reason::kKeyWeak);
   EXPECT_EQ(Message(status), "station 1: csr.key: too small; csr.name: a;b");
@@ -34,7 +36,8 @@ TEST(StatusTest, CarriesReasonFieldsAndRetryThroughAnnotations) {
 TEST(HexTest, ReadsWhatItWritesAndNothingElse) {
   EXPECT_EQ(Hex(Bytes{0x00, 0xab, 0xff}), "00abff");
   EXPECT_EQ(FromHex("00ABff").value(), (Bytes{0x00, 0xab, 0xff}));
-  for (const char* bad : {"0", "0g", " 00", "0x00", "00 "}) EXPECT_THAT(FromHex(bad), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << bad;
+  for (const char* bad : {"0", "0g", " 00", "0x00", "00 "})
+    EXPECT_THAT(FromHex(bad), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << bad;
 }
 
 TEST(PemTest, ReadsWhatItWrites) {
@@ -122,7 +125,10 @@ Status ReadExample(const std::string& text) {
 }
 
 TEST(YamlTest, ReadsAMapping) {
-  EXPECT_THAT(ReadExample("name: x\ncount: 7\nlife: 30d\non: true\nlist: [a, b]\ninner: {a: 1}\neach:\n  - {b: 1}\n  - {b: 2}\n"), IsOk());
+  EXPECT_THAT(
+      ReadExample(
+          "name: x\ncount: 7\nlife: 30d\non: true\nlist: [a, b]\ninner: {a: 1}\neach:\n  - {b: 1}\n  - {b: 2}\n"),
+      IsOk());
 }
 
 TEST(YamlTest, NamesFileLineAndFieldOfWhatIsWrong) {

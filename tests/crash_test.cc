@@ -21,7 +21,9 @@ using testing::RunCommand;
 using testing::Service;
 
 // The to-be-signed part of any signed object.
-Bytes TbsOf(ByteView der) { return ToBytes(der::Reader(der::ReadWhole(der, der::kSequence).value()).Next().value().whole); }
+Bytes TbsOf(ByteView der) {
+  return ToBytes(der::Reader(der::ReadWhole(der, der::kSequence).value()).Next().value().whole);
+}
 
 std::vector<CertificateRecord> AllCertificates(Store& store) {
   std::vector<CertificateRecord> all;
@@ -46,7 +48,8 @@ std::vector<std::string> Journal(const Service& service) {
 std::set<std::string> OnRecord(const Service& service, Store& store) {
   std::set<std::string> digests;
   for (const CertificateRecord& record : AllCertificates(store)) digests.insert(Hex(Sha256(TbsOf(record.certificate))));
-  std::istringstream lists(RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT hex(crl) FROM crls'", service.ca().string())).output);
+  std::istringstream lists(
+      RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT hex(crl) FROM crls'", service.ca().string())).output);
   for (std::string line; std::getline(lists, line);) digests.insert(Hex(Sha256(TbsOf(FromHex(line).value()))));
   return digests;
 }
@@ -62,7 +65,8 @@ TEST(CrashTest, TwentyKillsInTheMiddleOfAStreamLoseNothingAndSignNothingTwice) {
   // The station's program, which asks again until it has an answer.
   std::atomic<bool> answered = false;
   std::thread station([&] {
-    const auto issued = service.Hallmark("station", fmt::format("certificate issue --in-flight 16 --timeout 280s --out {} {}", received, csrs));
+    const auto issued = service.Hallmark(
+        "station", fmt::format("certificate issue --in-flight 16 --timeout 280s --out {} {}", received, csrs));
     EXPECT_EQ(issued.exit_code, 0) << issued.output;
     answered = true;
   });
@@ -112,12 +116,14 @@ TEST(CrashTest, TwentyKillsInTheMiddleOfAStreamLoseNothingAndSignNothingTwice) {
   const std::set<std::string> known = OnRecord(service, **store);
   const std::vector<std::string> signed_digests = Journal(service);
   EXPECT_GE(signed_digests.size(), recorded.size());
-  for (const std::string& digest : signed_digests) EXPECT_TRUE(known.contains(digest)) << digest << " was signed and is not on record";
+  for (const std::string& digest : signed_digests)
+    EXPECT_TRUE(known.contains(digest)) << digest << " was signed and is not on record";
   const std::set<std::string> distinct(signed_digests.begin(), signed_digests.end());
   for (const CertificateRecord& record : AllCertificates(**store)) {
     EXPECT_TRUE(distinct.contains(Hex(Sha256(TbsOf(record.certificate))))) << "recorded without a line in the journal";
   }
-  std::cout << fmt::format("{} kills, {} certificates, {} signatures of {} distinct drafts\n", kills, recorded.size(), signed_digests.size(), distinct.size());
+  std::cout << fmt::format("{} kills, {} certificates, {} signatures of {} distinct drafts\n", kills, recorded.size(),
+                           signed_digests.size(), distinct.size());
 }
 
 TEST(CrashTest, ATermSignalFinishesWhatIsInFlight) {
@@ -125,7 +131,8 @@ TEST(CrashTest, ATermSignalFinishesWhatIsInFlight) {
   const std::string csrs = (service.directory() / "csrs").string();
   service.MakeCsrs(csrs, "device", 1500);
   std::thread station([&] {
-    service.Hallmark("station", fmt::format("certificate issue --timeout 1s --out {}/out {}", service.directory().path().string(), csrs));
+    service.Hallmark("station", fmt::format("certificate issue --timeout 1s --out {}/out {}",
+                                            service.directory().path().string(), csrs));
   });
   while (Journal(service).size() < 50) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(service.Stop(), 0);

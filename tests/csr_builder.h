@@ -16,7 +16,8 @@ namespace hallmark::testing {
 
 // extensionRequest (RFC 2985 5.4.2) as the only attribute.
 inline Bytes RequestExtensions(std::initializer_list<ByteView> extensions) {
-  return der::Sequence({der::Oid(oid::kExtensionRequest), der::Constructed(der::kSet, {der::Constructed(der::kSequence, extensions)})});
+  return der::Sequence(
+      {der::Oid(oid::kExtensionRequest), der::Constructed(der::kSet, {der::Constructed(der::kSequence, extensions)})});
 }
 // An Extension of any type and value.
 inline Bytes AnyExtension(const char* type, ByteView value, bool critical = false) {

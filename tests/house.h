@@ -59,8 +59,13 @@ class House {
     issuers_.clear();
     store_.reset();
     store_ = OpenSqliteStore({.path = directory_ / "hallmark.db"}).value();
-    authority_ = std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{
-        .store = *store_, .clock = clock, .access = access_, .profiles = profiles_, .issuers = issuers_, .crl_lifetime = absl::Hours(24 * 7)});
+    authority_ =
+        std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
+                                                                           .clock = clock,
+                                                                           .access = access_,
+                                                                           .profiles = profiles_,
+                                                                           .issuers = issuers_,
+                                                                           .crl_lifetime = absl::Hours(24 * 7)});
     LoadAll();
   }
 
@@ -77,7 +82,11 @@ class House {
   Request DeviceRequest(const std::string& request_id, const std::string& device = "device-1") const {
     CsrBuilder csr(device_key_);
     csr.subject = EncodeName({{"CN", device}});
-    return {.request_id = request_id, .authority = "devices", .profile = "device", .csr = csr.Build(), .lifetime = std::nullopt};
+    return {.request_id = request_id,
+            .authority = "devices",
+            .profile = "device",
+            .csr = csr.Build(),
+            .lifetime = std::nullopt};
   }
   StatusOr<Issued> Issue(const Request& request, const std::string& role = "station") {
     return authority_->Issue(CallerOf(role), request, absl::InfiniteFuture());
@@ -88,7 +97,13 @@ class House {
     csr.subject = EncodeName({{"CN", name}});
     const Bytes names = EncodeGeneralNames({{GeneralName::Kind::kUri, "hallmark://test/" + role + "/" + name}}).value();
     csr.attributes = RequestExtensions({SubjectAltName(names, false)});
-    return Issue({.request_id = "credential:" + role + ":" + name, .authority = "access", .profile = role, .csr = csr.Build(), .lifetime = std::nullopt}, "operator").value();
+    return Issue({.request_id = "credential:" + role + ":" + name,
+                  .authority = "access",
+                  .profile = role,
+                  .csr = csr.Build(),
+                  .lifetime = std::nullopt},
+                 "operator")
+        .value();
   }
 
   TestClock clock;
@@ -106,15 +121,26 @@ class House {
       key.reset(SoftwareSigner::IsEcdsa(algorithm_) ? EVP_EC_gen(curve) : EVP_RSA_gen(kRsaBits));
     }
     EVP_PKEY_up_ref(key.get());
-    return SigningKey::Create(std::make_unique<CountingSigner>(algorithm_, ssl::EvpKey(key.get()), signatures, signer_failure)).value();
+    return SigningKey::Create(
+               std::make_unique<CountingSigner>(algorithm_, ssl::EvpKey(key.get()), signatures, signer_failure))
+        .value();
   }
   void LoadAll() {
-    issuers_ = LoadIssuers(*store_, profiles_, "http://ca.example", [this](const AuthorityRecord& record) { return StatusOr<std::shared_ptr<const SigningKey>>(KeyOf(record.authority)); }).value();
+    issuers_ = LoadIssuers(*store_, profiles_, "http://ca.example", [this](const AuthorityRecord& record) {
+                 return StatusOr<std::shared_ptr<const SigningKey>>(KeyOf(record.authority));
+               }).value();
   }
-  void Found(const std::string& name, const std::string& profile, const std::string& common_name, const std::string& parent) {
-    const Founding founding{.authority = name, .profile = profile, .subject = {{"O", "Test"}, {"CN", common_name}}, .key_uri = "pkcs11:token=test;object=" + name, .caller = "hallmark://test/operator/one"};
+  void Found(const std::string& name, const std::string& profile, const std::string& common_name,
+             const std::string& parent) {
+    const Founding founding{.authority = name,
+                            .profile = profile,
+                            .subject = {{"O", "Test"}, {"CN", common_name}},
+                            .key_uri = "pkcs11:token=test;object=" + name,
+                            .caller = "hallmark://test/operator/one"};
     const Issuer* issuer = parent.empty() ? nullptr : issuers_.at(parent).get();
-    if (const auto founded = FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer, absl::InfiniteFuture()); !founded.ok()) {
+    if (const auto founded =
+            FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer, absl::InfiniteFuture());
+        !founded.ok()) {
       throw std::runtime_error(Message(founded.status()));
     }
     LoadAll();

@@ -428,7 +428,9 @@ TEST(HttpDate, IsReadInAllItsForms) {
   EXPECT_EQ(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT"), time);
   EXPECT_EQ(ParseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT"), time);
   EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 1994"), time);
-  for (const std::string wrong : {"", "yesterday", "1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 CET", "0", "infinite-future", "Sun, 06\rNov 1994 08:49:37 GMT", "Fri, 31 Dec 99999 23:59:59 GMT", "Sun,  06 Nov 1994 08:49:37 GMT"}) {
+  for (const std::string wrong :
+       {"", "yesterday", "1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 CET", "0", "infinite-future",
+        "Sun, 06\rNov 1994 08:49:37 GMT", "Fri, 31 Dec 99999 23:59:59 GMT", "Sun,  06 Nov 1994 08:49:37 GMT"}) {
     EXPECT_EQ(ParseHttpDate(wrong), std::nullopt) << wrong;
   }
 }

@@ -15,11 +15,11 @@
 namespace hallmark {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::Fails;
+using ::testing::HasSubstr;
 using testing::House;
 using testing::IsOk;
+using ::testing::Not;
 using testing::RunCommand;
 
 // The files that outside judges read.
@@ -36,7 +36,8 @@ class Judges {
   std::string Path(const std::string& name) const { return (house_.directory() / name).string(); }
   std::string Certificate(const std::string& name, ByteView der) { return Write(name, PemEncode("CERTIFICATE", der)); }
   std::string Verify(const std::string& options, const std::string& file) const {
-    return RunCommand("openssl verify -x509_strict -check_ss_sig -policy_check -purpose sslclient -CAfile " + Path("root.pem") + " -untrusted " + Path("issuer.pem") + " " + options + " " + file)
+    return RunCommand("openssl verify -x509_strict -check_ss_sig -policy_check -purpose sslclient -CAfile " +
+                      Path("root.pem") + " -untrusted " + Path("issuer.pem") + " " + options + " " + file)
         .output;
   }
 
@@ -54,9 +55,12 @@ TEST_P(IssuanceTest, OpensslAndGnutlsAcceptTheChainAndReadTheSameBytes) {
   const Bytes& der = issued->record.certificate;
   const std::string file = judges.Certificate("device.pem", der);
   EXPECT_THAT(judges.Verify("", file), HasSubstr("device.pem: OK"));
-  const std::string chain = judges.Write("chain.pem", PemEncode("CERTIFICATE", der) + PemEncode("CERTIFICATE", house.issuer("devices").record().certificate) +
-                                                          PemEncode("CERTIFICATE", house.issuer("root").record().certificate));
-  const auto certtool = RunCommand("certtool --verify --load-ca-certificate " + judges.Path("root.pem") + " --infile " + chain);
+  const std::string chain =
+      judges.Write("chain.pem", PemEncode("CERTIFICATE", der) +
+                                    PemEncode("CERTIFICATE", house.issuer("devices").record().certificate) +
+                                    PemEncode("CERTIFICATE", house.issuer("root").record().certificate));
+  const auto certtool =
+      RunCommand("certtool --verify --load-ca-certificate " + judges.Path("root.pem") + " --infile " + chain);
   EXPECT_EQ(certtool.exit_code, 0) << certtool.output;
 
   // OpenSSL decodes and encodes it to the same octets, so it is DER to it too.
@@ -71,17 +75,23 @@ TEST_P(IssuanceTest, TheDeviceCertificateSaysWhatItsProfileSays) {
   House house(GetParam());
   Judges judges(house);
   const Issued issued = house.Issue(house.DeviceRequest("r1", "Device:01.A-")).value();
-  const std::string text = RunCommand("openssl x509 -noout -text -nameopt RFC2253 -in " + judges.Certificate("device.pem", issued.record.certificate)).output;
-  for (const char* expected : {"Version: 3", "Issuer: CN=Test Devices,O=Test", "Subject: CN=Device:01.A-", "X509v3 Basic Constraints: critical\n                CA:FALSE",
-                               "X509v3 Key Usage: critical\n                Digital Signature\n", "TLS Web Client Authentication\n", "URI:http://ca.example/crl/devices.crl",
-                               "CA Issuers - URI:http://ca.example/aia/devices.cer", "X509v3 Subject Key Identifier", "X509v3 Authority Key Identifier"}) {
+  const std::string text = RunCommand("openssl x509 -noout -text -nameopt RFC2253 -in " +
+                                      judges.Certificate("device.pem", issued.record.certificate))
+                               .output;
+  for (const char* expected :
+       {"Version: 3", "Issuer: CN=Test Devices,O=Test", "Subject: CN=Device:01.A-",
+        "X509v3 Basic Constraints: critical\n                CA:FALSE",
+        "X509v3 Key Usage: critical\n                Digital Signature\n", "TLS Web Client Authentication\n",
+        "URI:http://ca.example/crl/devices.crl", "CA Issuers - URI:http://ca.example/aia/devices.cer",
+        "X509v3 Subject Key Identifier", "X509v3 Authority Key Identifier"}) {
     EXPECT_THAT(text, HasSubstr(expected));
   }
   EXPECT_THAT(text, Not(HasSubstr("Alternative Name")));
   const std::string root = RunCommand("openssl x509 -noout -text -in " + judges.Path("root.pem")).output;
   EXPECT_THAT(root, HasSubstr("CA:TRUE, pathlen:1"));
   EXPECT_THAT(root, HasSubstr("Certificate Sign, CRL Sign"));
-  EXPECT_THAT(RunCommand("openssl x509 -noout -text -in " + judges.Path("issuer.pem")).output, HasSubstr("CA:TRUE, pathlen:0"));
+  EXPECT_THAT(RunCommand("openssl x509 -noout -text -in " + judges.Path("issuer.pem")).output,
+              HasSubstr("CA:TRUE, pathlen:0"));
 }
 
 TEST_P(IssuanceTest, ARevokedCertificateIsOnTheCrlAndItsNeighbourIsNot) {
@@ -89,24 +99,32 @@ TEST_P(IssuanceTest, ARevokedCertificateIsOnTheCrlAndItsNeighbourIsNot) {
   Judges judges(house);
   const Issued revoked = house.Issue(house.DeviceRequest("r1", "device-1")).value();
   const Issued neighbour = house.Issue(house.DeviceRequest("r2", "device-2")).value();
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", revoked.record.serial, RevocationReason::kKeyCompromise), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", revoked.record.serial,
+                                       RevocationReason::kKeyCompromise),
+              IsOk());
   house.clock.now += absl::Seconds(5);
   const StatusOr<CrlRecord> crl = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture());
   ASSERT_THAT(crl, IsOk());
   const std::string list = judges.Write("devices.crl", PemEncode("X509 CRL", crl->crl));
   const std::string with_crl = "-crl_check -CRLfile " + list;
-  EXPECT_THAT(judges.Verify(with_crl, judges.Certificate("revoked.pem", revoked.record.certificate)), HasSubstr("certificate revoked"));
-  EXPECT_THAT(judges.Verify(with_crl, judges.Certificate("neighbour.pem", neighbour.record.certificate)), HasSubstr("neighbour.pem: OK"));
-  const std::string text = RunCommand("openssl crl -noout -text -crlnumber -CAfile " + judges.Path("issuer.pem") + " -in " + list).output;
+  EXPECT_THAT(judges.Verify(with_crl, judges.Certificate("revoked.pem", revoked.record.certificate)),
+              HasSubstr("certificate revoked"));
+  EXPECT_THAT(judges.Verify(with_crl, judges.Certificate("neighbour.pem", neighbour.record.certificate)),
+              HasSubstr("neighbour.pem: OK"));
+  const std::string text =
+      RunCommand("openssl crl -noout -text -crlnumber -CAfile " + judges.Path("issuer.pem") + " -in " + list).output;
   EXPECT_THAT(text, HasSubstr("verify OK"));
   EXPECT_THAT(text, HasSubstr("crlNumber=0x01"));
   EXPECT_THAT(text, HasSubstr("Key Compromise"));
-  EXPECT_EQ(RunCommand("certtool --verify-crl --load-ca-certificate " + judges.Path("issuer.pem") + " --infile " + list).exit_code, 0);
+  EXPECT_EQ(RunCommand("certtool --verify-crl --load-ca-certificate " + judges.Path("issuer.pem") + " --infile " + list)
+                .exit_code,
+            0);
 }
 
 INSTANTIATE_TEST_SUITE_P(EachAlgorithm, IssuanceTest,
-                         ::testing::Values(SignatureAlgorithm::kEcdsaSha256, SignatureAlgorithm::kEcdsaSha384, SignatureAlgorithm::kRsaPkcs1Sha256,
-                                           SignatureAlgorithm::kRsaPkcs1Sha384, SignatureAlgorithm::kRsaPssSha256, SignatureAlgorithm::kRsaPssSha384));
+                         ::testing::Values(SignatureAlgorithm::kEcdsaSha256, SignatureAlgorithm::kEcdsaSha384,
+                                           SignatureAlgorithm::kRsaPkcs1Sha256, SignatureAlgorithm::kRsaPkcs1Sha384,
+                                           SignatureAlgorithm::kRsaPssSha256, SignatureAlgorithm::kRsaPssSha384));
 
 TEST(ExactlyOnceTest, ARetryGetsTheSameOctetsAndSignsNothing) {
   House house;
@@ -178,21 +196,37 @@ TEST(RefusalTest, NothingIsWrittenOrSignedForARefusedRequest) {
   };
   const std::vector<Case> cases = {
       {"no request id", [](Request& r) { r.request_id.clear(); }, Code::kInvalidArgument, reason::kRequestInvalid},
-      {"a request id of 65", [](Request& r) { r.request_id = std::string(65, 'a'); }, Code::kInvalidArgument, reason::kRequestInvalid},
-      {"a request id with a line break", [](Request& r) { r.request_id = "a\nb"; }, Code::kInvalidArgument, reason::kRequestInvalid},
-      {"an unknown authority", [](Request& r) { r.authority = "nobody"; }, Code::kPermissionDenied, reason::kPermissionDenied},
-      {"an unknown profile", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied, reason::kPermissionDenied},
-      {"an unknown profile, by an operator", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied, reason::kPermissionDenied, "operator"},
-      {"a profile of another role", [](Request& r) { r.profile = "station"; }, Code::kPermissionDenied, reason::kPermissionDenied},
-      {"a root from an issuing authority", [](Request& r) { r.profile = "root"; }, Code::kPermissionDenied, reason::kPermissionDenied, "operator"},
-      {"a device under the root", [](Request& r) { r.authority = "root"; }, Code::kPermissionDenied, reason::kPermissionDenied},
-      {"a device under access, by an operator", [](Request& r) { r.authority = "access"; }, Code::kNotFound, reason::kProfileUnknown, "operator"},
+      {"a request id of 65", [](Request& r) { r.request_id = std::string(65, 'a'); }, Code::kInvalidArgument,
+       reason::kRequestInvalid},
+      {"a request id with a line break", [](Request& r) { r.request_id = "a\nb"; }, Code::kInvalidArgument,
+       reason::kRequestInvalid},
+      {"an unknown authority", [](Request& r) { r.authority = "nobody"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied},
+      {"an unknown profile", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied},
+      {"an unknown profile, by an operator", [](Request& r) { r.profile = "toaster"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied, "operator"},
+      {"a profile of another role", [](Request& r) { r.profile = "station"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied},
+      {"a root from an issuing authority", [](Request& r) { r.profile = "root"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied, "operator"},
+      {"a device under the root", [](Request& r) { r.authority = "root"; }, Code::kPermissionDenied,
+       reason::kPermissionDenied},
+      {"a device under access, by an operator", [](Request& r) { r.authority = "access"; }, Code::kNotFound,
+       reason::kProfileUnknown, "operator"},
       {"an auditor", [](Request&) {}, Code::kPermissionDenied, reason::kPermissionDenied, "auditor"},
       {"a role that nobody has", [](Request&) {}, Code::kPermissionDenied, reason::kPermissionDenied, "stranger"},
       {"an empty CSR", [](Request& r) { r.csr.clear(); }, Code::kInvalidArgument, reason::kCsrMalformed},
-      {"a CSR of 1 MiB", [](Request& r) { r.csr = Bytes(1 << 20, 0x30); }, Code::kInvalidArgument, reason::kCsrTooLarge},
-      {"a life beyond the profile's", [](Request& r) { r.lifetime = absl::Hours(24 * 365 * 11); }, Code::kInvalidArgument, reason::kValidityNotAllowed},
-      {"validate_only of a bad one", [](Request& r) { r.validate_only = true; r.csr.back() ^= 1; }, Code::kInvalidArgument, reason::kCsrSignatureInvalid},
+      {"a CSR of 1 MiB", [](Request& r) { r.csr = Bytes(1 << 20, 0x30); }, Code::kInvalidArgument,
+       reason::kCsrTooLarge},
+      {"a life beyond the profile's", [](Request& r) { r.lifetime = absl::Hours(24 * 365 * 11); },
+       Code::kInvalidArgument, reason::kValidityNotAllowed},
+      {"validate_only of a bad one",
+       [](Request& r) {
+         r.validate_only = true;
+         r.csr.back() ^= 1;
+       },
+       Code::kInvalidArgument, reason::kCsrSignatureInvalid},
   };
   for (const Case& c : cases) {
     Request request = house.DeviceRequest("r1");
@@ -219,12 +253,14 @@ TEST(RefusalTest, ARevokedAuthorityIssuesNothingMoreAtOnce) {
   const Request answered = house.DeviceRequest("r1");
   const Issued before = house.Issue(answered).value();
   const Bytes serial = ToBytes(house.issuer("devices").serial());
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", serial, RevocationReason::kCaCompromise), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", serial, RevocationReason::kCaCompromise),
+              IsOk());
   EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
   house.Reopen();
   EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
   EXPECT_EQ(house.Issue(answered).value().record.certificate, before.record.certificate);  // signs nothing
-  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), IsOk());  // its CRL goes on
+  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()),
+              IsOk());  // its CRL goes on
 }
 
 TEST(ValidateOnlyTest, ShowsTheDraftAndLeavesNoTrace) {
@@ -235,7 +271,8 @@ TEST(ValidateOnlyTest, ShowsTheDraftAndLeavesNoTrace) {
   const Issued shown = house.Issue(request).value();
   EXPECT_TRUE(ReadCertificate(shown.record.certificate).value().signature.empty());
   EXPECT_EQ(house.signatures, signatures);
-  EXPECT_THAT(house.store().GetCertificate("devices", shown.record.serial), Fails(Code::kNotFound, reason::kCertificateUnknown));
+  EXPECT_THAT(house.store().GetCertificate("devices", shown.record.serial),
+              Fails(Code::kNotFound, reason::kCertificateUnknown));
   request.validate_only = false;
   EXPECT_THAT(house.Issue(request), IsOk());
 }
@@ -254,7 +291,8 @@ TEST(SealTest, AWrongSignatureOfTheHsmIsNeverReleased) {
   };
   const auto key = SigningKey::Create(std::make_unique<Liar>()).value();
   const Bytes tbs = der::Sequence({der::Unsigned(uint64_t{1})});
-  EXPECT_THAT(Seal(Draft(tbs, SignatureAlgorithm::kEcdsaSha256), *key, absl::InfiniteFuture()), Fails(Code::kInternal, reason::kHsmSignatureInvalid));
+  EXPECT_THAT(Seal(Draft(tbs, SignatureAlgorithm::kEcdsaSha256), *key, absl::InfiniteFuture()),
+              Fails(Code::kInternal, reason::kHsmSignatureInvalid));
 }
 
 TEST(RefusalTest, ARevokedRootStopsAllBelowItAndItsCallers) {
@@ -262,11 +300,14 @@ TEST(RefusalTest, ARevokedRootStopsAllBelowItAndItsCallers) {
   const Issued station = house.Credential("station", "line-1");
   ASSERT_THAT(house.authority().Identify(station.record.certificate, "test"), IsOk());
   const Bytes access = ToBytes(house.issuer("access").serial());
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", access, RevocationReason::kCaCompromise), IsOk());
-  EXPECT_THAT(house.authority().Identify(station.record.certificate, "test"), Fails(Code::kUnauthenticated, reason::kCallerRevoked));
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", access, RevocationReason::kCaCompromise),
+              IsOk());
+  EXPECT_THAT(house.authority().Identify(station.record.certificate, "test"),
+              Fails(Code::kUnauthenticated, reason::kCallerRevoked));
   EXPECT_THAT(house.Issue(house.DeviceRequest("r1")), IsOk());
   const Bytes root = ToBytes(house.issuer("root").serial());
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", root, RevocationReason::kCaCompromise), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", root, RevocationReason::kCaCompromise),
+              IsOk());
   EXPECT_THAT(house.Issue(house.DeviceRequest("r2")), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
 }
 
@@ -284,7 +325,9 @@ TEST(RecoveryTest, AnIntentThatNobodyWouldIntendTodayIsNotSigned) {
   // The first has expired unsigned: neither a retry nor the recovery signs it.
   EXPECT_THAT(house.Issue(request), Fails(Code::kFailedPrecondition, reason::kValidityNotAllowed));
   // Under a revoked authority nothing is signed at all.
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", house.issuer("devices").serial(), RevocationReason::kCaCompromise), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "root", house.issuer("devices").serial(),
+                                       RevocationReason::kCaCompromise),
+              IsOk());
   house.Reopen();
   EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture()).value(), 0u);
   EXPECT_THAT(house.Issue(second), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
@@ -295,9 +338,11 @@ TEST(RevocationTest, IsIdempotentAndKeepsTheFirstReason) {
   House house;
   const Issued issued = house.Issue(house.DeviceRequest("r1")).value();
   const Caller operator_ = House::CallerOf("operator");
-  const auto first = house.authority().Revoke(operator_, "devices", issued.record.serial, RevocationReason::kKeyCompromise).value();
+  const auto first =
+      house.authority().Revoke(operator_, "devices", issued.record.serial, RevocationReason::kKeyCompromise).value();
   house.clock.now += absl::Hours(1);
-  const auto second = house.authority().Revoke(operator_, "devices", issued.record.serial, RevocationReason::kSuperseded).value();
+  const auto second =
+      house.authority().Revoke(operator_, "devices", issued.record.serial, RevocationReason::kSuperseded).value();
   EXPECT_EQ(second.revocation->reason, RevocationReason::kKeyCompromise);
   EXPECT_EQ(second.revocation->revoked, first.revocation->revoked);
   EXPECT_EQ(house.store().RevocationCount("devices").value(), 1u);
@@ -310,11 +355,16 @@ TEST(RevocationTest, RefusesWhoMayNotAndWhatIsNotThere) {
     return house.authority().Revoke(House::CallerOf(role), authority, serial, reason);
   };
   const Bytes& serial = issued.record.serial;
-  EXPECT_THAT(revoke("station", "devices", serial, RevocationReason::kUnspecified), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
-  EXPECT_THAT(revoke("auditor", "devices", serial, RevocationReason::kUnspecified), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
-  EXPECT_THAT(revoke("operator", "access", serial, RevocationReason::kUnspecified), Fails(Code::kNotFound, reason::kCertificateUnknown));
-  EXPECT_THAT(revoke("operator", "nobody", serial, RevocationReason::kUnspecified), Fails(Code::kNotFound, reason::kAuthorityUnknown));
-  EXPECT_THAT(revoke("operator", "devices", serial, RevocationReason::kRemoveFromCrl), Fails(Code::kInvalidArgument, reason::kRequestInvalid));
+  EXPECT_THAT(revoke("station", "devices", serial, RevocationReason::kUnspecified),
+              Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(revoke("auditor", "devices", serial, RevocationReason::kUnspecified),
+              Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(revoke("operator", "access", serial, RevocationReason::kUnspecified),
+              Fails(Code::kNotFound, reason::kCertificateUnknown));
+  EXPECT_THAT(revoke("operator", "nobody", serial, RevocationReason::kUnspecified),
+              Fails(Code::kNotFound, reason::kAuthorityUnknown));
+  EXPECT_THAT(revoke("operator", "devices", serial, RevocationReason::kRemoveFromCrl),
+              Fails(Code::kInvalidArgument, reason::kRequestInvalid));
 }
 
 TEST(CrlTest, NumbersGrowOverRestartsAndTheUnrevokedListIsWithoutEntries) {
@@ -332,8 +382,14 @@ TEST(CrlTest, AnExpiredCertificateStaysForOneListMore) {
   Request request = house.DeviceRequest("r1");
   request.lifetime = absl::Hours(1);
   const Issued issued = house.Issue(request).value();
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial, RevocationReason::kUnspecified), IsOk());
-  const auto listed = [&] { return !ReadCrl(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value().crl).value().revoked_certificates.empty(); };
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial,
+                                       RevocationReason::kUnspecified),
+              IsOk());
+  const auto listed = [&] {
+    return !ReadCrl(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value().crl)
+                .value()
+                .revoked_certificates.empty();
+  };
   house.clock.now += absl::Hours(2);
   EXPECT_TRUE(listed());
   house.clock.now += absl::Hours(24 * 8);
@@ -346,7 +402,9 @@ TEST(CrlTest, AnEntryThatExpiredWhileNoListWasMadeIsOnTheNextOne) {
   request.lifetime = absl::Hours(24);
   const Issued issued = house.Issue(request).value();
   ASSERT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), IsOk());
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial, RevocationReason::kUnspecified), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial,
+                                       RevocationReason::kUnspecified),
+              IsOk());
   house.clock.now += absl::Hours(24 * 30);  // the service was down, for longer than a list lives
   const CrlRecord crl = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value();
   EXPECT_FALSE(ReadCrl(crl.crl).value().revoked_certificates.empty());
@@ -358,7 +416,8 @@ TEST(CrlTest, EndsWithItsAuthority) {
   const CrlRecord last = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value();
   EXPECT_EQ(last.next_update, house.issuer("devices").not_after());
   house.clock.now += absl::Hours(2);
-  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+  EXPECT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()),
+              Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
 }
 
 TEST(CrlPublisherTest, ReplacesAListFromTheFuture) {
@@ -367,21 +426,25 @@ TEST(CrlPublisherTest, ReplacesAListFromTheFuture) {
   const uint64_t number = house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()).value().number;
   house.clock.now -= absl::Hours(24 * 365);
   const CrlPublisher publisher(house.authority());
-  for (int i = 0; i < 1000 && house.store().LatestCrl("devices").value().number == number; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 1000 && house.store().LatestCrl("devices").value().number == number; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_LE(house.store().LatestCrl("devices").value().this_update, house.clock.now);
 }
 
 TEST(CrlPublisherTest, MakesAListAtStartAndAtOnceAfterARevocation) {
   House house;
   CrlPublisher publisher(house.authority());
-  house.authority().SetObservers({.issued = nullptr, .revoked = [&](const CertificateRecord&) { publisher.Notify(); }, .crl_issued = nullptr});
+  house.authority().SetObservers(
+      {.issued = nullptr, .revoked = [&](const CertificateRecord&) { publisher.Notify(); }, .crl_issued = nullptr});
   const auto wait_for = [&](const std::function<bool()>& condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return condition();
   };
   ASSERT_TRUE(wait_for([&] { return publisher.Check().ok(); }));
   const Issued issued = house.Issue(house.DeviceRequest("r1")).value();
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial, RevocationReason::kUnspecified), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial,
+                                       RevocationReason::kUnspecified),
+              IsOk());
   EXPECT_TRUE(wait_for([&] { return house.store().LatestCrl("devices").value().revocation_count == 1; }));
 }
 
@@ -394,19 +457,24 @@ TEST(IdentifyTest, TakesOnlyCredentialsOfOurOwnThatAreStillGood) {
   EXPECT_EQ(caller->role, "station");
 
   const auto identify = [&](ByteView certificate) { return house.authority().Identify(certificate, "test"); };
-  EXPECT_THAT(house.authority().Identify(station.record.certificate, "other"), Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated));
-  EXPECT_THAT(identify(house.Issue(house.DeviceRequest("r1")).value().record.certificate), Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated));
+  EXPECT_THAT(house.authority().Identify(station.record.certificate, "other"),
+              Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated));
+  EXPECT_THAT(identify(house.Issue(house.DeviceRequest("r1")).value().record.certificate),
+              Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated));
   EXPECT_THAT(identify(Bytes{0x30, 0x00}), Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated));
   Bytes forged = station.record.certificate;
   forged.back() ^= 1;
   EXPECT_THAT(identify(forged), Fails(Code::kUnauthenticated, reason::kCallerUnknown));
   House other;  // another database with the same keys: a forger who holds our key is still not on record
-  EXPECT_THAT(other.authority().Identify(station.record.certificate, "test"), Fails(Code::kUnauthenticated, reason::kCallerUnknown));
+  EXPECT_THAT(other.authority().Identify(station.record.certificate, "test"),
+              Fails(Code::kUnauthenticated, reason::kCallerUnknown));
 
   house.clock.now += absl::Hours(24 * 91);
   EXPECT_THAT(identify(station.record.certificate), Fails(Code::kUnauthenticated, reason::kCallerExpired));
   house.clock.now -= absl::Hours(24 * 91);
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "access", station.record.serial, RevocationReason::kKeyCompromise), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "access", station.record.serial,
+                                       RevocationReason::kKeyCompromise),
+              IsOk());
   EXPECT_THAT(identify(station.record.certificate), Fails(Code::kUnauthenticated, reason::kCallerRevoked));
 }
 
@@ -419,7 +487,8 @@ TEST(ReadTest, AStationSeesOnlyWhatItAskedFor) {
   const auto denied = Fails(Code::kPermissionDenied, reason::kPermissionDenied);
   EXPECT_THAT(house.authority().Get(station, "devices", others.record.serial), denied);
   EXPECT_THAT(house.authority().Get(station, "devices", Bytes(16, 1)), denied);  // nor that it is not there
-  EXPECT_THAT(house.authority().Get(House::CallerOf("auditor"), "devices", Bytes(16, 1)), Fails(Code::kNotFound, reason::kCertificateUnknown));
+  EXPECT_THAT(house.authority().Get(House::CallerOf("auditor"), "devices", Bytes(16, 1)),
+              Fails(Code::kNotFound, reason::kCertificateUnknown));
   EXPECT_EQ(house.authority().List(station, {}, 100, "").value().items.size(), 1u);
   EXPECT_GT(house.authority().List(House::CallerOf("auditor"), {}, 100, "").value().items.size(), 2u);
 }
@@ -427,14 +496,17 @@ TEST(ReadTest, AStationSeesOnlyWhatItAskedFor) {
 TEST(LedgerTest, EveryActHasALeaf) {
   House house;
   const Issued issued = house.Issue(house.DeviceRequest("r1")).value();
-  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial, RevocationReason::kSuperseded), IsOk());
+  ASSERT_THAT(house.authority().Revoke(House::CallerOf("operator"), "devices", issued.record.serial,
+                                       RevocationReason::kSuperseded),
+              IsOk());
   ASSERT_THAT(house.authority().GenerateCrl(house.issuer("devices"), absl::InfiniteFuture()), IsOk());
   std::string types;
   const std::vector<LedgerEntry> entries = house.store().ListEntries(0, 100).value();
   for (const LedgerEntry& entry : entries) types += nlohmann::json::parse(entry.entry)["type"].get<std::string>() + " ";
-  EXPECT_EQ(types,
-            "certificate_issued authority_created certificate_issued authority_created certificate_issued authority_created "
-            "certificate_issued certificate_revoked crl_issued ");
+  EXPECT_EQ(
+      types,
+      "certificate_issued authority_created certificate_issued authority_created certificate_issued authority_created "
+      "certificate_issued certificate_revoked crl_issued ");
   const auto entry = nlohmann::json::parse(entries.at(issued.record.leaf_index).entry);
   EXPECT_EQ(entry["sha256"], Hex(Sha256(issued.record.certificate)));
   EXPECT_EQ(entry["caller"], "hallmark://test/station/one");
@@ -443,18 +515,22 @@ TEST(LedgerTest, EveryActHasALeaf) {
 TEST_P(IssuanceTest, OpensslVerifiesTheRequestOfAnAuthorityAndItsLeafCameFirst) {
   House house(GetParam());
   const uint64_t leaves = house.store().GetLedgerHead().value().size;
-  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("station"), "devices", absl::InfiniteFuture()), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("station"), "devices", absl::InfiniteFuture()),
+              Fails(Code::kPermissionDenied, reason::kPermissionDenied));
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves);
-  const StatusOr<Bytes> csr = house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture());
+  const StatusOr<Bytes> csr =
+      house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture());
   ASSERT_THAT(csr, IsOk());
   Judges judges(house);
-  const auto verified = RunCommand("openssl req -verify -noout -subject -in " + judges.Write("devices.csr", PemEncode("CERTIFICATE REQUEST", *csr)));
+  const auto verified = RunCommand("openssl req -verify -noout -subject -in " +
+                                   judges.Write("devices.csr", PemEncode("CERTIFICATE REQUEST", *csr)));
   EXPECT_THAT(verified.output, HasSubstr("verify OK"));
   EXPECT_THAT(verified.output, HasSubstr("CN = Test Devices"));
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 1);
   // A signer that fails leaves the leaf and no request: intended before signed.
   house.signer_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "away");
-  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture()), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture()),
+              Fails(Code::kUnavailable, reason::kHsmUnavailable));
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 2);
 }
 

@@ -41,7 +41,8 @@ std::vector<Source> Sources() {
 std::vector<std::string> Includes(const Source& source) {
   static const std::regex kInclude("#include ([<\"][^>\"]+)[>\"]");
   std::vector<std::string> includes;
-  for (std::sregex_iterator match(source.text.begin(), source.text.end(), kInclude), end; match != end; ++match) includes.push_back((*match)[1]);
+  for (std::sregex_iterator match(source.text.begin(), source.text.end(), kInclude), end; match != end; ++match)
+    includes.push_back((*match)[1]);
   return includes;
 }
 
@@ -53,9 +54,14 @@ const std::map<std::string, std::vector<std::string>> kArrows = {
     {"store", {"base/", "store/"}},
     {"factory", {"base/", "store/", "factory/"}},
     {"ca", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "factory/", "ca/"}},
-    {"publish", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "factory/", "ca/", "publish/"}},
-    {"grpc", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/", "google/rpc/", "grpc/"}},
-    {"http", {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/", "http/"}},
+    {"publish",
+     {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "factory/", "ca/", "publish/"}},
+    {"grpc",
+     {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/",
+      "google/rpc/", "grpc/"}},
+    {"http",
+     {"base/", "hsm/signer.h", "policies/", "store/store.h", "store/records.h", "ca/", "publish/", "hallmark/v1/",
+      "http/"}},
     {"tools", {"*"}},
 };
 
@@ -67,7 +73,8 @@ TEST(LayeringTest, RoomsIncludeOnlyWhatTheyMay) {
     for (const std::string& include : Includes(source)) {
       if (include[0] == '<') continue;
       const std::string name = include.substr(1);
-      const bool ok = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& prefix) { return prefix == "*" || name.starts_with(prefix); });
+      const bool ok = std::any_of(allowed.begin(), allowed.end(),
+                                  [&](const std::string& prefix) { return prefix == "*" || name.starts_with(prefix); });
       EXPECT_TRUE(ok) << source.path << " includes " << name;
     }
   }
@@ -76,18 +83,24 @@ TEST(LayeringTest, RoomsIncludeOnlyWhatTheyMay) {
 TEST(LayeringTest, EachLibraryIsSeenByItsOwnersOnly) {
   // A library's headers, and the rooms that may include them.
   const std::vector<std::pair<std::string, std::set<std::string>>> owners = {
-      {"<p11-kit", {"hsm"}},           {"<pkcs11", {"hsm"}},
-      {"<sqlite3", {"store"}},         {"<libpq", {"store"}},
-      {"<grpc", {"grpc", "tools"}},    {"<google/protobuf", {"grpc", "tools"}},
-      {"<boost/beast", {"http"}},      {"<prometheus", {"http"}},
-      {"<yaml-cpp", {"base"}},         {"<spdlog", {"base"}},
+      {"<p11-kit", {"hsm"}},
+      {"<pkcs11", {"hsm"}},
+      {"<sqlite3", {"store"}},
+      {"<libpq", {"store"}},
+      {"<grpc", {"grpc", "tools"}},
+      {"<google/protobuf", {"grpc", "tools"}},
+      {"<boost/beast", {"http"}},
+      {"<prometheus", {"http"}},
+      {"<yaml-cpp", {"base"}},
+      {"<spdlog", {"base"}},
       {"<openssl", {"base", "hsm", "ca", "store", "tools"}},
       {"<CLI", {"tools"}},
   };
   for (const Source& source : Sources()) {
     for (const std::string& include : Includes(source)) {
       for (const auto& [prefix, rooms] : owners) {
-        EXPECT_TRUE(!include.starts_with(prefix) || rooms.contains(source.room)) << source.path << " includes " << include;
+        EXPECT_TRUE(!include.starts_with(prefix) || rooms.contains(source.room))
+            << source.path << " includes " << include;
       }
     }
   }
@@ -107,7 +120,8 @@ TEST(LayeringTest, OnlySealJoinsASignature) {
     if (source.room == "hsm") continue;
     static const std::regex kSign("(\\.|->)Sign\\(");
     EXPECT_TRUE(!std::regex_search(source.text, kSign) || source.path == "ca/draft.cc") << source.path << " signs";
-    for (const char* call : {"X509_sign(", "X509_CRL_sign(", "OCSP_basic_sign(", "EVP_DigestSign(", "EVP_PKEY_sign(", "ECDSA_sign(", "ECDSA_do_sign(", "RSA_sign("}) {
+    for (const char* call : {"X509_sign(", "X509_CRL_sign(", "OCSP_basic_sign(", "EVP_DigestSign(", "EVP_PKEY_sign(",
+                             "ECDSA_sign(", "ECDSA_do_sign(", "RSA_sign("}) {
       EXPECT_EQ(source.text.find(call), std::string::npos) << source.path << " calls " << call;
     }
   }
@@ -115,14 +129,16 @@ TEST(LayeringTest, OnlySealJoinsASignature) {
 
 TEST(LayeringTest, TheWalkIsShortAndInOrder) {
   const std::vector<Source> sources = Sources();
-  const auto source = std::find_if(sources.begin(), sources.end(), [](const Source& s) { return s.path == "ca/authority.cc"; });
+  const auto source =
+      std::find_if(sources.begin(), sources.end(), [](const Source& s) { return s.path == "ca/authority.cc"; });
   ASSERT_NE(source, sources.end());
   const size_t start = source->text.find("StatusOr<Issued> CertificateAuthority::Issue(");
   ASSERT_NE(start, std::string::npos);
   const std::string walk = source->text.substr(start, source->text.find("\n}\n", start) - start);
   EXPECT_LT(std::count(walk.begin(), walk.end(), '\n'), 40);
   size_t last = 0;
-  for (const char* step : {"access.Check", "ReadCsr", "Decide(", "Compose(", "LintCertificate(", "store.Intend(", "Finish(issuer, intended"}) {
+  for (const char* step : {"access.Check", "ReadCsr", "Decide(", "Compose(", "LintCertificate(", "store.Intend(",
+                           "Finish(issuer, intended"}) {
     const size_t at = walk.find(step);
     ASSERT_NE(at, std::string::npos) << step;
     EXPECT_GT(at, last) << step << " is out of order";
@@ -131,7 +147,8 @@ TEST(LayeringTest, TheWalkIsShortAndInOrder) {
 }
 
 TEST(LayeringTest, FilesAreOneIdea) {
-  for (const Source& source : Sources()) EXPECT_LE(std::count(source.text.begin(), source.text.end(), '\n'), 600) << source.path;
+  for (const Source& source : Sources())
+    EXPECT_LE(std::count(source.text.begin(), source.text.end(), '\n'), 600) << source.path;
 }
 
 TEST(LayeringTest, HandlesAreOwnedAndNothingIsFreedByHand) {

@@ -10,8 +10,8 @@
 namespace hallmark {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Fails;
+using ::testing::HasSubstr;
 using testing::IsOk;
 
 const Time kNow = absl::FromUnixSeconds(1'790'000'000);
@@ -33,7 +33,9 @@ TEST(ProfileTest, ShippedProfilesLoadAndAreTheEmbeddedOnes) {
   for (const char* name : {"root", "issuing-authority", "device", "station", "operator", "auditor", "service-tls"}) {
     ASSERT_TRUE(profiles.contains(name)) << name;
     const auto& embedded = ShippedPolicies();
-    const auto file = std::find_if(embedded.begin(), embedded.end(), [&](const ShippedPolicy& policy) { return policy.path == std::string("profiles/") + name + ".yaml"; });
+    const auto file = std::find_if(embedded.begin(), embedded.end(), [&](const ShippedPolicy& policy) {
+      return policy.path == std::string("profiles/") + name + ".yaml";
+    });
     ASSERT_NE(file, embedded.end()) << name;
     EXPECT_THAT(ParseProfile(name, std::string(file->path), std::string(file->text), "x"), IsOk());
   }
@@ -61,26 +63,78 @@ struct Refusal {
 TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
   const std::vector<Refusal> cases = {
       {"no subject", "device", [](Facts& f) { f.subject.clear(); }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN too long", "device", [](Facts& f) { f.subject = {{"CN", std::string(65, 'a')}}; }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN ends in a dot", "device", [](Facts& f) { f.subject = {{"CN", "device."}}; }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN with a blank", "device", [](Facts& f) { f.subject = {{"CN", "device 1"}}; }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN with a line break inside", "device", [](Facts& f) { f.subject = {{"CN", "a\nb"}}; }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"two CNs", "device", [](Facts& f) { f.subject.push_back({"CN", "device-2"}); }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"an attribute not granted", "device", [](Facts& f) { f.subject.push_back({"L", "Graz"}); }, reason::kSubjectNotAllowed, "csr.subject.L"},
-      {"an unknown attribute", "device", [](Facts& f) { f.subject.push_back({"1.2.3", "x"}); }, reason::kSubjectNotAllowed, "csr.subject.1.2.3"},
-      {"a DNS name", "device", [](Facts& f) { f.subject_alt_names = {{GeneralName::Kind::kDns, "a.example"}}; }, reason::kExtensionNotAllowed, "csr.subject_alt_name.dns"},
-      {"an odd name", "station", [](Facts& f) { f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/station/a"}, {GeneralName::Kind::kOther, "x"}}; }, reason::kExtensionNotAllowed, "csr.subject_alt_name.other"},
+      {"CN too long", "device",
+       [](Facts& f) {
+         f.subject = {{"CN", std::string(65, 'a')}};
+       },
+       reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"CN ends in a dot", "device",
+       [](Facts& f) {
+         f.subject = {{"CN", "device."}};
+       },
+       reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"CN with a blank", "device",
+       [](Facts& f) {
+         f.subject = {{"CN", "device 1"}};
+       },
+       reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"CN with a line break inside", "device",
+       [](Facts& f) {
+         f.subject = {{"CN", "a\nb"}};
+       },
+       reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"two CNs", "device",
+       [](Facts& f) {
+         f.subject.push_back({"CN", "device-2"});
+       },
+       reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"an attribute not granted", "device",
+       [](Facts& f) {
+         f.subject.push_back({"L", "Graz"});
+       },
+       reason::kSubjectNotAllowed, "csr.subject.L"},
+      {"an unknown attribute", "device",
+       [](Facts& f) {
+         f.subject.push_back({"1.2.3", "x"});
+       },
+       reason::kSubjectNotAllowed, "csr.subject.1.2.3"},
+      {"a DNS name", "device",
+       [](Facts& f) {
+         f.subject_alt_names = {{GeneralName::Kind::kDns, "a.example"}};
+       },
+       reason::kExtensionNotAllowed, "csr.subject_alt_name.dns"},
+      {"an odd name", "station",
+       [](Facts& f) {
+         f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/station/a"},
+                                {GeneralName::Kind::kOther, "x"}};
+       },
+       reason::kExtensionNotAllowed, "csr.subject_alt_name.other"},
       {"CA:TRUE", "device", [](Facts& f) { f.ca = true; }, reason::kExtensionNotAllowed, "csr.basic_constraints"},
-      {"keyCertSign", "device", [](Facts& f) { f.key_usage = {KeyUsage::kKeyCertSign}; }, reason::kExtensionNotAllowed, "csr.key_usage"},
-      {"serverAuth", "device", [](Facts& f) { f.extended_key_usage = {"1.3.6.1.5.5.7.3.1"}; }, reason::kExtensionNotAllowed, "csr.extended_key_usage"},
-      {"another extension", "device", [](Facts& f) { f.other_extensions = {"1.2.3.4"}; }, reason::kExtensionNotAllowed, "csr.extensions"},
-      {"a role that is not its profile's", "station", [](Facts& f) { f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/operator/a"}}; }, reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
-      {"another realm", "station", [](Facts& f) { f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factoryXexample/station/a"}}; }, reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
+      {"keyCertSign", "device", [](Facts& f) { f.key_usage = {KeyUsage::kKeyCertSign}; }, reason::kExtensionNotAllowed,
+       "csr.key_usage"},
+      {"serverAuth", "device", [](Facts& f) { f.extended_key_usage = {"1.3.6.1.5.5.7.3.1"}; },
+       reason::kExtensionNotAllowed, "csr.extended_key_usage"},
+      {"another extension", "device", [](Facts& f) { f.other_extensions = {"1.2.3.4"}; }, reason::kExtensionNotAllowed,
+       "csr.extensions"},
+      {"a role that is not its profile's", "station",
+       [](Facts& f) {
+         f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/operator/a"}};
+       },
+       reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
+      {"another realm", "station",
+       [](Facts& f) {
+         f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factoryXexample/station/a"}};
+       },
+       reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
       {"no caller's name", "station", [](Facts&) {}, reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
-      {"a key type", "service-tls", [](Facts& f) { f.key = KeyType::kRsa2048; }, reason::kKeyNotAllowed, "csr.public_key"},
-      {"too long a life", "device", [](Facts& f) { f.lifetime = absl::Hours(24 * 365 * 10) + absl::Seconds(1); }, reason::kValidityNotAllowed, "lifetime"},
-      {"no life", "device", [](Facts& f) { f.lifetime = absl::ZeroDuration(); }, reason::kValidityNotAllowed, "lifetime"},
-      {"a negative life", "device", [](Facts& f) { f.lifetime = absl::Seconds(-5); }, reason::kValidityNotAllowed, "lifetime"},
+      {"a key type", "service-tls", [](Facts& f) { f.key = KeyType::kRsa2048; }, reason::kKeyNotAllowed,
+       "csr.public_key"},
+      {"too long a life", "device", [](Facts& f) { f.lifetime = absl::Hours(24 * 365 * 10) + absl::Seconds(1); },
+       reason::kValidityNotAllowed, "lifetime"},
+      {"no life", "device", [](Facts& f) { f.lifetime = absl::ZeroDuration(); }, reason::kValidityNotAllowed,
+       "lifetime"},
+      {"a negative life", "device", [](Facts& f) { f.lifetime = absl::Seconds(-5); }, reason::kValidityNotAllowed,
+       "lifetime"},
   };
   const ProfileMap profiles = Shipped();
   for (const Refusal& c : cases) {
@@ -98,7 +152,8 @@ TEST(ProfileTest, NoCertificateOutlivesItsIssuer) {
   facts.lifetime = absl::Hours(1);
   const Time end = kNow + absl::Hours(1) - absl::Seconds(1);  // inclusive
   EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end}), IsOk());
-  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end - absl::Seconds(1)}), Fails(Code::kInvalidArgument, reason::kValidityNotAllowed));
+  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end - absl::Seconds(1)}),
+              Fails(Code::kInvalidArgument, reason::kValidityNotAllowed));
 }
 
 TEST(ProfileTest, BackdatingStopsAtTheIssuersBeginning) {
@@ -110,7 +165,9 @@ TEST(ProfileTest, EscapesNamesAsRfc4514Does) {
 }
 
 TEST(ProfileTest, RefusesAFileThatContradictsItself) {
-  const std::string good = "description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n";
+  const std::string good =
+      "description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
+      "[digitalSignature]\n";
   ASSERT_THAT(ParseProfile("p", "p.yaml", good, "realm"), IsOk());
   const std::vector<std::pair<std::string, std::string>> cases = {
       {good + "ca: {path_length: 0}\n", "keyCertSign and ca go together"},
@@ -119,13 +176,26 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
       {good + "extended_key_usage: [clientAuthentication]\n", "neither a purpose"},
       {good + "extended_key_usage: [clientAuth, clientAuth]\n", "stands twice"},
       {good + "keyusage: [digitalSignature]\n", "keyusage: unknown field"},
-      {"description: d\nkeys: [ec-p224]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n", "'ec-p224' is not a key type"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n", "either a pattern or a fixed value"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: '['}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n", "is not a regular expression"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: DC, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n", "'DC' is not one of"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 2d, max_lifetime: 1d}\nkey_usage: [digitalSignature]\n", "is shorter than lifetime"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nkey_usage: [digitalSignature]\n", "validity: is required"},
-      {"description: d\nkeys: []\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: [digitalSignature]\n", "at least one key type"},
+      {"description: d\nkeys: [ec-p224]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
+       "[digitalSignature]\n",
+       "'ec-p224' is not a key type"},
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN}\nvalidity: {lifetime: 1d}\nkey_usage: "
+       "[digitalSignature]\n",
+       "either a pattern or a fixed value"},
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: '['}\nvalidity: {lifetime: 1d}\nkey_usage: "
+       "[digitalSignature]\n",
+       "is not a regular expression"},
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: DC, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
+       "[digitalSignature]\n",
+       "'DC' is not one of"},
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 2d, max_lifetime: "
+       "1d}\nkey_usage: [digitalSignature]\n",
+       "is shorter than lifetime"},
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nkey_usage: [digitalSignature]\n",
+       "validity: is required"},
+      {"description: d\nkeys: []\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
+       "[digitalSignature]\n",
+       "at least one key type"},
   };
   for (const auto& [text, message] : cases) {
     const StatusOr<Profile> profile = ParseProfile("p", "p.yaml", text, "realm");
@@ -140,9 +210,10 @@ TEST(CallerTest, ReadsUrisStrictly) {
   EXPECT_EQ(caller->realm, "factory.example");
   EXPECT_EQ(caller->role, "station");
   EXPECT_EQ(caller->name, "line-1");
-  for (const char* bad : {"", "hallmark://", "hallmark://r", "hallmark://r/station", "hallmark://r/station/", "hallmark:///station/a",
-                          "hallmark://r/station/a/b", "https://r/station/a", "hallmark://r/Station/a", "hallmark://r/station/a b",
-                          "hallmark://r/station/.a", "hallmark://r//a"}) {
+  for (const char* bad :
+       {"", "hallmark://", "hallmark://r", "hallmark://r/station", "hallmark://r/station/", "hallmark:///station/a",
+        "hallmark://r/station/a/b", "https://r/station/a", "hallmark://r/Station/a", "hallmark://r/station/a b",
+        "hallmark://r/station/.a", "hallmark://r//a"}) {
     EXPECT_THAT(ParseCallerUri(bad), Fails(Code::kUnauthenticated, reason::kCallerUnauthenticated)) << bad;
   }
 }
@@ -186,25 +257,35 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       if (allowed) {
         EXPECT_THAT(status, IsOk()) << role << " " << c.permission << " " << c.resource.profile;
       } else {
-        EXPECT_THAT(status, Fails(Code::kPermissionDenied, reason::kPermissionDenied)) << role << " " << c.permission << " " << c.resource.profile;
+        EXPECT_THAT(status, Fails(Code::kPermissionDenied, reason::kPermissionDenied))
+            << role << " " << c.permission << " " << c.resource.profile;
       }
     }
   }
 }
 
 TEST(AccessTest, AGrantOnOneAuthorityDoesNotCoverACallOnAll) {
-  const Access access = ParseAccess("roles.yaml", "roles:\n  reader:\n    grants:\n      - {permissions: [certificates.list], authorities: [devices]}\n").value();
+  const Access access =
+      ParseAccess(
+          "roles.yaml",
+          "roles:\n  reader:\n    grants:\n      - {permissions: [certificates.list], authorities: [devices]}\n")
+          .value();
   const Caller reader = ParseCallerUri("hallmark://r/reader/one").value();
   EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "device", ""}), IsOk());
-  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "", ""}), IsOk());  // profiles: "*" by default
-  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"access", "", ""}), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
-  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"", "", ""}), Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "", ""}),
+              IsOk());  // profiles: "*" by default
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"access", "", ""}),
+              Fails(Code::kPermissionDenied, reason::kPermissionDenied));
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"", "", ""}),
+              Fails(Code::kPermissionDenied, reason::kPermissionDenied));
 }
 
 TEST(AccessTest, RefusesARolesFileWithAnUnknownWord) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"roles:\n  station:\n    grants:\n      - permissions: [certificates.isue]\n", "'certificates.isue' is not a permission"},
-      {"roles:\n  station:\n    grants:\n      - {permissions: [crls.get], profile: device}\n", "profile: unknown field"},
+      {"roles:\n  station:\n    grants:\n      - permissions: [certificates.isue]\n",
+       "'certificates.isue' is not a permission"},
+      {"roles:\n  station:\n    grants:\n      - {permissions: [crls.get], profile: device}\n",
+       "profile: unknown field"},
       {"roles:\n  station: {}\n", "roles.station.grants: is required"},
       {"role: {}\n", "roles: is required"},
   };

@@ -69,13 +69,15 @@ class Service {
 
   // `hallmark` as one of the contexts that init made: operator, station, auditor.
   CommandResult Hallmark(const std::string& context, const std::string& arguments) const {
-    return RunCommand(fmt::format("{}/hallmark --context {}/contexts/{}.yaml {}", kPrograms, ca().string(), context, arguments));
+    return RunCommand(
+        fmt::format("{}/hallmark --context {}/contexts/{}.yaml {}", kPrograms, ca().string(), context, arguments));
   }
 
   // Makes EC keys and CSRs named PREFIX-1.csr... in `directory`, with CNs alike.
   void MakeCsrs(const std::filesystem::path& directory, const std::string& prefix, int count) const {
     const auto made = RunCommand(fmt::format(
-        "mkdir -p {0} && for i in $(seq {2}); do openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={1}-$i -keyout {0}/{1}-$i.key -out {0}/{1}-$i.csr 2>/dev/null || exit 1; done",
+        "mkdir -p {0} && for i in $(seq {2}); do openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+        "-subj /CN={1}-$i -keyout {0}/{1}-$i.key -out {0}/{1}-$i.csr 2>/dev/null || exit 1; done",
         directory.string(), prefix, count));
     if (made.exit_code != 0) throw std::runtime_error(made.output);
   }
@@ -93,7 +95,8 @@ class Service {
 
  private:
   Service(const std::string& init_options, bool start) {
-    const auto made = RunCommand(fmt::format("{}/hallmark init {} --realm test --grpc-port 0 --http-port 0 {}", kPrograms, ca().string(), init_options));
+    const auto made = RunCommand(fmt::format("{}/hallmark init {} --realm test --grpc-port 0 --http-port 0 {}",
+                                             kPrograms, ca().string(), init_options));
     if (made.exit_code != 0) throw std::runtime_error(made.output);
     base_url_ = ValueOf("base_url: ");
     grpc_ = ValueOf("  grpc: ");
@@ -108,7 +111,8 @@ class Service {
     char* arguments[] = {name.data(), option.data(), nullptr};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (directory_ / "hallmarkd.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (directory_ / "hallmarkd.log").c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
     pid_t process = 0;
     const int error = posix_spawn(&process, program.c_str(), &actions, nullptr, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);

@@ -1,5 +1,7 @@
 // The service as its callers meet it, over real mutual TLS: what it answers, what it refuses and how, and that it is
 // unharmed after.
+#include "tests/service.h"
+
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
@@ -14,15 +16,14 @@
 #include "hallmark/v1/issuance.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "tests/csr_builder.h"
-#include "tests/service.h"
 #include "tests/status_matchers.h"
 
 namespace hallmark {
 namespace {
 
+using testing::CsrBuilder;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::CsrBuilder;
 using testing::RequestExtensions;
 using testing::RunCommand;
 using testing::Service;
@@ -94,7 +95,8 @@ const SoftwareSigner& Key() {
   return key;
 }
 
-v1::IssueCertificateRequest DeviceRequest(const std::string& request_id, const std::function<void(CsrBuilder&)>& change = [](CsrBuilder&) {}) {
+v1::IssueCertificateRequest DeviceRequest(
+    const std::string& request_id, const std::function<void(CsrBuilder&)>& change = [](CsrBuilder&) {}) {
   CsrBuilder csr(Key());
   change(csr);
   v1::IssueCertificateRequest request;
@@ -105,7 +107,11 @@ v1::IssueCertificateRequest DeviceRequest(const std::string& request_id, const s
   return request;
 }
 
-uint64_t LedgerSize() { return std::stoull(RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT size FROM ledger_head'", TheService().ca().string())).output); }
+uint64_t LedgerSize() {
+  return std::stoull(
+      RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT size FROM ledger_head'", TheService().ca().string()))
+          .output);
+}
 
 TEST(ServiceTest, IssuesOverMutualTls) {
   const Answer answer = Issue(ConnectAs("station"), DeviceRequest("service-1"));
@@ -135,7 +141,9 @@ TEST(ServiceTest, BadInputGetsAClearStatusAndLeavesNothing) {
     };
   };
   const auto pem = [](const std::string& before, const std::string& after) {
-    return [=](v1::IssueCertificateRequest& r) { r.set_csr(before + PemEncode("CERTIFICATE REQUEST", AsBytes(r.csr())) + after); };
+    return [=](v1::IssueCertificateRequest& r) {
+      r.set_csr(before + PemEncode("CERTIFICATE REQUEST", AsBytes(r.csr())) + after);
+    };
   };
   const Bytes names = EncodeGeneralNames({{GeneralName::Kind::kDns, "a.example"}}).value();
   const auto kBad = grpc::StatusCode::INVALID_ARGUMENT;
@@ -149,21 +157,40 @@ TEST(ServiceTest, BadInputGetsAClearStatusAndLeavesNothing) {
       {"a CSR that is not DER", [](auto& r) { r.set_csr("certify me"); }, kBad, reason::kCsrMalformed, "csr"},
       {"PEM with rubbish before", pem("rubbish\n", ""), kBad, reason::kCsrMalformed, "csr"},
       {"PEM with rubbish after", pem("", "rubbish\n"), kBad, reason::kCsrMalformed, "csr"},
-      {"a wrong signature", [](auto& r) { r.mutable_csr()->back() ^= 1; }, kBad, reason::kCsrSignatureInvalid, "csr.signature"},
-      {"an empty subject", csr([](CsrBuilder& c) { c.subject = der::Sequence({}); }), kBad, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"a subject that the profile forbids", csr([](CsrBuilder& c) { c.subject = EncodeName({{"CN", "ends in a dot."}}); }), kBad, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"a SAN that is not granted", csr([&](CsrBuilder& c) { c.attributes = RequestExtensions({SubjectAltName(names, false)}); }), kBad, reason::kExtensionNotAllowed, "csr.subject_alt_name.dns"},
-      {"CA:TRUE", csr([](CsrBuilder& c) { c.attributes = RequestExtensions({BasicConstraints(true, std::nullopt)}); }), kBad, reason::kExtensionNotAllowed, "csr.basic_constraints"},
-      {"a validity beyond the profile's and the issuer's", [](auto& r) { r.mutable_lifetime()->set_seconds(int64_t{20} * 365 * 86400); }, kBad, reason::kValidityNotAllowed, "lifetime"},
-      {"a lifetime of 2^63 - 1", [](auto& r) { r.mutable_lifetime()->set_seconds(INT64_MAX); }, kBad, reason::kValidityNotAllowed, "lifetime"},
-      {"a fraction of a second", [](auto& r) { r.mutable_lifetime()->set_nanos(1); }, kBad, reason::kRequestInvalid, "lifetime"},
-      {"an unknown authority", [](auto& r) { r.set_parent("authorities/nobody"); }, grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
-      {"a device under the root", [](auto& r) { r.set_parent("authorities/root"); }, grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
-      {"a device under access, by an operator", [](auto& r) { r.set_parent("authorities/access"); }, grpc::StatusCode::NOT_FOUND, reason::kProfileUnknown, nullptr, "operator"},
-      {"a profile of 60 kB", [](auto& r) { r.set_profile(std::string(60000, '\x01')); }, kBad, reason::kRequestInvalid, "profile"},
-      {"a parent of 60 kB", [](auto& r) { r.set_parent("authorities/" + std::string(60000, 'a')); }, kBad, reason::kRequestInvalid, "parent"},
-      {"an unknown profile", [](auto& r) { r.set_profile("toaster"); }, grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
-      {"an operator's profile asked by a station", [](auto& r) { r.set_profile("operator"); }, grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
+      {"a wrong signature", [](auto& r) { r.mutable_csr()->back() ^= 1; }, kBad, reason::kCsrSignatureInvalid,
+       "csr.signature"},
+      {"an empty subject", csr([](CsrBuilder& c) { c.subject = der::Sequence({}); }), kBad, reason::kSubjectNotAllowed,
+       "csr.subject.CN"},
+      {"a subject that the profile forbids", csr([](CsrBuilder& c) {
+         c.subject = EncodeName({{"CN", "ends in a dot."}});
+       }),
+       kBad, reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"a SAN that is not granted",
+       csr([&](CsrBuilder& c) { c.attributes = RequestExtensions({SubjectAltName(names, false)}); }), kBad,
+       reason::kExtensionNotAllowed, "csr.subject_alt_name.dns"},
+      {"CA:TRUE", csr([](CsrBuilder& c) { c.attributes = RequestExtensions({BasicConstraints(true, std::nullopt)}); }),
+       kBad, reason::kExtensionNotAllowed, "csr.basic_constraints"},
+      {"a validity beyond the profile's and the issuer's",
+       [](auto& r) { r.mutable_lifetime()->set_seconds(int64_t{20} * 365 * 86400); }, kBad, reason::kValidityNotAllowed,
+       "lifetime"},
+      {"a lifetime of 2^63 - 1", [](auto& r) { r.mutable_lifetime()->set_seconds(INT64_MAX); }, kBad,
+       reason::kValidityNotAllowed, "lifetime"},
+      {"a fraction of a second", [](auto& r) { r.mutable_lifetime()->set_nanos(1); }, kBad, reason::kRequestInvalid,
+       "lifetime"},
+      {"an unknown authority", [](auto& r) { r.set_parent("authorities/nobody"); }, grpc::StatusCode::PERMISSION_DENIED,
+       reason::kPermissionDenied, nullptr},
+      {"a device under the root", [](auto& r) { r.set_parent("authorities/root"); },
+       grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
+      {"a device under access, by an operator", [](auto& r) { r.set_parent("authorities/access"); },
+       grpc::StatusCode::NOT_FOUND, reason::kProfileUnknown, nullptr, "operator"},
+      {"a profile of 60 kB", [](auto& r) { r.set_profile(std::string(60000, '\x01')); }, kBad, reason::kRequestInvalid,
+       "profile"},
+      {"a parent of 60 kB", [](auto& r) { r.set_parent("authorities/" + std::string(60000, 'a')); }, kBad,
+       reason::kRequestInvalid, "parent"},
+      {"an unknown profile", [](auto& r) { r.set_profile("toaster"); }, grpc::StatusCode::PERMISSION_DENIED,
+       reason::kPermissionDenied, nullptr},
+      {"an operator's profile asked by a station", [](auto& r) { r.set_profile("operator"); },
+       grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr},
       {"an auditor", [](auto&) {}, grpc::StatusCode::PERMISSION_DENIED, reason::kPermissionDenied, nullptr, "auditor"},
   };
   const uint64_t leaves = LedgerSize();
@@ -184,7 +211,9 @@ TEST(ServiceTest, BadInputGetsAClearStatusAndLeavesNothing) {
 
 TEST(ServiceTest, ARequestIdWithOtherContentIsRefused) {
   ASSERT_TRUE(Issue(ConnectAs("station"), DeviceRequest("reused")).status.ok());
-  const Answer answer = Issue(ConnectAs("station"), DeviceRequest("reused", [](CsrBuilder& c) { c.subject = EncodeName({{"CN", "other"}}); }));
+  const Answer answer = Issue(ConnectAs("station"), DeviceRequest("reused", [](CsrBuilder& c) {
+                                c.subject = EncodeName({{"CN", "other"}});
+                              }));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
   EXPECT_EQ(answer.reason, reason::kRequestIdReused);
 }
@@ -198,10 +227,15 @@ TEST(ServiceTest, AMessageOf1MiBIsRefusedBeforeItIsRead) {
 TEST(ServiceTest, WithoutAClientCertificateOrWithAForeignOneNothingIsServed) {
   const auto& directory = TheService().directory().path();
   const std::string foreign = (directory / "foreign").string();
-  ASSERT_EQ(RunCommand("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=foreign -addext 'subjectAltName=URI:hallmark://test/operator/admin' -keyout " + foreign + "-key.pem -out " + foreign + ".pem").exit_code, 0);
+  ASSERT_EQ(RunCommand("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=foreign "
+                       "-addext 'subjectAltName=URI:hallmark://test/operator/admin' -keyout " +
+                       foreign + "-key.pem -out " + foreign + ".pem")
+                .exit_code,
+            0);
   ASSERT_TRUE(Issue(ConnectAs("station"), DeviceRequest("somebody-1")).status.ok());
   EXPECT_EQ(Issue(Connect("", ""), DeviceRequest("nobody")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(Issue(Connect(foreign + ".pem", foreign + "-key.pem"), DeviceRequest("foreign")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Issue(Connect(foreign + ".pem", foreign + "-key.pem"), DeviceRequest("foreign")).status.error_code(),
+            grpc::StatusCode::UNAVAILABLE);
   // The handshake refused both, and the service says so and lives.
   EXPECT_THAT(TheService().Log(), HasSubstr("peer did not return a certificate"));
   EXPECT_THAT(TheService().Log(), HasSubstr("certificate verify failed"));
@@ -212,8 +246,11 @@ TEST(ServiceTest, ADevicesCertificateIsNoCallersThoughItsChainIsGood) {
   const auto& directory = TheService().directory().path();
   const std::string csrs = (directory / "impostor").string();
   TheService().MakeCsrs(csrs, "impostor", 1);
-  ASSERT_EQ(TheService().Hallmark("station", "certificate issue --out " + csrs + " " + csrs + "/impostor-1.csr").exit_code, 0);
-  const Answer answer = Issue(Connect(csrs + "/impostor-1-chain.pem", csrs + "/impostor-1.key"), DeviceRequest("impostor"));
+  ASSERT_EQ(
+      TheService().Hallmark("station", "certificate issue --out " + csrs + " " + csrs + "/impostor-1.csr").exit_code,
+      0);
+  const Answer answer =
+      Issue(Connect(csrs + "/impostor-1-chain.pem", csrs + "/impostor-1.key"), DeviceRequest("impostor"));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(answer.reason, reason::kCallerUnauthenticated);
 }
@@ -221,8 +258,15 @@ TEST(ServiceTest, ADevicesCertificateIsNoCallersThoughItsChainIsGood) {
 // A station's credential with a lifetime; returns the file's base name.
 std::string MakeStation(const std::string& name, const std::string& lifetime) {
   const std::string base = (TheService().directory() / name).string();
-  EXPECT_EQ(RunCommand(fmt::format("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={0} -addext 'subjectAltName=URI:hallmark://test/station/{0}' -keyout {1}.key -out {1}.csr", name, base)).exit_code, 0);
-  const auto issued = TheService().Hallmark("operator", fmt::format("certificate issue --authority access --profile station --lifetime {} --out {} {}.csr", lifetime, TheService().directory().path().string(), base));
+  EXPECT_EQ(
+      RunCommand(fmt::format("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={0} "
+                             "-addext 'subjectAltName=URI:hallmark://test/station/{0}' -keyout {1}.key -out {1}.csr",
+                             name, base))
+          .exit_code,
+      0);
+  const auto issued = TheService().Hallmark(
+      "operator", fmt::format("certificate issue --authority access --profile station --lifetime {} --out {} {}.csr",
+                              lifetime, TheService().directory().path().string(), base));
   EXPECT_EQ(issued.exit_code, 0) << issued.output;
   return base;
 }
@@ -239,7 +283,11 @@ TEST(ServiceTest, ARevokedCallerIsRefusedAtOnceOnItsOpenConnectionToo) {
   ASSERT_TRUE(stream->Read(&response));
   ASSERT_TRUE(response.has_certificate()) << response.error().message();
 
-  ASSERT_EQ(TheService().Hallmark("operator", "certificate revoke --authority access --reason keyCompromise --yes --no-wait " + base + ".pem").exit_code, 0);
+  ASSERT_EQ(TheService()
+                .Hallmark("operator", "certificate revoke --authority access --reason keyCompromise --yes --no-wait " +
+                                          base + ".pem")
+                .exit_code,
+            0);
   const Answer answer = Issue(channel, DeviceRequest("line-7-3"));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(answer.reason, reason::kCallerRevoked);
@@ -260,7 +308,8 @@ TEST(ServiceTest, AnExpiredCallerIsRefusedOnItsOpenConnectionToo) {
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(answer.reason, reason::kCallerExpired);
   // A new connection does not even come to be.
-  EXPECT_EQ(Issue(Connect(base + "-chain.pem", base + ".key"), DeviceRequest("line-8-3")).status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Issue(Connect(base + "-chain.pem", base + ".key"), DeviceRequest("line-8-3")).status.error_code(),
+            grpc::StatusCode::UNAVAILABLE);
 }
 
 // Streams that are opened and left alone, over several connections.
@@ -278,18 +327,25 @@ class IdleStreams {
     for (const auto& context : contexts_) context->TryCancel();
     for (const auto& stream : streams_) stream->Finish();
   }
-  grpc::Status FinishFirst() { return std::exchange(streams_.front(), stubs_.front()->IssueCertificates(contexts_.emplace_back(std::make_unique<grpc::ClientContext>()).get()))->Finish(); }
+  grpc::Status FinishFirst() {
+    return std::exchange(streams_.front(), stubs_.front()->IssueCertificates(
+                                               contexts_.emplace_back(std::make_unique<grpc::ClientContext>()).get()))
+        ->Finish();
+  }
 
  private:
   std::vector<std::unique_ptr<v1::Issuance::Stub>> stubs_;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
-  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::IssueCertificateRequest, v1::IssueCertificatesResponse>>> streams_;
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::IssueCertificateRequest, v1::IssueCertificatesResponse>>>
+      streams_;
 };
 
 TEST(ServiceTest, AStreamOfWhoIsNoCallerEndsBeforeItsFirstMessage) {
   const std::string csrs = (TheService().directory() / "streamer").string();
   TheService().MakeCsrs(csrs, "streamer", 1);
-  ASSERT_EQ(TheService().Hallmark("station", "certificate issue --out " + csrs + " " + csrs + "/streamer-1.csr").exit_code, 0);
+  ASSERT_EQ(
+      TheService().Hallmark("station", "certificate issue --out " + csrs + " " + csrs + "/streamer-1.csr").exit_code,
+      0);
   IdleStreams streams(csrs + "/streamer-1-chain.pem", csrs + "/streamer-1.key", 300);
   EXPECT_EQ(streams.FinishFirst().error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest("beside-strangers")).status.ok());
@@ -298,7 +354,8 @@ TEST(ServiceTest, AStreamOfWhoIsNoCallerEndsBeforeItsFirstMessage) {
 TEST(ServiceTest, IdleStreamsKeepNobodyOut) {
   const std::string base = (TheService().ca() / "contexts/station").string();
   const IdleStreams streams(base + ".pem", base + "-key.pem", 600);
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest(fmt::format("beside-idle-{}", i))).status.ok()) << i;
+  for (int i = 0; i < 20; ++i)
+    EXPECT_TRUE(Issue(ConnectAs("station"), DeviceRequest(fmt::format("beside-idle-{}", i))).status.ok()) << i;
 }
 
 TEST(ServiceTest, AClientThatStopsReadingStallsNobodyElse) {
@@ -337,7 +394,8 @@ TEST(ServiceTest, AStationMayNotCallAnOperatorsMethods) {
     request.set_name(issued.certificate.name());
     request.set_reason(v1::KEY_COMPROMISE);
     v1::Certificate certificate;
-    EXPECT_EQ(Decode(revocation->RevokeCertificate(&Within(context), request, &certificate)).reason, reason::kPermissionDenied);
+    EXPECT_EQ(Decode(revocation->RevokeCertificate(&Within(context), request, &certificate)).reason,
+              reason::kPermissionDenied);
   }
   {
     grpc::ClientContext context;
@@ -381,22 +439,38 @@ TEST(ServiceTest, FiltersAndPagesListsAndRefusesNonsense) {
     const grpc::Status status = stub->ListCertificates(&Within(context), request, &response);
     return std::pair(Decode(status), response);
   };
-  ASSERT_TRUE(Issue(ConnectAs("station"), DeviceRequest("listed", [](CsrBuilder& c) { c.subject = EncodeName({{"O", "A, B"}, {"CN", "listed"}}); })).status.ok());
+  ASSERT_TRUE(Issue(ConnectAs("station"), DeviceRequest("listed",
+                                                        [](CsrBuilder& c) {
+                                                          c.subject = EncodeName({{"O", "A, B"}, {"CN", "listed"}});
+                                                        }))
+                  .status.ok());
   EXPECT_EQ(list(R"(subject = "CN=listed,O=A\\, B" AND profile = device)", 10, "").second.certificates_size(), 1);
   EXPECT_EQ(list("profile = \"root\" AND revoked = false", 10, "").second.certificates_size(), 1);
   const auto first = list("", 1, "");
   EXPECT_EQ(first.second.certificates_size(), 1);
   ASSERT_FALSE(first.second.next_page_token().empty());
-  EXPECT_NE(list("", 1, first.second.next_page_token()).second.certificates(0).name(), first.second.certificates(0).name());
-  for (const auto& [filter, size, token] : std::vector<std::tuple<const char*, int, const char*>>{
-           {"profile", 1, ""}, {"profile =", 1, ""}, {"profile = a OR profile = b", 1, ""}, {"profile = a AND profile = b", 1, ""}, {"colour = red", 1, ""},
-           {"revoked = maybe", 1, ""}, {"subject = \"open", 1, ""}, {"spki_sha256 = abcd", 1, ""}, {"", -1, ""}, {"", 1001, ""}, {"", 1, "rubbish"}}) {
-    EXPECT_EQ(list(filter, size, token).first.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << filter << size << token;
+  EXPECT_NE(list("", 1, first.second.next_page_token()).second.certificates(0).name(),
+            first.second.certificates(0).name());
+  for (const auto& [filter, size, token] :
+       std::vector<std::tuple<const char*, int, const char*>>{{"profile", 1, ""},
+                                                              {"profile =", 1, ""},
+                                                              {"profile = a OR profile = b", 1, ""},
+                                                              {"profile = a AND profile = b", 1, ""},
+                                                              {"colour = red", 1, ""},
+                                                              {"revoked = maybe", 1, ""},
+                                                              {"subject = \"open", 1, ""},
+                                                              {"spki_sha256 = abcd", 1, ""},
+                                                              {"", -1, ""},
+                                                              {"", 1001, ""},
+                                                              {"", 1, "rubbish"}}) {
+    EXPECT_EQ(list(filter, size, token).first.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT)
+        << filter << size << token;
   }
 }
 
 TEST(ServiceTest, SpeaksTls13AndNothingOlder) {
-  const std::string connect = "openssl s_client -connect " + TheService().endpoint() + " -CAfile " + (TheService().ca() / "tls/root.pem").string() + " -alpn h2 ";
+  const std::string connect = "openssl s_client -connect " + TheService().endpoint() + " -CAfile " +
+                              (TheService().ca() / "tls/root.pem").string() + " -alpn h2 ";
   EXPECT_THAT(RunCommand(connect + "-tls1_3 </dev/null").output, HasSubstr("TLSv1.3"));
   for (const char* version : {"-tls1_2", "-tls1_1", "-tls1"}) {
     EXPECT_THAT(RunCommand(connect + version + " </dev/null").output, HasSubstr("Cipher is (NONE)")) << version;
@@ -407,15 +481,19 @@ TEST(ServiceTest, TheUrlsInACertificateWork) {
   const Answer answer = Issue(ConnectAs("station"), DeviceRequest("urls"));
   const std::string file = (TheService().directory() / "urls.pem").string();
   ASSERT_TRUE(WriteFile(file, AsBytes(PemEncode("CERTIFICATE", AsBytes(answer.certificate.certificate())))).ok());
-  const auto urls = RunCommand("openssl x509 -noout -ext crlDistributionPoints,authorityInfoAccess -in " + file + " | grep -o 'http:[^ ]*'");
+  const auto urls = RunCommand("openssl x509 -noout -ext crlDistributionPoints,authorityInfoAccess -in " + file +
+                               " | grep -o 'http:[^ ]*'");
   std::istringstream lines(urls.output);
   std::string crl_url;
   std::string aia_url;
   std::getline(lines, crl_url);
   std::getline(lines, aia_url);
-  EXPECT_THAT(RunCommand("curl -sf " + crl_url + " | openssl crl -inform DER -noout -issuer").output, HasSubstr("Hallmark Devices"));
-  EXPECT_THAT(RunCommand("curl -sf " + aia_url + " | openssl x509 -inform DER -noout -subject").output, HasSubstr("Hallmark Devices"));
-  EXPECT_THAT(RunCommand("curl -sf " + TheService().base_url() + "/metrics").output, HasSubstr("hallmark_certificates_issued_total{authority=\"devices\",profile=\"device\"}"));
+  EXPECT_THAT(RunCommand("curl -sf " + crl_url + " | openssl crl -inform DER -noout -issuer").output,
+              HasSubstr("Hallmark Devices"));
+  EXPECT_THAT(RunCommand("curl -sf " + aia_url + " | openssl x509 -inform DER -noout -subject").output,
+              HasSubstr("Hallmark Devices"));
+  EXPECT_THAT(RunCommand("curl -sf " + TheService().base_url() + "/metrics").output,
+              HasSubstr("hallmark_certificates_issued_total{authority=\"devices\",profile=\"device\"}"));
 }
 
 TEST(ServiceTest, TheLogIsJsonAndHoldsNoPin) {
@@ -423,7 +501,11 @@ TEST(ServiceTest, TheLogIsJsonAndHoldsNoPin) {
   ASSERT_TRUE(logged.status.ok());
   EXPECT_FALSE(Issue(ConnectAs("station"), DeviceRequest("logged\n\x1b[31m{\"level\":\"forged\"}")).status.ok());
   EXPECT_FALSE(Issue(Connect("", ""), DeviceRequest("logged")).status.ok());
-  ASSERT_EQ(TheService().Hallmark("operator", "certificate revoke --reason superseded --yes --no-wait " + logged.certificate.name()).exit_code, 0);
+  ASSERT_EQ(
+      TheService()
+          .Hallmark("operator", "certificate revoke --reason superseded --yes --no-wait " + logged.certificate.name())
+          .exit_code,
+      0);
   const std::string pin = Read(TheService().ca() / "secrets/pin");
   std::istringstream log(TheService().Log());
   for (std::string line; std::getline(log, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
@@ -436,8 +518,12 @@ TEST(ServiceTest, TheLogIsJsonAndHoldsNoPin) {
 }
 
 TEST(ServiceTest, Pkcs11ToolSeesKeysThatCannotLeaveTheToken) {
-  const auto listed = RunCommand(fmt::format("SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hallmark --login --pin $(cat {0}/secrets/pin) --list-objects --type privkey", TheService().ca().string()));
-  for (const char* name : {"root", "devices", "access"}) EXPECT_THAT(listed.output, HasSubstr(std::string("label:      ") + name));
+  const auto listed = RunCommand(
+      fmt::format("SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label "
+                  "hallmark --login --pin $(cat {0}/secrets/pin) --list-objects --type privkey",
+                  TheService().ca().string()));
+  for (const char* name : {"root", "devices", "access"})
+    EXPECT_THAT(listed.output, HasSubstr(std::string("label:      ") + name));
   EXPECT_THAT(listed.output, HasSubstr("sensitive, always sensitive, never extractable, local"));
   EXPECT_THAT(listed.output, Not(HasSubstr("Access:     none")));
 }

@@ -45,7 +45,8 @@ TEST_P(StartupTest, IsRefusedWithItsReasonAndHealsWhenMended) {
   EXPECT_EQ(Count(log, fmt::format("\"reason\":\"{}\"", GetParam().reason)), 1) << log;
   EXPECT_EQ(RunCommand(fmt::format("sha256sum {}/hallmark.db", ca)).output, before) << "the database was touched";
 
-  const auto doctor = RunCommand(fmt::format("{}/hallmark doctor --config {}/hallmark.yaml --output json", testing::kPrograms, ca));
+  const auto doctor =
+      RunCommand(fmt::format("{}/hallmark doctor --config {}/hallmark.yaml --output json", testing::kPrograms, ca));
   EXPECT_EQ(doctor.exit_code, 1) << doctor.output;
   bool found = false;
   const nlohmann::json report = nlohmann::json::parse(doctor.output);
@@ -68,26 +69,36 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"NoPin", "rm {0}/secrets/pin", reason::kFileUnreadable, "login"},
         Wrong{"PinThatOthersCanRead", "chmod 644 {0}/secrets/pin", reason::kFileUnreadable, "login"},
         Wrong{"NoToken", "rm -r {0}/token && mkdir {0}/token", reason::kHsmTokenNotFound, "token"},
-        Wrong{"NoModule", "sed -i 's/libsofthsm2/libnothing/' {0}/hallmark.yaml", reason::kConfigurationInvalid, "module"},
+        Wrong{"NoModule", "sed -i 's/libsofthsm2/libnothing/' {0}/hallmark.yaml", reason::kConfigurationInvalid,
+              "module"},
         Wrong{"AnEmptyTokenOfTheSameName",
-              "rm -r {0}/token && mkdir {0}/token && SOFTHSM2_CONF={0}/softhsm2.conf softhsm2-util --init-token --free --label hallmark --pin $(cat {0}/secrets/pin) --so-pin 1234",
+              "rm -r {0}/token && mkdir {0}/token && SOFTHSM2_CONF={0}/softhsm2.conf softhsm2-util --init-token --free "
+              "--label hallmark --pin $(cat {0}/secrets/pin) --so-pin 1234",
               reason::kHsmKeyNotFound, "keys"},
         Wrong{"OneKeyIsGone",
-              "pkcs11() {{ SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hallmark --login --pin $(cat {0}/secrets/pin) \"$@\"; }}; "
+              "pkcs11() {{ SOFTHSM2_CONF={0}/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so "
+              "--token-label hallmark --login --pin $(cat {0}/secrets/pin) \"$@\"; }}; "
               "pkcs11 --delete-object --type privkey --label devices",
               reason::kHsmKeyNotFound, "authority devices"},
-        Wrong{"DatabaseOfANewerSchema", "sqlite3 {0}/hallmark.db 'PRAGMA user_version = 999'", reason::kStoreNewerSchema, "database"},
-        Wrong{"CorruptDatabase", "dd if=/dev/urandom of={0}/hallmark.db bs=1 seek=4096 count=2000 conv=notrunc status=none", reason::kStoreCorrupt, "database"},
+        Wrong{"DatabaseOfANewerSchema", "sqlite3 {0}/hallmark.db 'PRAGMA user_version = 999'",
+              reason::kStoreNewerSchema, "database"},
+        Wrong{"CorruptDatabase",
+              "dd if=/dev/urandom of={0}/hallmark.db bs=1 seek=4096 count=2000 conv=notrunc status=none",
+              reason::kStoreCorrupt, "database"},
         Wrong{"NoDatabase", "rm {0}/hallmark.db*", reason::kFileUnreadable, "database"},
-        Wrong{"UnknownField", "echo 'colour: red' >> {0}/hallmark.yaml", reason::kConfigurationInvalid, "configuration"},
-        Wrong{"BadProfile", "echo 'colour: red' >> {0}/policies/profiles/device.yaml", reason::kConfigurationInvalid, "profiles"},
+        Wrong{"UnknownField", "echo 'colour: red' >> {0}/hallmark.yaml", reason::kConfigurationInvalid,
+              "configuration"},
+        Wrong{"BadProfile", "echo 'colour: red' >> {0}/policies/profiles/device.yaml", reason::kConfigurationInvalid,
+              "profiles"},
         Wrong{"BadRoles", "echo 'colour: red' >> {0}/policies/roles.yaml", reason::kConfigurationInvalid, "roles"},
-        Wrong{"TlsKeyOfAnother", "cp {0}/contexts/operator-key.pem {0}/tls/service-key.pem", reason::kConfigurationInvalid, "tls"}),
+        Wrong{"TlsKeyOfAnother", "cp {0}/contexts/operator-key.pem {0}/tls/service-key.pem",
+              reason::kConfigurationInvalid, "tls"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(OneServiceTest, ASecondOneOnTheSameInstanceIsRefused) {
   const Service service;
-  const auto second = RunCommand(fmt::format("{}/hallmarkd --config {}/hallmark.yaml", testing::kPrograms, service.ca().string()));
+  const auto second =
+      RunCommand(fmt::format("{}/hallmarkd --config {}/hallmark.yaml", testing::kPrograms, service.ca().string()));
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_THAT(second.output, HasSubstr(reason::kStoreUnavailable));
   EXPECT_EQ(RunCommand(fmt::format("curl -sf {}/readyz", service.base_url())).exit_code, 0);
@@ -95,7 +106,8 @@ TEST(OneServiceTest, ASecondOneOnTheSameInstanceIsRefused) {
 
 TEST(DoctorTest, FindsAHealthyInstanceHealthyRunningOrNot) {
   const auto service = Service::Stopped();
-  const std::string doctor = fmt::format("{}/hallmark doctor --config {}/hallmark.yaml", testing::kPrograms, service->ca().string());
+  const std::string doctor =
+      fmt::format("{}/hallmark doctor --config {}/hallmark.yaml", testing::kPrograms, service->ca().string());
   const auto stopped = RunCommand(doctor);
   EXPECT_EQ(stopped.exit_code, 0) << stopped.output;
   EXPECT_THAT(stopped.output, HasSubstr("is free"));
@@ -108,9 +120,12 @@ TEST(DoctorTest, FindsAHealthyInstanceHealthyRunningOrNot) {
 TEST(InitTest, RefusesOptionsThatWouldFailHalfWay) {
   const testing::TemporaryDirectory directory;
   const fs::path ca = directory / "ca";
-  for (const char* options : {"--realm Factory", "--realm ''", "--realm a/b", "--host CA.Example.com", "--host 'a b'", "--organization ''", "--listen nowhere",
-                              "--organization 012345678901234567890123456789012345678901234567890", "--key-type rsa-1024", "--grpc-port 99999"}) {
-    EXPECT_NE(RunCommand(fmt::format("{}/hallmark init {} {}", testing::kPrograms, ca.string(), options)).exit_code, 0) << options;
+  for (const char* options :
+       {"--realm Factory", "--realm ''", "--realm a/b", "--host CA.Example.com", "--host 'a b'", "--organization ''",
+        "--listen nowhere", "--organization 012345678901234567890123456789012345678901234567890", "--key-type rsa-1024",
+        "--grpc-port 99999"}) {
+    EXPECT_NE(RunCommand(fmt::format("{}/hallmark init {} {}", testing::kPrograms, ca.string(), options)).exit_code, 0)
+        << options;
     EXPECT_FALSE(fs::exists(ca)) << options;
   }
 }
@@ -118,16 +133,22 @@ TEST(InitTest, RefusesOptionsThatWouldFailHalfWay) {
 TEST(InitTest, MakesNamesAndPortsThatWork) {
   const Service service("--host 127.0.0.1 --realm factory-7 --grpc-port 0");
   EXPECT_EQ(service.Hallmark("operator", "authority list").exit_code, 0);
-  EXPECT_THAT(RunCommand(fmt::format("openssl x509 -noout -ext subjectAltName -in {}/tls/service.pem", service.ca().string())).output, HasSubstr("IP Address:127.0.0.1"));
+  EXPECT_THAT(
+      RunCommand(fmt::format("openssl x509 -noout -ext subjectAltName -in {}/tls/service.pem", service.ca().string()))
+          .output,
+      HasSubstr("IP Address:127.0.0.1"));
   const testing::TemporaryDirectory directory;
-  const auto same = RunCommand(fmt::format("{}/hallmark init {} --grpc-port 19555 --http-port 19555 --output json", testing::kPrograms, (directory / "ca").string()));
+  const auto same = RunCommand(fmt::format("{}/hallmark init {} --grpc-port 19555 --http-port 19555 --output json",
+                                           testing::kPrograms, (directory / "ca").string()));
   ASSERT_EQ(same.exit_code, 0) << same.output;
   EXPECT_THAT(same.output, ::testing::Not(HasSubstr("http://localhost:19555")));
 }
 
 TEST(InitTest, RefusesADirectoryThatHoldsSomething) {
   const auto service = Service::Stopped();
-  const auto init = [](const fs::path& directory) { return RunCommand(fmt::format("{}/hallmark init {}", testing::kPrograms, directory.string())); };
+  const auto init = [](const fs::path& directory) {
+    return RunCommand(fmt::format("{}/hallmark init {}", testing::kPrograms, directory.string()));
+  };
   EXPECT_THAT(init(service->ca()).output, HasSubstr("holds an instance already"));
   const fs::path other = service->directory() / "other";
   fs::create_directory(other);
@@ -145,15 +166,19 @@ TEST_P(InitKeyTypeTest, MakesAnInstanceWhoseCertificatesOpensslVerifies) {
   service.MakeCsrs(directory + "/csrs", "device", 2);
   const auto issued = service.Hallmark("station", fmt::format("certificate issue --out {0}/out {0}/csrs", directory));
   ASSERT_EQ(issued.exit_code, 0) << issued.output;
-  EXPECT_THAT(RunCommand(fmt::format("openssl verify -x509_strict -CAfile {0}/ca/tls/root.pem -untrusted {0}/out/device-1-chain.pem {0}/out/device-1.pem", directory)).output,
+  EXPECT_THAT(RunCommand(fmt::format("openssl verify -x509_strict -CAfile {0}/ca/tls/root.pem -untrusted "
+                                     "{0}/out/device-1-chain.pem {0}/out/device-1.pem",
+                                     directory))
+                  .output,
               HasSubstr("device-1.pem: OK"));
 }
 
-INSTANTIATE_TEST_SUITE_P(EachKeyType, InitKeyTypeTest, ::testing::Values("ec-p256", "ec-p384", "rsa-3072", "rsa-4096"), [](const auto& info) {
-  std::string name = info.param;
-  std::erase(name, '-');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(EachKeyType, InitKeyTypeTest, ::testing::Values("ec-p256", "ec-p384", "rsa-3072", "rsa-4096"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace hallmark

@@ -15,11 +15,13 @@ const Status& AsStatus(const StatusOr<T>& result) {
 
 MATCHER(IsOk, negation ? "is not OK" : "is OK") {
   const Status& status = AsStatus(arg);
-  if (!status.ok()) *result_listener << absl::StatusCodeToString(status.code()) << " " << Reason(status) << ": " << Message(status);
+  if (!status.ok())
+    *result_listener << absl::StatusCodeToString(status.code()) << " " << Reason(status) << ": " << Message(status);
   return status.ok();
 }
 
-MATCHER_P2(Fails, code, reason, "fails with " + std::string(absl::StatusCodeToString(code)) + " " + std::string(reason)) {
+MATCHER_P2(Fails, code, reason,
+           "fails with " + std::string(absl::StatusCodeToString(code)) + " " + std::string(reason)) {
   const Status& status = AsStatus(arg);
   *result_listener << absl::StatusCodeToString(status.code()) << " " << Reason(status) << ": " << Message(status);
   return status.code() == code && Reason(status) == std::string(reason) && !Message(status).empty();

@@ -45,7 +45,9 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
   config.realm = top.Required<std::string>("realm");
   config.base_url = top.Required<std::string>("base_url");
   if (!config.base_url.starts_with("http://") || config.base_url.ends_with('/')) {
-    top.Fail("base_url", "must begin with http:// (RFC 5280 8: never https, which needs the CRL to be trusted) and end without a slash");
+    top.Fail(
+        "base_url",
+        "must begin with http:// (RFC 5280 8: never https, which needs the CRL to be trusted) and end without a slash");
   }
   for (const char* section : {"listen", "tls", "hsm", "store", "policies"}) {
     if (!top.Has(section)) top.Fail(section, "is required");
@@ -80,7 +82,8 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
 StatusOr<Config> LoadConfig(const std::filesystem::path& file) {
   Config config;
   config.file = file;
-  RETURN_IF_ERROR(yaml::ReadMapping(file, [&](yaml::Mapping& top) { return ReadConfig(top, file.parent_path(), config); }));
+  RETURN_IF_ERROR(
+      yaml::ReadMapping(file, [&](yaml::Mapping& top) { return ReadConfig(top, file.parent_path(), config); }));
   return config;
 }
 

@@ -1,4 +1,5 @@
-// hallmark.yaml: what one instance is made of. Strict, as base/yaml.h reads it; relative paths are relative to the file.
+// hallmark.yaml: what one instance is made of. Strict, as base/yaml.h reads it; relative paths are relative to the
+// file.
 #pragma once
 
 #include <filesystem>
@@ -13,10 +14,10 @@ namespace hallmark {
 struct Config {
   std::filesystem::path file;  // that it was read from
 
-  std::string realm;           // of the callers: hallmark://<realm>/...
-  std::string grpc_listen;     // "address:port"
+  std::string realm;        // of the callers: hallmark://<realm>/...
+  std::string grpc_listen;  // "address:port"
   std::string http_listen;
-  std::string base_url;        // under which relying parties reach the HTTP repository, without a slash at its end
+  std::string base_url;  // under which relying parties reach the HTTP repository, without a slash at its end
 
   std::filesystem::path tls_certificate;  // PEM, the service's certificate and its chain
   std::filesystem::path tls_key;          // PEM

@@ -75,21 +75,22 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
 }
 
 Observers MakeObservers(Metrics& metrics, std::optional<CrlPublisher>& publisher) {
-  return {.issued = [&metrics](const CertificateRecord& record) { metrics.CountIssued(record.authority, record.profile); },
-          .revoked =
-              [&metrics, &publisher](const CertificateRecord& record) {
-                metrics.CountRevoked(record.authority, Name(record.revocation->reason));
-                publisher->Notify();
-                log::Info("certificate_revoked", {{"authority", record.authority},
-                                                  {"serial", Hex(record.serial)},
-                                                  {"reason", Name(record.revocation->reason)},
-                                                  {"caller", record.revocation->revoked_by}});
-              },
-          .crl_issued =
-              [&metrics](const CrlRecord& crl) {
-                metrics.SetCrl(crl.authority, crl.number, crl.this_update, crl.next_update, crl.crl.size());
-                log::Info("crl_issued", {{"authority", crl.authority}, {"number", crl.number}, {"octets", crl.crl.size()}});
-              }};
+  return {
+      .issued = [&metrics](const CertificateRecord& record) { metrics.CountIssued(record.authority, record.profile); },
+      .revoked =
+          [&metrics, &publisher](const CertificateRecord& record) {
+            metrics.CountRevoked(record.authority, Name(record.revocation->reason));
+            publisher->Notify();
+            log::Info("certificate_revoked", {{"authority", record.authority},
+                                              {"serial", Hex(record.serial)},
+                                              {"reason", Name(record.revocation->reason)},
+                                              {"caller", record.revocation->revoked_by}});
+          },
+      .crl_issued =
+          [&metrics](const CrlRecord& crl) {
+            metrics.SetCrl(crl.authority, crl.number, crl.this_update, crl.next_update, crl.crl.size());
+            log::Info("crl_issued", {{"authority", crl.authority}, {"number", crl.number}, {"octets", crl.crl.size()}});
+          }};
 }
 
 std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher) {
@@ -114,7 +115,8 @@ Status Serve(const Config& config) {
   const StopSignals stop;
   ASSIGN_OR_RETURN(const std::unique_ptr<Instance> instance, Instance::Open(config, ReadPinEnvironment()));
   if (instance->issuers().empty()) {
-    return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown, "the database has no authority yet; run: hallmark init DIR");
+    return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
+                 "the database has no authority yet; run: hallmark init DIR");
   }
   ASSIGN_OR_RETURN(const size_t recovered, instance->authority().Recover(absl::Now() + kRecoveryLimit));
   log::Info("recovered", {{"open_intents", recovered}});
@@ -128,16 +130,19 @@ Status Serve(const Config& config) {
   for (const auto& [name, issuer] : instance->issuers()) authorities.push_back(name);
   Repository repository(authorities, MakeContent(*instance, *publisher), instance->clock(), metrics);
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
-                   HttpServer::Start({.listen = config.http_listen}, [&](const HttpRequest& request) { return repository.Handle(request); }));
+                   HttpServer::Start({.listen = config.http_listen},
+                                     [&](const HttpRequest& request) { return repository.Handle(request); }));
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
-  ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc, GrpcServer::Start(std::move(options), instance->authority()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
+                   GrpcServer::Start(std::move(options), instance->authority()));
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 
   const int received = stop.Wait();
   log::Info("stopping", {{"signal", received}});
   grpc->Stop(absl::Now() + kGrace);
   if (store_is_damaged) {
-    return Error(Code::kDataLoss, reason::kStoreCorrupt, "the database is damaged or its disk lost a write; stopped. See docs/operations.md");
+    return Error(Code::kDataLoss, reason::kStoreCorrupt,
+                 "the database is damaged or its disk lost a write; stopped. See docs/operations.md");
   }
   return absl::OkStatus();
 }
@@ -147,7 +152,8 @@ Status Serve(const Config& config) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "hallmarkd serves one Hallmark instance: gRPC with mutual TLS for stations and operators, HTTP for CRLs, authority\n"
+      "hallmarkd serves one Hallmark instance: gRPC with mutual TLS for stations and operators, HTTP for CRLs, "
+      "authority\n"
       "certificates, health and metrics. It logs one JSON object a line on standard error and stops on SIGTERM.\n"
       "Make an instance with `hallmark init DIR`.");
   std::string file;

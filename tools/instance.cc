@@ -52,10 +52,12 @@ StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment 
 
 StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, PinEnvironment environment) {
   if (!std::filesystem::exists(config.store_sqlite)) {
-    return Error(Code::kNotFound, reason::kFileUnreadable,
-                 fmt::format("there is no database at {}; restore it from a backup, correct store.sqlite, or make an instance with: "
-                             "hallmark init DIR",
-                             config.store_sqlite.string()));
+    return Error(
+        Code::kNotFound, reason::kFileUnreadable,
+        fmt::format(
+            "there is no database at {}; restore it from a backup, correct store.sqlite, or make an instance with: "
+            "hallmark init DIR",
+            config.store_sqlite.string()));
   }
   return Create(config, std::move(environment));
 }
@@ -76,20 +78,23 @@ Status Instance::OpenParts(PinEnvironment environment) {
     ASSIGN_OR_RETURN(journal_, SignatureJournal::Open(config_.hsm_signature_journal, clock_));
   }
   ASSIGN_OR_RETURN(store_, OpenSqliteStore({.path = config_.store_sqlite}));
-  authority_ = std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
-                                                                                  .clock = clock_,
-                                                                                  .access = *access_,
-                                                                                  .profiles = profiles_,
-                                                                                  .issuers = issuers_,
-                                                                                  .crl_lifetime = config_.crl_lifetime});
+  authority_ =
+      std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
+                                                                         .clock = clock_,
+                                                                         .access = *access_,
+                                                                         .profiles = profiles_,
+                                                                         .issuers = issuers_,
+                                                                         .crl_lifetime = config_.crl_lifetime});
   return ReloadIssuers();
 }
 
-StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string& name, const std::string& key_uri) const {
+StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string& name,
+                                                              const std::string& key_uri) const {
   ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(key_uri));
   ASSIGN_OR_RETURN(const KeyAttributes key, ReadKeyAttributes(*token_, uri));
   if (!key.type.has_value()) {
-    return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe, fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
+    return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
+                 fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token_, uri, DefaultAlgorithm(*key.type)));
   if (journal_ != nullptr) {

@@ -51,7 +51,8 @@ BENCHMARK(Decide_Profile);
 void Compose_Ours(benchmark::State& state) {
   const Parts parts;
   const CertificateTemplate& certificates = *TheHouse().issuer("devices").FindTemplate("device");
-  for (auto _ : state) benchmark::DoNotOptimize(certificates.Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(certificates.Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned());
 }
 BENCHMARK(Compose_Ours);
 
@@ -64,9 +65,12 @@ void Compose_OpenSsl(benchmark::State& state) {
   const uint8_t* key_in = parts.csr.key.spki().data();
   const ssl::EvpKey key(d2i_PUBKEY(nullptr, &key_in, static_cast<long>(parts.csr.key.spki().size())));
   const std::vector<std::pair<int, const char*>> extensions = {
-      {NID_basic_constraints, "critical,CA:FALSE"},   {NID_key_usage, "critical,digitalSignature"},
-      {NID_ext_key_usage, "clientAuth"},              {NID_subject_key_identifier, "hash"},
-      {NID_authority_key_identifier, "keyid:always"}, {NID_crl_distribution_points, "URI:http://ca.example/crl/devices.crl"},
+      {NID_basic_constraints, "critical,CA:FALSE"},
+      {NID_key_usage, "critical,digitalSignature"},
+      {NID_ext_key_usage, "clientAuth"},
+      {NID_subject_key_identifier, "hash"},
+      {NID_authority_key_identifier, "keyid:always"},
+      {NID_crl_distribution_points, "URI:http://ca.example/crl/devices.crl"},
       {NID_info_access, "caIssuers;URI:http://ca.example/aia/devices.cer"}};
   for (auto _ : state) {
     const ssl::Certificate certificate(X509_new());
@@ -76,12 +80,14 @@ void Compose_OpenSsl(benchmark::State& state) {
     X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
     X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
     X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 86400);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8, AsBytes("device-1").data(), 8, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
+                               AsBytes("device-1").data(), 8, -1, 0);
     X509_set_pubkey(certificate.get(), key.get());
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer.get(), certificate.get(), nullptr, nullptr, 0);
     for (const auto& [nid, value] : extensions) {
-      const ssl::Owner<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
+      const ssl::Owner<X509_EXTENSION, X509_EXTENSION_free> extension(
+          X509V3_EXT_conf_nid(nullptr, &context, nid, value));
       X509_add_ext(certificate.get(), extension.get(), -1);
     }
     benchmark::DoNotOptimize(ssl::ToDer(i2d_re_X509_tbs, certificate.get()).ok());
@@ -92,7 +98,8 @@ BENCHMARK(Compose_OpenSsl);
 void Lint(benchmark::State& state) {
   const Parts parts;
   const Issuer& issuer = TheHouse().issuer("devices");
-  const Bytes draft = issuer.FindTemplate("device")->Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned();
+  const Bytes draft =
+      issuer.FindTemplate("device")->Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned();
   for (auto _ : state) benchmark::DoNotOptimize(LintCertificate(draft, issuer.lint()).empty());
 }
 BENCHMARK(Lint);
@@ -101,7 +108,9 @@ void Verify_OwnSignature(benchmark::State& state) {
   const Issuer& issuer = TheHouse().issuer("devices");
   const Bytes tbs(600, 0x30);
   const Bytes signature = issuer.key().signer().Sign(tbs, absl::InfiniteFuture()).value();
-  for (auto _ : state) benchmark::DoNotOptimize(issuer.key().public_key().Verify(SchemeOf(issuer.key().signer().algorithm()), tbs, signature));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        issuer.key().public_key().Verify(SchemeOf(issuer.key().signer().algorithm()), tbs, signature));
 }
 BENCHMARK(Verify_OwnSignature);
 

@@ -101,7 +101,9 @@ struct Client {
   Clock::time_point last_answer;
 };
 
-double MillisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 void RunUnary(Client& client, Clock::time_point stop) {
   const auto stub = v1::Issuance::NewStub(client.channel);
@@ -146,7 +148,9 @@ void RunStream(Client& client, Clock::time_point stop) {
 }
 
 double Percentile(std::vector<double>& sorted, double fraction) {
-  return sorted.empty() ? 0 : sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
+  return sorted.empty()
+             ? 0
+             : sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
 }
 
 Figure Measure(const Service& service, Requests& requests, const std::string& mode, int count, const Options& options) {
@@ -155,13 +159,15 @@ Figure Measure(const Service& service, Requests& requests, const std::string& mo
   const size_t each = static_cast<size_t>(options.seconds) * 12000 / clients.size() + 100;
   for (Client& client : clients) {
     client.channel = Connect(service);
-    if (!client.channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10))) throw std::runtime_error("cannot connect");
+    if (!client.channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10)))
+      throw std::runtime_error("cannot connect");
     client.requests = requests.Take(each);
   }
   const auto start = Clock::now();
   const auto stop = start + std::chrono::seconds(options.seconds);
   std::vector<std::thread> threads;
-  for (Client& client : clients) threads.emplace_back([&] { mode == "unary" ? RunUnary(client, stop) : RunStream(client, stop); });
+  for (Client& client : clients)
+    threads.emplace_back([&] { mode == "unary" ? RunUnary(client, stop) : RunStream(client, stop); });
   for (std::thread& thread : threads) thread.join();
   std::vector<double> latencies;
   auto end = start;
@@ -201,16 +207,24 @@ void Print(const std::vector<Figure>& figures, const Options& options) {
   if (options.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const Figure& f : figures) {
-      all.push_back({{"mode", f.mode}, {"clients", f.clients}, {"certificates_per_second", f.per_second}, {"p50_ms", f.p50_ms}, {"p95_ms", f.p95_ms},
-                     {"p99_ms", f.p99_ms}, {"raw_signatures_per_second", f.raw_per_second}, {"ratio", f.per_second / f.raw_per_second}});
+      all.push_back({{"mode", f.mode},
+                     {"clients", f.clients},
+                     {"certificates_per_second", f.per_second},
+                     {"p50_ms", f.p50_ms},
+                     {"p95_ms", f.p95_ms},
+                     {"p99_ms", f.p99_ms},
+                     {"raw_signatures_per_second", f.raw_per_second},
+                     {"ratio", f.per_second / f.raw_per_second}});
     }
     std::cout << all.dump(2) << "\n";
     return;
   }
-  std::cout << fmt::format("{:8} {:>7} {:>10} {:>9} {:>9} {:>9} {:>12} {:>7}\n", "mode", "clients", "certs/s", "p50 ms", "p95 ms", "p99 ms", "raw C_Sign/s", "ratio");
+  std::cout << fmt::format("{:8} {:>7} {:>10} {:>9} {:>9} {:>9} {:>12} {:>7}\n", "mode", "clients", "certs/s", "p50 ms",
+                           "p95 ms", "p99 ms", "raw C_Sign/s", "ratio");
   for (const Figure& f : figures) {
-    std::cout << fmt::format("{:8} {:>7} {:>10.0f} {:>9.2f} {:>9.2f} {:>9.2f} {:>12.0f} {:>7.2f}\n", f.mode, f.clients, f.per_second, f.p50_ms, f.p95_ms, f.p99_ms,
-                             f.raw_per_second, f.per_second / f.raw_per_second);
+    std::cout << fmt::format("{:8} {:>7} {:>10.0f} {:>9.2f} {:>9.2f} {:>9.2f} {:>12.0f} {:>7.2f}\n", f.mode, f.clients,
+                             f.per_second, f.p50_ms, f.p95_ms, f.p99_ms, f.raw_per_second,
+                             f.per_second / f.raw_per_second);
   }
 }
 
@@ -222,7 +236,8 @@ void Run(const Options& options) {
   KeyUri uri = KeyUri::Parse(config.hsm_token).value();
   uri.object = "devices";
   uri.type = "private";
-  const std::unique_ptr<Signer> signer = OpenSigner(token, uri, DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())).value();
+  const std::unique_ptr<Signer> signer =
+      OpenSigner(token, uri, DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())).value();
   Requests requests;
   std::vector<Figure> figures;
   for (const std::string& mode : options.modes) {
@@ -241,9 +256,14 @@ void Run(const Options& options) {
 int main(int argc, char** argv) {
   hallmark::bench::Options options;
   CLI::App app("Certificates per second and latency over mutual TLS, beside the raw C_Sign rate of the same token.");
-  app.add_option("--seconds", options.seconds, "How long each figure is measured")->capture_default_str()->check(CLI::Range(1, 600));
+  app.add_option("--seconds", options.seconds, "How long each figure is measured")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 600));
   app.add_option("--clients", options.clients, "Numbers of clients at once")->capture_default_str()->delimiter(',');
-  app.add_option("--modes", options.modes, "unary, stream")->capture_default_str()->delimiter(',')->check(CLI::IsMember({"unary", "stream"}));
+  app.add_option("--modes", options.modes, "unary, stream")
+      ->capture_default_str()
+      ->delimiter(',')
+      ->check(CLI::IsMember({"unary", "stream"}));
   app.add_option("--key-type", options.key_type, "Of the issuing authority")->capture_default_str();
   app.add_flag("--json", options.json, "One JSON array instead of the table");
   CLI11_PARSE(app, argc, argv);

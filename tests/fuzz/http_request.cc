@@ -74,7 +74,7 @@ std::string Exchange(uint16_t port, ByteView octets) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Before the service, so that OpenSSL ends after the threads that use it.
-  static const bool initialized = OPENSSL_init_crypto(0, nullptr) == 1;
+  static const bool initialized = OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, nullptr) == 1;
   static Service service;
   Require(initialized, "OpenSSL is there");
   signal(SIGPIPE, SIG_IGN);

@@ -103,8 +103,9 @@ void AddAuthority(CLI::App& app, Session& session) {
   chain->add_option("--out", options->out, "Where to; standard output if absent")->type_name("FILE");
   chain->callback([&session, options] { session.Finish(Chain(session, *options)); });
 
-  CLI::App* csr = AddCommand(*group, "csr", "Write a certification request for an authority's key, for another to certify",
-                             "  hallmark authority csr devices --out devices.csr");
+  CLI::App* csr =
+      AddCommand(*group, "csr", "Write a certification request for an authority's key, for another to certify",
+                 "  hallmark authority csr devices --out devices.csr");
   csr->add_option("name", options->name, "Its name, e.g. devices")->required();
   csr->add_option("--out", options->out, "Where to, PEM; standard output if absent")->type_name("FILE");
   csr->callback([&session, options] { session.Finish(Csr(session, *options)); });

@@ -160,7 +160,8 @@ StatusOr<v1::ExportChainResponse> Client::ExportChain(const std::string& authori
 StatusOr<v1::FetchCsrResponse> Client::FetchCsr(const std::string& authority) {
   v1::FetchCsrRequest request;
   request.set_name(authority);
-  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::FetchCsr, request, connection_->Deadline());
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::FetchCsr, request,
+                           connection_->Deadline());
 }
 
 StatusOr<v1::ListAuthoritiesResponse> Client::ListAuthorities() {

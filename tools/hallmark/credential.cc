@@ -11,7 +11,8 @@ using ExtensionStack = ssl::Owner<STACK_OF(X509_EXTENSION), [](STACK_OF(X509_EXT
 using CertificateExtension = ssl::Owner<X509_EXTENSION, X509_EXTENSION_free>;
 
 Status Failed(const char* what) {
-  return Error(Code::kInternal, reason::kInternal, std::string("OpenSSL could not ") + what + ": " + ssl::DrainErrors());
+  return Error(Code::kInternal, reason::kInternal,
+               std::string("OpenSSL could not ") + what + ": " + ssl::DrainErrors());
 }
 
 Status RequestNames(X509_REQ* request, const std::vector<GeneralName>& names) {
@@ -56,8 +57,8 @@ StatusOr<Bytes> MakeCsr(EVP_PKEY* key, const std::string& common_name, const std
   const ssl::CertificateRequest request(X509_REQ_new());
   if (request == nullptr) return Failed("make a CSR");
   X509_NAME* subject = X509_REQ_get_subject_name(request.get());  // belongs to the request
-  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, AsBytes(common_name).data(), static_cast<int>(common_name.size()), -1,
-                                 0) != 1 ||
+  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, AsBytes(common_name).data(),
+                                 static_cast<int>(common_name.size()), -1, 0) != 1 ||
       X509_REQ_set_pubkey(request.get(), key) != 1) {
     return Failed("make a CSR");
   }

@@ -16,7 +16,8 @@ const char* Name(Verdict verdict) {
 StatusOr<ExitCode> Doctor(Session& session, const std::string& config) {
   log::Quiet();
   const std::vector<Examined> examined = Examine(config, session.clock);
-  const bool bad = std::any_of(examined.begin(), examined.end(), [](const Examined& e) { return e.verdict == Verdict::kBad; });
+  const bool bad =
+      std::any_of(examined.begin(), examined.end(), [](const Examined& e) { return e.verdict == Verdict::kBad; });
   if (session.json()) {
     nlohmann::json parts = nlohmann::json::array();
     for (const Examined& e : examined) {
@@ -27,7 +28,9 @@ StatusOr<ExitCode> Doctor(Session& session, const std::string& config) {
   }
   std::vector<std::vector<Cell>> rows;
   for (const Examined& e : examined) {
-    const Color color = e.verdict == Verdict::kGood ? Color::kGreen : e.verdict == Verdict::kWarning ? Color::kYellow : Color::kRed;
+    const Color color = e.verdict == Verdict::kGood      ? Color::kGreen
+                        : e.verdict == Verdict::kWarning ? Color::kYellow
+                                                         : Color::kRed;
     rows.push_back({e.part, Cell(Name(e.verdict), color), Printable(e.finding)});
   }
   session.out << RenderTable({"PART", "VERDICT", "FINDING"}, rows, session.colored());
@@ -41,9 +44,10 @@ StatusOr<ExitCode> Doctor(Session& session, const std::string& config) {
 
 void AddDoctor(CLI::App& app, Session& session) {
   const auto config = std::make_shared<std::string>("hallmark.yaml");
-  CLI::App* doctor = AddCommand(app, "doctor",
-                                "Examine an instance on this machine: module, token, login, keys, clock, database, ports, disk, configuration",
-                                "  hallmark doctor --config ca/hallmark.yaml\n  hallmark doctor --config ca/hallmark.yaml --output json");
+  CLI::App* doctor = AddCommand(
+      app, "doctor",
+      "Examine an instance on this machine: module, token, login, keys, clock, database, ports, disk, configuration",
+      "  hallmark doctor --config ca/hallmark.yaml\n  hallmark doctor --config ca/hallmark.yaml --output json");
   doctor->add_option("--config", *config, "The instance's hallmark.yaml")->capture_default_str();
   doctor->callback([&session, config] { session.Finish(Doctor(session, *config)); });
 }

@@ -61,7 +61,9 @@ class Doctor {
   }
 
  private:
-  void Good(const std::string& part, const std::string& finding) { examined_.push_back({part, Verdict::kGood, finding, ""}); }
+  void Good(const std::string& part, const std::string& finding) {
+    examined_.push_back({part, Verdict::kGood, finding, ""});
+  }
   void Warn(const std::string& part, const std::string& finding, const std::string& advice) {
     examined_.push_back({part, Verdict::kWarning, finding, advice});
   }
@@ -73,7 +75,9 @@ class Doctor {
 
   bool ExamineConfiguration() {
     StatusOr<Config> config = LoadConfig(file_);
-    if (!config.ok()) return Bad("configuration", Message(config.status()), "Correct the file, or make an instance with: hallmark init DIR");
+    if (!config.ok())
+      return Bad("configuration", Message(config.status()),
+                 "Correct the file, or make an instance with: hallmark init DIR");
     config_ = std::move(*config);
     ApplyEnvironment(config_);
     Good("configuration", file_.string());
@@ -84,7 +88,8 @@ class Doctor {
     const StatusOr<ProfileMap> profiles = LoadProfiles(config_.profiles, config_.realm);
     const StatusOr<Access> access = LoadAccess(config_.roles);
     if (!profiles.ok()) {
-      Bad("profiles", Message(profiles.status()), "Correct the profile; the service does not start with one that it does not understand.");
+      Bad("profiles", Message(profiles.status()),
+          "Correct the profile; the service does not start with one that it does not understand.");
     } else {
       Good("profiles", fmt::format("{} profiles in {}", profiles->size(), config_.profiles.string()));
     }
@@ -98,7 +103,8 @@ class Doctor {
   void ExamineClock() {
     const Time now = clock_.Now();
     if (now < absl::FromCivil(kReleased, absl::UTCTimeZone())) {
-      Bad("clock", fmt::format("{}, which is before this program was written", Rfc3339(now)), "Set the clock and keep it right with NTP; certificates would be valid at the wrong time.");
+      Bad("clock", fmt::format("{}, which is before this program was written", Rfc3339(now)),
+          "Set the clock and keep it right with NTP; certificates would be valid at the wrong time.");
     } else {
       Good("clock", Rfc3339(now));
     }
@@ -108,13 +114,16 @@ class Doctor {
     struct statvfs disk = {};
     const std::filesystem::path directory = config_.store_sqlite.parent_path();
     if (statvfs(directory.c_str(), &disk) != 0) {
-      Bad("disk", "cannot look at " + directory.string(), "Make the directory, or correct store.sqlite in hallmark.yaml.");
+      Bad("disk", "cannot look at " + directory.string(),
+          "Make the directory, or correct store.sqlite in hallmark.yaml.");
       return;
     }
     const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
-    const std::string finding = fmt::format("{:.1f} GiB free at {}", static_cast<double>(free) / (uint64_t{1} << 30), directory.string());
+    const std::string finding =
+        fmt::format("{:.1f} GiB free at {}", static_cast<double>(free) / (uint64_t{1} << 30), directory.string());
     if (free < kLowDiskOctets) {
-      Warn("disk", finding, "A million certificates take about 1 GiB; when the disk is full nothing is issued any more.");
+      Warn("disk", finding,
+           "A million certificates take about 1 GiB; when the disk is full nothing is issued any more.");
     } else {
       Good("disk", finding);
     }
@@ -131,20 +140,25 @@ class Doctor {
       }
     }
     const StatusOr<std::vector<Bytes>> blocks = PemDecode("CERTIFICATE", *chain);
-    const StatusOr<CertificateParts> parts = blocks.ok() ? ReadCertificate(blocks->front()) : StatusOr<CertificateParts>(blocks.status());
+    const StatusOr<CertificateParts> parts =
+        blocks.ok() ? ReadCertificate(blocks->front()) : StatusOr<CertificateParts>(blocks.status());
     if (!parts.ok()) {
-      Bad("tls", config_.tls_certificate.string() + ": " + Message(parts.status()), "It must be PEM, the service's certificate first.");
+      Bad("tls", config_.tls_certificate.string() + ": " + Message(parts.status()),
+          "It must be PEM, the service's certificate first.");
       return;
     }
     const ssl::Bio bio(BIO_new_mem_buf(key->data(), static_cast<int>(key->size())));
     const ssl::EvpKey private_key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-    const StatusOr<Bytes> spki = private_key == nullptr ? StatusOr<Bytes>(absl::NotFoundError("")) : ssl::ToDer(i2d_PUBKEY, private_key.get());
+    const StatusOr<Bytes> spki =
+        private_key == nullptr ? StatusOr<Bytes>(absl::NotFoundError("")) : ssl::ToDer(i2d_PUBKEY, private_key.get());
     if (!spki.ok() || !Equal(*spki, parts->spki)) {
       Bad("tls", "the key and the certificate are no pair", "Put the two files of one issuance in place.");
     } else if (parts->not_after < clock_.Now()) {
-      Bad("tls", "the certificate expired on " + Rfc3339(parts->not_after), "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+      Bad("tls", "the certificate expired on " + Rfc3339(parts->not_after),
+          "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
     } else if (parts->not_after < clock_.Now() + kExpirySoon) {
-      Warn("tls", "the certificate expires on " + Rfc3339(parts->not_after), "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+      Warn("tls", "the certificate expires on " + Rfc3339(parts->not_after),
+           "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
     } else {
       Good("tls", "valid until " + Rfc3339(parts->not_after));
     }
@@ -153,9 +167,12 @@ class Doctor {
   void ExaminePorts() {
     served_ = IsServed(config_.grpc_listen);
     const bool http = IsServed(config_.http_listen);
-    const std::string finding = fmt::format("gRPC {} {}, HTTP {} {}", config_.grpc_listen, served_ ? "answers" : "is free", config_.http_listen, http ? "answers" : "is free");
+    const std::string finding =
+        fmt::format("gRPC {} {}, HTTP {} {}", config_.grpc_listen, served_ ? "answers" : "is free", config_.http_listen,
+                    http ? "answers" : "is free");
     if (served_ != http) {
-      Bad("ports", finding, "One of two answers: another program has the port, or the service is half up. See which with: ss -ltnp");
+      Bad("ports", finding,
+          "One of two answers: another program has the port, or the service is half up. See which with: ss -ltnp");
     } else {
       Good("ports", finding + (served_ ? "" : " (the service is not running)"));
     }
@@ -163,10 +180,15 @@ class Doctor {
 
   bool ExamineModule() {
     StatusOr<std::shared_ptr<Module>> module = Module::Load(config_.hsm_module);
-    if (!module.ok()) return Bad("module", Message(module.status()), "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
+    if (!module.ok())
+      return Bad("module", Message(module.status()),
+                 "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
     const StatusOr<ModuleInformation> information = (*module)->Describe();
-    if (!information.ok()) return Bad("module", Message(information.status()), "The module was loaded but does not answer; see the vendor's log.");
-    Good("module", fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version, information->cryptoki_version, config_.hsm_module));
+    if (!information.ok())
+      return Bad("module", Message(information.status()),
+                 "The module was loaded but does not answer; see the vendor's log.");
+    Good("module", fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version,
+                               information->cryptoki_version, config_.hsm_module));
     module_ = std::move(*module);
     return true;
   }
@@ -175,7 +197,8 @@ class Doctor {
     const StatusOr<KeyUri> uri = KeyUri::Parse(config_.hsm_token);
     if (!uri.ok()) return Bad("token", Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
     const StatusOr<std::vector<SlotInformation>> slots = module_->ListSlots();
-    if (!slots.ok()) return Bad("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
+    if (!slots.ok())
+      return Bad("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
     std::string labels;
     for (const SlotInformation& slot : *slots) {
       if (!slot.token.has_value() || !slot.token->initialized) continue;
@@ -187,12 +210,16 @@ class Doctor {
   }
 
   bool JudgeToken(const TokenInformation& token) {
-    const std::string name = fmt::format("'{}', {} {}, serial {}", token.label, token.manufacturer, token.model, token.serial);
-    if (token.user_pin_locked) return Bad("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
+    const std::string name =
+        fmt::format("'{}', {} {}, serial {}", token.label, token.manufacturer, token.model, token.serial);
+    if (token.user_pin_locked)
+      return Bad("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
     if (token.user_pin_final_try) {
-      return Bad("token", name + ": one more wrong PIN locks it", "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
+      return Bad("token", name + ": one more wrong PIN locks it",
+                 "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
     }
-    if (token.user_pin_count_low) Warn("token", name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
+    if (token.user_pin_count_low)
+      Warn("token", name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
     if (!token.user_pin_count_low) Good("token", name);
     return true;
   }
@@ -200,7 +227,10 @@ class Doctor {
   bool ExamineLogin() {
     StatusOr<std::shared_ptr<Token>> token = OpenToken(config_, ReadPinEnvironment());
     const Status status = token.ok() ? (*token)->LogIn() : token.status();
-    if (!status.ok()) return Bad("login", Message(status), "Correct the PIN's source (pin-source in hsm.token, $CREDENTIALS_DIRECTORY/hallmark-pin or HALLMARK_PIN).");
+    if (!status.ok())
+      return Bad(
+          "login", Message(status),
+          "Correct the PIN's source (pin-source in hsm.token, $CREDENTIALS_DIRECTORY/hallmark-pin or HALLMARK_PIN).");
     Good("login", "the PIN is right");
     token_ = std::move(*token);
     return true;
@@ -216,12 +246,14 @@ class Doctor {
       const Status safe = CheckSafe(key);
       const std::string name = fmt::format("key {}", key.uri.object);
       if (!safe.ok()) {
-        Bad(name, Message(safe), "Such a key could have been copied. Make a new one on the token and roll its authority over.");
+        Bad(name, Message(safe),
+            "Such a key could have been copied. Make a new one on the token and roll its authority over.");
       } else {
         Good(name, fmt::format("{}, made on the token, not extractable", KeyTypeName(*key.type)));
       }
     }
-    if (keys->empty()) Bad("keys", "the token holds no key", "Found the authorities with: hallmark init DIR, or restore the token.");
+    if (keys->empty())
+      Bad("keys", "the token holds no key", "Found the authorities with: hallmark init DIR, or restore the token.");
   }
 
   void ExamineDatabase() {
@@ -230,20 +262,23 @@ class Doctor {
       return;
     }
     if (!std::filesystem::exists(config_.store_sqlite)) {
-      Bad("database", config_.store_sqlite.string() + " does not exist", "Make an instance with: hallmark init DIR, or restore it from a backup.");
+      Bad("database", config_.store_sqlite.string() + " does not exist",
+          "Make an instance with: hallmark init DIR, or restore it from a backup.");
       return;
     }
     const StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore({.path = config_.store_sqlite});
-    const auto authorities = store.ok() ? (*store)->ListAuthorities() : StatusOr<std::vector<AuthorityRecord>>(store.status());
+    const auto authorities =
+        store.ok() ? (*store)->ListAuthorities() : StatusOr<std::vector<AuthorityRecord>>(store.status());
     const auto intents = store.ok() ? (*store)->OpenIntents() : StatusOr<std::vector<Intent>>(store.status());
     const auto head = store.ok() ? (*store)->GetLedgerHead() : StatusOr<LedgerHead>(store.status());
     for (const Status& status : {authorities.status(), intents.status(), head.status()}) {
       if (status.ok()) continue;
-      Bad("database", Message(status), "Do not start the service on it. Restore the last backup; see docs/operations.md.");
+      Bad("database", Message(status),
+          "Do not start the service on it. Restore the last backup; see docs/operations.md.");
       return;
     }
-    Good("database", fmt::format("{} authorities, {} open intents, ledger of {} leaves with root {}", authorities->size(), intents->size(),
-                                 head->size, Hex(head->root).substr(0, 16)));
+    Good("database", fmt::format("{} authorities, {} open intents, ledger of {} leaves with root {}",
+                                 authorities->size(), intents->size(), head->size, Hex(head->root).substr(0, 16)));
     if (authorities->empty()) Bad("authorities", "there are none", "Found them with: hallmark init DIR");
     for (const AuthorityRecord& authority : *authorities) ExamineAuthority(**store, authority);
   }
@@ -273,9 +308,11 @@ class Doctor {
     const StatusOr<CrlRecord> crl = store.LatestCrl(authority.authority);
     if (!crl.ok() || crl->next_update < now) {
       Warn(name, crl.ok() ? "its last CRL expired on " + Rfc3339(crl->next_update) : Message(crl.status()),
-           "The service makes one when it starts; until then relying parties refuse its certificates or do not check them.");
+           "The service makes one when it starts; until then relying parties refuse its certificates or do not check "
+           "them.");
     } else {
-      Good(name, fmt::format("certificate until {}, CRL {} until {}", Rfc3339(parts->not_after), crl->number, Rfc3339(crl->next_update)));
+      Good(name, fmt::format("certificate until {}, CRL {} until {}", Rfc3339(parts->not_after), crl->number,
+                             Rfc3339(crl->next_update)));
     }
   }
 
@@ -290,6 +327,8 @@ class Doctor {
 
 }  // namespace
 
-std::vector<Examined> Examine(const std::filesystem::path& config, const Clock& clock) { return Doctor(config, clock).Run(); }
+std::vector<Examined> Examine(const std::filesystem::path& config, const Clock& clock) {
+  return Doctor(config, clock).Run();
+}
 
 }  // namespace hallmark::cli

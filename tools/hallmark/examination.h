@@ -12,7 +12,7 @@ namespace hallmark::cli {
 enum class Verdict { kGood, kWarning, kBad };
 
 struct Examined {
-  std::string part;     // "module", "token", "clock"...
+  std::string part;  // "module", "token", "clock"...
   Verdict verdict = Verdict::kGood;
   std::string finding;  // what was found
   std::string advice;   // what to do about it; empty when good

@@ -29,7 +29,8 @@ Status MakeDirectory(const fs::path& path, fs::perms mode = fs::perms::owner_all
   fs::create_directories(path, error);
   if (!error) fs::permissions(path, mode, error);
   if (!error) return absl::OkStatus();
-  return Error(Code::kFailedPrecondition, reason::kFileUnreadable, fmt::format("cannot create {}: {}", path.string(), error.message()));
+  return Error(Code::kFailedPrecondition, reason::kFileUnreadable,
+               fmt::format("cannot create {}: {}", path.string(), error.message()));
 }
 
 // Whether a service could listen on the port now; and which one the system gives for port 0.
@@ -42,13 +43,15 @@ StatusOr<int> ProbePort(const std::string& address, int port) {
   name.sin_family = AF_INET;
   name.sin_port = htons(static_cast<uint16_t>(port));
   if (inet_pton(AF_INET, address.c_str(), &name.sin_addr) != 1) {
-    return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-                 fmt::format("--listen {}: not an IPv4 address; use 127.0.0.1, or 0.0.0.0 for all interfaces", address));
+    return Error(
+        Code::kInvalidArgument, reason::kConfigurationInvalid,
+        fmt::format("--listen {}: not an IPv4 address; use 127.0.0.1, or 0.0.0.0 for all interfaces", address));
   }
   socklen_t size = sizeof(name);
   if (bind(probe.fd, reinterpret_cast<sockaddr*>(&name), size) != 0 ||
       getsockname(probe.fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) {
-    return Error(Code::kUnavailable, reason::kConfigurationInvalid, fmt::format("port {} on {} is taken", port, address));
+    return Error(Code::kUnavailable, reason::kConfigurationInvalid,
+                 fmt::format("port {} on {} is taken", port, address));
   }
   return ntohs(name.sin_port);
 }
@@ -72,10 +75,12 @@ Status CheckOptions(const InitializeOptions& options) {
   constexpr size_t kOrganizationLimit = 50;  // the authorities' CN is this and a word more, of 64 characters
   constexpr size_t kHostLimit = 64;
   constexpr std::string_view kName = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-  if (!ParseCallerUri(fmt::format("hallmark://{}/operator/init", options.realm)).ok() || options.realm.size() > kHostLimit) {
+  if (!ParseCallerUri(fmt::format("hallmark://{}/operator/init", options.realm)).ok() ||
+      options.realm.size() > kHostLimit) {
     return refuse("realm", "must be 1 to 64 of a-z 0-9 . - and begin with a letter or a digit");
   }
-  if (options.host.empty() || options.host.size() > kHostLimit || options.host.find_first_not_of(kName) != std::string::npos) {
+  if (options.host.empty() || options.host.size() > kHostLimit ||
+      options.host.find_first_not_of(kName) != std::string::npos) {
     return refuse("host", "must be a DNS name in lower case, or an IPv4 address, of at most 64 characters");
   }
   const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
@@ -83,7 +88,8 @@ Status CheckOptions(const InitializeOptions& options) {
       !std::all_of(options.organization.begin(), options.organization.end(), printable)) {
     return refuse("organization", "must be 1 to 50 printable ASCII characters");
   }
-  if (!std::all_of(options.module.begin(), options.module.end(), printable) || options.module.find('"') != std::string::npos) {
+  if (!std::all_of(options.module.begin(), options.module.end(), printable) ||
+      options.module.find('"') != std::string::npos) {
     return refuse("module", "must be printable and without quotes");
   }
   return absl::OkStatus();
@@ -92,18 +98,20 @@ Status CheckOptions(const InitializeOptions& options) {
 // One instance being made.
 class Initialization {
  public:
-  explicit Initialization(const InitializeOptions& options) : options_(options), directory_(fs::absolute(options.directory)) {}
+  explicit Initialization(const InitializeOptions& options)
+      : options_(options), directory_(fs::absolute(options.directory)) {}
 
   StatusOr<Initialized> Run() {
     if (fs::exists(directory_ / "hallmark.yaml")) {
       return Error(Code::kAlreadyExists, reason::kConfigurationInvalid,
-                   fmt::format("{} holds an instance already; start it with: hallmarkd --config {}/hallmark.yaml", directory_.string(),
-                               directory_.string()));
+                   fmt::format("{} holds an instance already; start it with: hallmarkd --config {}/hallmark.yaml",
+                               directory_.string(), directory_.string()));
     }
     std::error_code ignored;
     if (fs::exists(directory_ / kUnfinished) || (fs::exists(directory_) && !fs::is_empty(directory_, ignored))) {
       return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
-                   fmt::format("{} is not empty and holds no finished instance; choose another directory, or remove it", directory_.string()));
+                   fmt::format("{} is not empty and holds no finished instance; choose another directory, or remove it",
+                               directory_.string()));
     }
     RETURN_IF_ERROR(CheckOptions(options_));
     ASSIGN_OR_RETURN(chosen_.grpc_port, ChoosePort(options_.listen, options_.grpc_port, 0));
@@ -115,7 +123,9 @@ class Initialization {
     RETURN_IF_ERROR(IssueCredentials());
     std::error_code error;
     fs::rename(directory_ / kUnfinished, directory_ / "hallmark.yaml", error);
-    if (error) return Error(Code::kFailedPrecondition, reason::kFileUnreadable, "cannot write hallmark.yaml: " + error.message());
+    if (error)
+      return Error(Code::kFailedPrecondition, reason::kFileUnreadable,
+                   "cannot write hallmark.yaml: " + error.message());
     return chosen_;
   }
 
@@ -168,8 +178,9 @@ policies:
 crl:
   lifetime: 7d
 )",
-                       fmt::arg("realm", options_.realm), fmt::arg("listen", options_.listen), fmt::arg("grpc_port", chosen_.grpc_port),
-                       fmt::arg("http_port", chosen_.http_port), fmt::arg("base_url", BaseUrl()), fmt::arg("module", options_.module));
+                       fmt::arg("realm", options_.realm), fmt::arg("listen", options_.listen),
+                       fmt::arg("grpc_port", chosen_.grpc_port), fmt::arg("http_port", chosen_.http_port),
+                       fmt::arg("base_url", BaseUrl()), fmt::arg("module", options_.module));
   }
 
   Status WriteFiles() {
@@ -179,8 +190,9 @@ crl:
     for (const ShippedPolicy& policy : ShippedPolicies()) {
       RETURN_IF_ERROR(WriteText("policies/" + std::string(policy.path), std::string(policy.text)));
     }
-    RETURN_IF_ERROR(WriteText("softhsm2.conf", fmt::format("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
-                                                           (directory_ / "token").string())));
+    RETURN_IF_ERROR(WriteText("softhsm2.conf",
+                              fmt::format("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+                                          (directory_ / "token").string())));
     RETURN_IF_ERROR(WriteText(kUnfinished, ConfigText()));
     ASSIGN_OR_RETURN(config_, LoadConfig(directory_ / kUnfinished));
     return absl::OkStatus();
@@ -203,7 +215,8 @@ crl:
     return InitializeToken(*module, "hallmark", so_pin, user_pin);
   }
 
-  Status Found(const std::string& name, const std::string& profile, const std::string& common_name, const std::string& parent) {
+  Status Found(const std::string& name, const std::string& profile, const std::string& common_name,
+               const std::string& parent) {
     Progress(fmt::format("authority '{}': {} in the token, {}", name, options_.key_type, common_name));
     ASSIGN_OR_RETURN(const KeyType type, ParseKeyType(options_.key_type));
     ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*instance_->token(), type, name));
@@ -215,7 +228,8 @@ crl:
                             .key_uri = uri.ToString(),
                             .caller = OperatorUri()};
     RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->profiles(), founding, *key,
-                                   issuer == instance_->issuers().end() ? nullptr : issuer->second.get(), absl::Now() + kStepLimit)
+                                   issuer == instance_->issuers().end() ? nullptr : issuer->second.get(),
+                                   absl::Now() + kStepLimit)
                         .status());
     return instance_->ReloadIssuers();
   }
@@ -255,15 +269,18 @@ crl:
   Status IssueCredentials() {
     Progress("credentials: the service's TLS certificate, one operator, one station, one auditor");
     std::vector<GeneralName> names = {{GeneralName::Kind::kDns, "localhost"}, {GeneralName::Kind::kIp, "127.0.0.1"}};
-    const GeneralName host = {IsAddress(options_.host) ? GeneralName::Kind::kIp : GeneralName::Kind::kDns, options_.host};
+    const GeneralName host = {IsAddress(options_.host) ? GeneralName::Kind::kIp : GeneralName::Kind::kDns,
+                              options_.host};
     if (std::find(names.begin(), names.end(), host) == names.end()) names.insert(names.begin(), host);
     RETURN_IF_ERROR(IssueCredential("service-tls", "tls/service", options_.host, names));
-    for (const auto& [role, name] : {std::pair("operator", "admin"), std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
+    for (const auto& [role, name] :
+         {std::pair("operator", "admin"), std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
       const std::string uri = fmt::format("hallmark://{}/{}/{}", options_.realm, role, name);
       RETURN_IF_ERROR(IssueCredential(role, std::string("contexts/") + role, name, {{GeneralName::Kind::kUri, uri}}));
-      RETURN_IF_ERROR(WriteText(std::string("contexts/") + role + ".yaml",
-                                fmt::format("# {}\nendpoint: {}:{}\ncertificate: {}.pem\nkey: {}-key.pem\nroots: ../tls/root.pem\n", uri,
-                                            options_.host, chosen_.grpc_port, role, role)));
+      RETURN_IF_ERROR(
+          WriteText(std::string("contexts/") + role + ".yaml",
+                    fmt::format("# {}\nendpoint: {}:{}\ncertificate: {}.pem\nkey: {}-key.pem\nroots: ../tls/root.pem\n",
+                                uri, options_.host, chosen_.grpc_port, role, role)));
     }
     return absl::OkStatus();
   }

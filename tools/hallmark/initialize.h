@@ -10,14 +10,14 @@
 namespace hallmark {
 
 struct InitializeOptions {
-  std::filesystem::path directory;         // made; must not hold an instance yet
+  std::filesystem::path directory;  // made; must not hold an instance yet
   std::string realm = "local";
-  std::string organization = "Hallmark";   // O of the authorities
-  std::string host = "localhost";          // by which stations and relying parties reach the service
+  std::string organization = "Hallmark";  // O of the authorities
+  std::string host = "localhost";         // by which stations and relying parties reach the service
   std::string listen = "127.0.0.1";
-  int grpc_port = 9443;                    // if taken, a free one is chosen
+  int grpc_port = 9443;  // if taken, a free one is chosen
   int http_port = 9080;
-  std::string key_type = "ec-p256";        // of the authorities
+  std::string key_type = "ec-p256";  // of the authorities
   std::string module = "/usr/lib/softhsm/libsofthsm2.so";
   std::function<void(const std::string&)> progress;  // told of each step
 };
