@@ -23,6 +23,8 @@ struct Wrong {
   const char* part;     // that doctor calls bad
 };
 
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.name; }
+
 class StartupTest : public ::testing::TestWithParam<Wrong> {
  protected:
   static int Count(const std::string& text, const std::string& word) {
