@@ -31,6 +31,9 @@ StatusOr<Bytes> DecodeBase64Lines(std::string_view lines) {
   for (char c : lines) {
     if (kWhitespace.find(c) == std::string_view::npos) text += c;
   }
+  // EVP_DecodeBlock passes over some characters in silence, dashes among them.
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  if (text.find_first_not_of(kAlphabet) != text.npos) return PemError("the base64 between BEGIN and END is malformed");
   const size_t padding = text.size() - std::min(text.find('='), text.size());
   if (text.empty() || text.size() % 4 != 0 || padding > 2 ||
       text.find_first_not_of('=', text.size() - padding) != text.npos) {

@@ -30,8 +30,8 @@ std::optional<SignatureScheme> FindScheme(ByteView algorithm_identifier);
 class PublicKey {
  public:
   // Reads a SubjectPublicKeyInfo (RFC 5280 4.1.2.7, RFC 5480, RFC 3279 2.3.1). kInvalidArgument: KEY_UNSUPPORTED for
-  // an algorithm, curve, parameters or point form that nobody may use, KEY_WEAK for a size, an exponent, an even or
-  // trivially factored modulus, or a point that is not on the curve.
+  // an algorithm, curve, parameters or point form that nobody may use, KEY_WEAK for a size, an exponent, a modulus
+  // that is even or has a small factor, or a point that is not on the curve.
   static StatusOr<PublicKey> FromSpki(ByteView der);
 
   PublicKey(PublicKey&&) noexcept;

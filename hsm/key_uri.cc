@@ -40,11 +40,16 @@ Uri NewUri() {
   return uri;
 }
 
-Status UriError(const std::string& text, const std::string& what) {
-  // Whatever is wrong with a URI that holds a PIN, the PIN stays out of the message.
+// Also where a mistaken separator made it part of another attribute's value.
+bool HoldsPin(const std::string& text) {
   std::string lower = text;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  const bool has_pin = lower.find("pin-value") != lower.npos;
+  return lower.find("pin-value") != lower.npos;
+}
+
+Status UriError(const std::string& text, const std::string& what) {
+  // Whatever is wrong with a URI that holds a PIN, the PIN stays out of the message.
+  const bool has_pin = HoldsPin(text);
   return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
                fmt::format("cannot use the PKCS#11 URI {}: {}; write it as RFC 7512 says, e.g. "
                            "pkcs11:token=ca;object=devices?pin-source=file:/etc/hallmark/pin",
@@ -58,9 +63,6 @@ Status CheckNames(const std::string& text, std::string_view part, char separator
     const std::string_view attribute = part.substr(0, part.find(separator));
     const std::string_view name = attribute.substr(0, attribute.find('='));
     if (name.size() == attribute.size()) return UriError(text, "an attribute has no value");
-    if (name == "pin-value") {
-      return UriError(text, "pin-value is refused, since a PIN in a URI reaches logs; name a file with pin-source");
-    }
     if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
       return UriError(text, fmt::format("the attribute \"{}\" is unknown or not supported here", name));
     }
@@ -77,6 +79,9 @@ Status CheckSyntax(const std::string& text) {
   constexpr std::string_view kScheme = "pkcs11:";
   std::string_view rest = text;
   if (rest.substr(0, kScheme.size()) != kScheme) return UriError(text, "it does not begin with \"pkcs11:\"");
+  if (HoldsPin(text)) {
+    return UriError(text, "pin-value is refused, since a PIN in a URI reaches logs; name a file with pin-source");
+  }
   rest.remove_prefix(kScheme.size());
   if (std::any_of(rest.begin(), rest.end(), [](unsigned char c) { return c <= ' ' || c >= 0x7f; })) {
     return UriError(text, "white space and octets outside ASCII must be percent-encoded");

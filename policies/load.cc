@@ -35,7 +35,8 @@ StatusOr<std::string> ParsePurpose(const std::string& name) {
   for (const auto& [known, oid] : kPurposes) {
     if (name == known) return std::string(oid);
   }
-  static const RE2 kOid("[0-2](\\.(0|[1-9][0-9]{0,9})){1,20}");
+  // The second arc is at most 39 below 0 and 1 (X.660).
+  static const RE2 kOid("([01]\\.[1-3]?[0-9]|2\\.(0|[1-9][0-9]{0,9}))(\\.(0|[1-9][0-9]{0,9})){1,20}");
   if (RE2::FullMatch(name, kOid)) return name;
   return Error(
       Code::kInvalidArgument, reason::kConfigurationInvalid,

@@ -60,6 +60,7 @@ TEST(PemTest, RefusesWhateverIsNotBlocksAlone) {
       {"no end", good.substr(0, good.size() - 20)},
       {"nothing inside", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"},
       {"not base64", "-----BEGIN CERTIFICATE-----\n****\n-----END CERTIFICATE-----\n"},
+      {"dashes after the base64", "-----BEGIN CERTIFICATE-----\nMAAC----\n-----END CERTIFICATE-----\n"},
       {"padding within", "-----BEGIN CERTIFICATE-----\nAA==AAAA\n-----END CERTIFICATE-----\n"},
       {"too much padding", "-----BEGIN CERTIFICATE-----\nA===\n-----END CERTIFICATE-----\n"},
       {"cut off", "-----BEGIN CERTIFICATE-----\nAAAAA\n-----END CERTIFICATE-----\n"},

@@ -105,7 +105,8 @@ TEST(KeyUriTest, RefusesTheRestAndNeverRepeatsAPin) {
       {"pkcs11:token=abcdefghijklmnopqrstuvwxyz0123456789", "too long"},
       {"pkcs11:token=ca?pin-value=31337", "pin-value is refused"},
       {"pkcs11:token=ca;pin-value=31337", "pin-value is refused"},
-      {"pkcs11:token=ca?PIN-VALUE=31337", "unknown"},
+      {"pkcs11:token=ca&pin-value=31337", "pin-value is refused"},
+      {"pkcs11:token=ca?PIN-VALUE=31337", "pin-value is refused"},
       {"pin-value=31337", "does not begin with"},
   };
   for (const auto& c : kCases) {

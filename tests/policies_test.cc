@@ -175,6 +175,10 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
       {good + "self_signed: true\n", "only a certificate with ca"},
       {good + "extended_key_usage: [clientAuthentication]\n", "neither a purpose"},
       {good + "extended_key_usage: [clientAuth, clientAuth]\n", "stands twice"},
+      {good + "extended_key_usage: [1.50.1]\n", "neither a purpose"},
+      {good + "extended_key_usage: [0.40.1]\n", "neither a purpose"},
+      {good + "extended_key_usage: [3.1.1]\n", "neither a purpose"},
+      {good + "extended_key_usage: ['1.03.1']\n", "neither a purpose"},
       {good + "keyusage: [digitalSignature]\n", "keyusage: unknown field"},
       {"description: d\nkeys: [ec-p224]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
