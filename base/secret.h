@@ -15,7 +15,10 @@ class Secret {
   Secret() = default;
   // Takes the text over and cleanses the string that it came in.
   explicit Secret(std::string&& text) : text_(text) { OPENSSL_cleanse(text.data(), text.size()); }
-  Secret(Secret&& other) noexcept : text_(other.text_) { other.Cleanse(); }
+  // Copies and cleanses: moving a short string leaves its octets behind.
+  Secret(Secret&& other) noexcept : text_(other.text_) {  // NOLINT(performance-move-constructor-init,cert-oop11-cpp)
+    other.Cleanse();
+  }
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
       Cleanse();

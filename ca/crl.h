@@ -33,7 +33,7 @@ struct CrlParts {
   Time this_update;
   Time next_update;
   ByteView revoked_certificates;    // the content; empty when absent
-  bool entries_well_formed = true;  // strictly ascending serials, times and reasons readable
+  bool entries_well_formed = true;  // strictly ascending serials, readable times and extensions
   std::vector<Extension> extensions;
 };
 StatusOr<CrlParts> ReadCrl(ByteView der);
