@@ -129,12 +129,13 @@ Status Serve(const Config& config) {
   std::vector<std::string> authorities;
   for (const auto& [name, issuer] : instance->issuers()) authorities.push_back(name);
   Repository repository(authorities, MakeContent(*instance, *publisher), instance->clock(), metrics);
-  ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
-                   HttpServer::Start({.listen = config.http_listen},
-                                     [&](const HttpRequest& request) { return repository.Handle(request); }));
+  // gRPC first: who asks HTTP whether the service is ready must find it so.
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                    GrpcServer::Start(std::move(options), instance->authority()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
+                   HttpServer::Start({.listen = config.http_listen},
+                                     [&](const HttpRequest& request) { return repository.Handle(request); }));
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 
   const int received = stop.Wait();
