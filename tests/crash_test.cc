@@ -85,6 +85,13 @@ TEST(CrashTest, TwentyKillsInTheMiddleOfAStreamLoseNothingAndSignNothingTwice) {
   }
   station.join();
   EXPECT_EQ(kills, kKills);
+  // Each start finished what the one before had left open, before it was ready.
+  const std::string log = service.Log();
+  EXPECT_EQ(
+      RunCommand(fmt::format("grep -c '\"event\":\"recovered\"' {}/hallmarkd.log", service.directory().path().string()))
+          .output,
+      fmt::format("{}\n", kKills + 1));
+  EXPECT_EQ(log.find("intent_left_open"), std::string::npos);
 
   // Asking for all of it again gives the same files to the octet.
   const std::string again = (service.directory() / "again").string();

@@ -3,6 +3,7 @@
 #include "tests/service.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <nlohmann/json.hpp>
@@ -465,6 +466,43 @@ TEST(ServiceTest, FiltersAndPagesListsAndRefusesNonsense) {
                                                               {"", 1, "rubbish"}}) {
     EXPECT_EQ(list(filter, size, token).first.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT)
         << filter << size << token;
+  }
+}
+
+// Sends the octets of one message to a method and returns those of the first answer.
+std::string CallRaw(const std::string& method, const std::string& request) {
+  grpc::GenericStub stub(ConnectAs("auditor"));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&Within(context), method, &queue);
+  call->StartCall(nullptr);
+  EXPECT_TRUE(wait());
+  const grpc::Slice slice(request);
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+  EXPECT_TRUE(wait());
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  EXPECT_TRUE(wait());
+  std::vector<grpc::Slice> slices;
+  EXPECT_TRUE(answer.Dump(&slices).ok());
+  std::string octets;
+  for (const grpc::Slice& part : slices) octets.append(reinterpret_cast<const char*>(part.begin()), part.size());
+  context.TryCancel();
+  return octets;
+}
+
+TEST(ServiceTest, HasHealthAndReflection) {
+  EXPECT_EQ(CallRaw("/grpc.health.v1.Health/Check", ""), std::string("\x08\x01"));  // status: SERVING
+  const std::string services =
+      CallRaw("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", std::string("\x3a\x00", 2));
+  for (const char* name :
+       {"hallmark.v1.Issuance", "hallmark.v1.Authorities", "hallmark.v1.Revocation", "grpc.health.v1.Health"}) {
+    EXPECT_THAT(services, HasSubstr(name));
   }
 }
 
