@@ -301,10 +301,10 @@ TEST(ServiceTest, ARevokedCallerIsRefusedAtOnceOnItsOpenConnectionToo) {
 }
 
 TEST(ServiceTest, AnExpiredCallerIsRefusedOnItsOpenConnectionToo) {
-  const std::string base = MakeStation("line-8", "3s");
+  const std::string base = MakeStation("line-8", "6s");
   const auto channel = Connect(base + "-chain.pem", base + ".key");
   ASSERT_TRUE(Issue(channel, DeviceRequest("line-8-1")).status.ok());
-  std::this_thread::sleep_for(std::chrono::seconds(5));
+  std::this_thread::sleep_for(std::chrono::seconds(8));
   const Answer answer = Issue(channel, DeviceRequest("line-8-2"));
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(answer.reason, reason::kCallerExpired);
