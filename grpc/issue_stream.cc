@@ -98,6 +98,8 @@ class IssueStream final : public IssueReactor {
       answers_.push_back(std::move(*answer));
       Write();
     }
+    // Slots freed by a cancellation: only a read tells that the client is gone, and so ends the stream.
+    Read();
     FinishIfIdle(std::move(lock));
   }
 

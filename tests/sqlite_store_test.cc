@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "tests/command.h"
 #include "tests/faulty_disk.h"
 #include "tests/status_matchers.h"
 #include "tests/store_fixtures.h"
@@ -38,12 +39,7 @@ using testing::Issue;
 
 // Runs the sqlite3 command line and returns what it prints.
 std::string Sqlite3(const std::filesystem::path& path, const std::string& sql) {
-  const std::string command = fmt::format("sqlite3 '{}' \"{}\" 2>&1", path.string(), sql);
-  std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-  if (pipe == nullptr) return "cannot run sqlite3";
-  std::string output;
-  for (int c = std::fgetc(pipe.get()); c != EOF; c = std::fgetc(pipe.get())) output += static_cast<char>(c);
-  return output;
+  return testing::RunCommand(fmt::format("sqlite3 '{}' \"{}\"", path.string(), sql)).output;
 }
 
 class SqliteStoreTest : public ::testing::Test {
