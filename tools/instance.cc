@@ -15,17 +15,6 @@
 
 namespace hallmark {
 
-SignatureAlgorithm DefaultAlgorithm(KeyType type) {
-  switch (type) {
-    case KeyType::kEcP256: return SignatureAlgorithm::kEcdsaSha256;
-    case KeyType::kEcP384: return SignatureAlgorithm::kEcdsaSha384;
-    case KeyType::kRsa2048:
-    case KeyType::kRsa3072:
-    case KeyType::kRsa4096: return SignatureAlgorithm::kRsaPkcs1Sha256;
-  }
-  return SignatureAlgorithm::kEcdsaSha256;
-}
-
 PinEnvironment ReadPinEnvironment() {
   PinEnvironment environment;
   if (const char* pin = std::getenv("HALLMARK_PIN")) environment.environment_pin = Secret(std::string(pin));
