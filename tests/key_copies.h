@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/file.h"
@@ -38,6 +39,16 @@ inline bool SignsAndVerifies(const Signer& signer, const std::string& tbs = "tbs
 }
 
 inline Status SignStatus(const Signer& signer) { return signer.Sign(AsBytes("tbs"), absl::InfiniteFuture()).status(); }
+
+// What `attempt` says once the token has noticed that it is back, for which it may take its time.
+template <class Attempt>
+Status OnceUp(const Attempt& attempt) {
+  Status status = attempt();
+  for (; status.code() == Code::kUnavailable; status = attempt()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return status;
+}
 
 inline KeyException Accept(const KeyUri& uri, const std::vector<std::string>& attributes = kImported) {
   return KeyException::Create(uri.ToString(), attributes, kWhy).value();
