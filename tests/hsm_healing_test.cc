@@ -205,9 +205,7 @@ TEST_F(HealingTest, LossesBetweenTheCallsOfEightThreadsHealInEveryCall) {
 TEST_F(HealingTest, OneLoginServesAllSessions) {
   const uint64_t logins = shim_.Calls(Function::kLogin);
   const Client client = MakeClient({.sessions = 4});
-  shim_.Delay(Function::kSign, std::chrono::milliseconds(20));
-  InThreads(8, [&](int) { EXPECT_THAT(Sign(client), IsOk()); });
-  EXPECT_EQ(client.token->health().open, 4u);
+  ExpectConcurrentSignatures(client, 8, 4);
   EXPECT_EQ(client.token->health().logins, 1u);
   EXPECT_EQ(shim_.Calls(Function::kLogin) - logins, 1u);
 }

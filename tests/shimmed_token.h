@@ -39,9 +39,10 @@ class ShimmedToken : public ::testing::Test {
     ASSERT_THAT(InitializeToken(*module_, label_, MakeSecret(kSoPin), MakeSecret(kPin)), IsOk());
     key_ = GenerateKey(*MakeToken(), KeyType::kEcP256, "devices").value();
   }
-  // p11-kit closes what it believes to be open when it finalises a module that lost everything: tests of that differ.
+  // When p11-kit finalises a module it closes again what could not be closed before: tests in which the module itself,
+  // or its device, was gone do not look.
   void TearDown() override {
-    if (!finalized_behind_the_back_) {
+    if (!module_was_gone_) {
       EXPECT_EQ(shim_.UsesOfDeadSessions(), 0u);
     }
   }
@@ -67,6 +68,20 @@ class ShimmedToken : public ::testing::Test {
     }
     return signature.status();
   }
+  // As many threads at once as the shim sees in C_Sign, and no more, when `threads` sign.
+  void ExpectConcurrentSignatures(const Client& client, int threads, uint64_t concurrent) {
+    const uint64_t calls = shim_.Calls(Function::kSign);
+    shim_.Hang(Function::kSign);
+    std::thread releaser([&] {
+      while (shim_.Calls(Function::kSign) < calls + concurrent)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      shim_.Release();
+    });
+    InThreads(threads, [&](int) { EXPECT_THAT(Sign(client), IsOk()); });
+    releaser.join();
+    EXPECT_EQ(shim_.MaxConcurrent(Function::kSign), concurrent);
+    EXPECT_EQ(client.token->health().open, concurrent);
+  }
   // Whether it signs before a time that only a defect needs.
   static bool SignsSoon(const Client& client) {
     const Time deadline = absl::Now() + absl::Seconds(60);
@@ -77,7 +92,7 @@ class ShimmedToken : public ::testing::Test {
     return true;
   }
   void FinalizeBehindTheBack() {
-    finalized_behind_the_back_ = true;
+    module_was_gone_ = true;
     shim_.FinalizeBehindTheBack();
   }
   // Runs `work(i)` in as many threads.
@@ -92,7 +107,7 @@ class ShimmedToken : public ::testing::Test {
   std::shared_ptr<Module> module_;
   std::string label_;
   KeyUri key_;
-  bool finalized_behind_the_back_ = false;
+  bool module_was_gone_ = false;
 };
 
 }  // namespace hallmark::testing
