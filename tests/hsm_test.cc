@@ -15,6 +15,7 @@
 #include "hsm/pkcs11_signer.h"
 #include "hsm/token.h"
 #include "tests/command.h"
+#include "tests/softhsm.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
@@ -25,7 +26,13 @@ namespace {
 using ::hallmark::testing::CommandResult;
 using ::hallmark::testing::Fails;
 using ::hallmark::testing::IsOk;
+using ::hallmark::testing::kPin;
+using ::hallmark::testing::kSoftHsm;
+using ::hallmark::testing::kSoPin;
+using ::hallmark::testing::MakeSecret;
+using ::hallmark::testing::PinOf;
 using ::hallmark::testing::RunCommand;
+using ::hallmark::testing::SoftHsmEnvironment;
 using ::hallmark::testing::SoftwareSigner;
 using ::hallmark::testing::TemporaryDirectory;
 using ::hallmark::testing::Verifies;
@@ -36,12 +43,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr char kSoftHsm[] = "/usr/lib/softhsm/libsofthsm2.so";
-constexpr char kPin[] = "314159";
-constexpr char kSoPin[] = "271828";
 constexpr size_t kSessions = 4;
-
-Secret MakeSecret(const char* text) { return Secret(std::string(text)); }
 
 // The output of a shell command, after checking that it succeeded.
 std::string Shell(const std::string& command) {
@@ -66,20 +68,6 @@ bool SignsAndVerifies(const Signer& signer, const std::string& tbs) {
 
 // --- SoftHSM.
 
-// One token directory for the whole program, since SoftHSM reads its configuration once.
-class SoftHsmEnvironment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    std::filesystem::create_directory(directory_ / "tokens");
-    const std::string configuration =
-        fmt::format("directories.tokendir = {}\nlog.level = ERROR\n", (directory_ / "tokens").string());
-    ASSERT_THAT(WriteFile(directory_ / "softhsm2.conf", AsBytes(configuration)), IsOk());
-    ASSERT_EQ(setenv("SOFTHSM2_CONF", (directory_ / "softhsm2.conf").c_str(), 1), 0);
-  }
-
- private:
-  const TemporaryDirectory directory_;
-};
 const auto* const kEnvironment = ::testing::AddGlobalTestEnvironment(std::make_unique<SoftHsmEnvironment>().release());
 
 // A token of the test's own, named after it.
@@ -96,7 +84,7 @@ class HsmTest : public ::testing::Test {
   }
 
   std::shared_ptr<Token> MakeToken(const char* pin, size_t sessions = kSessions) const {
-    return std::make_shared<Token>(module_, TokenUri(), MakeSecret(pin), sessions);
+    return std::make_shared<Token>(module_, TokenUri(), PinOf(pin), TokenOptions{.sessions = sessions});
   }
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
   std::unique_ptr<Signer> MakeSigner() const {
@@ -160,7 +148,7 @@ TEST_F(HsmTest, TokenIsFoundByLabelAndSerial) {
   EXPECT_THAT(token_->LogIn(), IsOk());
   KeyUri absent = TokenUri();
   absent.token = "absent";
-  const Status not_found = Token(module_, absent, MakeSecret(kPin), kSessions).LogIn();
+  const Status not_found = Token(module_, absent, PinOf(kPin), TokenOptions{.sessions = kSessions}).LogIn();
   EXPECT_THAT(not_found, Fails(Code::kUnavailable, reason::kHsmTokenNotFound));
   EXPECT_EQ(RetryDelay(not_found), absl::Seconds(1));
 
@@ -174,7 +162,7 @@ TEST_F(HsmTest, TokenIsFoundByLabelAndSerial) {
   EXPECT_THAT(MakeToken(kPin)->LogIn(), Fails(Code::kFailedPrecondition, reason::kHsmTokenNotFound));
   KeyUri one = TokenUri();
   one.serial = Slot().token->serial;
-  EXPECT_THAT(Token(module_, one, MakeSecret(kPin), kSessions).LogIn(), IsOk());
+  EXPECT_THAT(Token(module_, one, PinOf(kPin), TokenOptions{.sessions = kSessions}).LogIn(), IsOk());
 }
 
 TEST_F(HsmTest, WrongPinIsTriedOnce) {
@@ -183,7 +171,7 @@ TEST_F(HsmTest, WrongPinIsTriedOnce) {
   ASSERT_EQ(setenv("PKCS11SPY_OUTPUT", log.c_str(), 1), 0);
   const auto spy = Module::Load("pkcs11-spy.so");
   ASSERT_THAT(spy, IsOk());
-  Token token(*spy, TokenUri(), MakeSecret("000000"), kSessions);
+  Token token(*spy, TokenUri(), PinOf("000000"), TokenOptions{.sessions = kSessions});
   for (int attempt = 0; attempt < 5; ++attempt) {
     EXPECT_THAT(token.LogIn(), Fails(Code::kFailedPrecondition, reason::kHsmPinIncorrect));
     EXPECT_THAT(ListKeys(token), Fails(Code::kFailedPrecondition, reason::kHsmPinIncorrect));
@@ -456,7 +444,7 @@ TEST_F(HsmTest, SignsThroughP11KitServer) {
   const P11KitServer server(directory_.path(), TokenUri().ToString());
   const StatusOr<std::shared_ptr<Module>> client = Module::Load("p11-kit-client.so");
   ASSERT_THAT(client, IsOk());
-  const auto token = std::make_shared<Token>(*client, TokenUri(), MakeSecret(kPin), kSessions);
+  const auto token = std::make_shared<Token>(*client, TokenUri(), PinOf(kPin), TokenOptions{.sessions = kSessions});
   const StatusOr<std::unique_ptr<Pkcs11Signer>> signer =
       OpenSigner(token, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256});
   ASSERT_THAT(signer, IsOk());

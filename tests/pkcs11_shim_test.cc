@@ -12,6 +12,7 @@
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
 #include "tests/command.h"
+#include "tests/pkcs11_server.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
 
@@ -21,6 +22,7 @@ namespace {
 using testing::Function;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::Pkcs11Server;
 using testing::Pkcs11Shim;
 using testing::RunCommand;
 using testing::TemporaryDirectory;
@@ -296,6 +298,35 @@ TEST_F(Pkcs11ShimTest, RemovesTheTokenAndReturnsItWithoutItsSessions) {
   EXPECT_EQ(Info(session_), CKR_SESSION_HANDLE_INVALID);
   OpenLoggedIn();
   EXPECT_EQ(Sign(), CKR_OK);
+}
+
+TEST_F(Pkcs11ShimTest, SteersAServerOfTokensWhoseLossIsForGoodUntilTheClientStartsAgain) {
+  signal(SIGPIPE, SIG_IGN);
+  module_.reset();
+  Pkcs11Server server(Pkcs11Shim::Path(), TokenUri().ToString());
+  ASSERT_EQ(setenv("P11_KIT_SERVER_ADDRESS", server.address().c_str(), 1), 0);
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  OpenLoggedIn();
+  EXPECT_EQ(Sign(), CKR_OK);
+  shim_.Fail(Function::kSign, CKR_DEVICE_MEMORY);
+  EXPECT_EQ(Sign(), CKR_DEVICE_MEMORY);
+  EXPECT_EQ(Sign(), CKR_OK);
+
+  server.Kill();
+  EXPECT_EQ(Sign(), CKR_DEVICE_ERROR);
+  module_.reset();
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  EXPECT_TRUE(module_->ListSlots()->empty());
+  server.Start();
+  EXPECT_TRUE(module_->ListSlots()->empty());
+  module_.reset();
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  OpenLoggedIn();
+  EXPECT_EQ(Sign(), CKR_OK);
+  server.Kill();
+  server.Start();
+  EXPECT_EQ(Sign(), CKR_DEVICE_ERROR);
+  EXPECT_EQ(Info(session_), CKR_DEVICE_ERROR);
 }
 
 TEST_F(Pkcs11ShimTest, SteersAnotherProcess) {
