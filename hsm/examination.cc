@@ -11,19 +11,34 @@
 namespace hallmark {
 namespace {
 
-// A read-only session, to look at the login before anybody of ours logs in.
-StatusOr<CK_STATE> ReadLoginState(const Module& module, unsigned long slot) {
-  const CK_FUNCTION_LIST& functions = module.functions();
-  CK_SESSION_HANDLE session = 0;
-  CK_RV rv = functions.C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
-  if (rv != CKR_OK) return CkrError("open a session", rv);
-  CK_SESSION_INFO info = {};
-  rv = functions.C_GetSessionInfo(session, &info);
-  const CK_RV closed = functions.C_CloseSession(session);
-  if (rv == CKR_OK) rv = closed;
-  if (rv != CKR_OK) return CkrError("look at a session", rv);
-  return info.state;
-}
+// A read-only session. While it is open a login lasts, whatever becomes of other sessions, so that the PIN is not
+// needed again.
+class Session {
+ public:
+  static StatusOr<std::unique_ptr<Session>> Open(const Module& module, unsigned long slot) {
+    CK_SESSION_HANDLE session = 0;
+    const CK_RV rv = module.functions().C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
+    if (rv != CKR_OK) return CkrError("open a session", rv);
+    return std::make_unique<Session>(module, session);
+  }
+  Session(const Module& module, CK_SESSION_HANDLE session) : module_(module), session_(session) {}
+  Session(const Session&) = delete;  // two owners would close it twice
+  Session& operator=(const Session&) = delete;
+  ~Session() { module_.functions().C_CloseSession(session_); }
+
+  // Whether a user is logged in already.
+  StatusOr<bool> IsLoggedIn() const {
+    CK_SESSION_INFO info = {};
+    if (const CK_RV rv = module_.functions().C_GetSessionInfo(session_, &info); rv != CKR_OK) {
+      return CkrError("look at a session", rv);
+    }
+    return info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS;
+  }
+
+ private:
+  const Module& module_;
+  const CK_SESSION_HANDLE session_;
+};
 
 // Where the PIN comes from, for people.
 std::string Describe(const PinSources& pin) {
@@ -160,14 +175,13 @@ class Examiner {
 
   bool LogIn() {
     hsm_.progress("login");
-    const StatusOr<CK_STATE> state = ReadLoginState(*module_, slot().slot.slot);
-    if (!state.ok()) {
-      return Bad("sessions", Message(state.status()), "Not even one session could be opened and looked at.");
+    const StatusOr<bool> was_logged_in = OpenFirstSession();
+    if (!was_logged_in.ok()) {
+      return Bad("sessions", Message(was_logged_in.status()), "Not even one session could be opened and looked at.");
     }
-    const bool was_logged_in = *state == CKS_RO_USER_FUNCTIONS || *state == CKS_RW_USER_FUNCTIONS;
     Secret pin;
     source_ = Describe(hsm_.pin);
-    if (token().login_required && !was_logged_in) {
+    if (token().login_required && !*was_logged_in) {
       StatusOr<Secret> read = ReadPin(std::move(hsm_.pin));
       if (!read.ok()) return RefusePin(read.status());
       pin = std::move(*read);
@@ -176,13 +190,21 @@ class Examiner {
     const std::string oddity = pin.empty() ? "" : Oddity(pin);
     logged_in_ = std::make_shared<Token>(module_, uri_, std::move(pin), 1);
     if (const Status status = logged_in_->LogIn(); !status.ok()) return RefuseLogin(status, oddity);
-    made_.login = was_logged_in             ? LoginState::kWasLoggedIn
+    made_.login = *was_logged_in            ? LoginState::kWasLoggedIn
                   : !token().login_required ? LoginState::kNotRequired
                                             : LoginState::kLoggedIn;
-    Good("login", was_logged_in             ? "this module was logged in already, so the PIN was not tried"
+    Good("login", *was_logged_in            ? "this module was logged in already, so the PIN was not tried"
                   : !token().login_required ? "the token asks for none"
                                             : "the PIN is right");
     return true;
+  }
+
+  // Returns whether a user was logged in before.
+  StatusOr<bool> OpenFirstSession() {
+    ASSIGN_OR_RETURN(session_, Session::Open(*module_, slot().slot.slot));
+    ASSIGN_OR_RETURN(const bool was_logged_in, session_->IsLoggedIn());
+    if (token().max_sessions.value_or(2) < 2) session_.reset();  // the only one is needed for the rest
+    return was_logged_in;
   }
 
   bool RefusePin(const Status& status) {
@@ -247,6 +269,7 @@ class Examiner {
   std::shared_ptr<Module> module_;
   KeyUri uri_;
   std::string source_;  // of the PIN
+  std::unique_ptr<Session> session_;
   std::shared_ptr<Token> logged_in_;
 };
 

@@ -2,7 +2,8 @@
 // signatures, each with a verdict and, when it is not good, the cause in words and the next step.
 //
 // Read-only: makes and changes no object, initialises nothing. The PIN is tried once at most, and never when one try is
-// left or nothing shows that it could be right. Sessions are closed at the end, with which a login ends that was made
+// left or its length is none that the token takes (and again only where a broken session took the login with it, on a
+// token that allows no second one). Sessions are closed at the end, with which a login ends that was made
 // here (PKCS#11 v2.40 5.6); call it in a process of its own, since a login is the whole application's.
 #pragma once
 

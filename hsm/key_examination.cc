@@ -169,7 +169,7 @@ class Examiner {
     }
     ComparePublicKey(key, *public_key);
     if (!weaknesses.empty() || key.verdict == Judgement::kBad) return;
-    Judge(key, key.verdict,
+    Judge(key, Judgement::kGood,
           fmt::format("{}{}, made on the token, not extractable, signs only", KeyTypeName(*attributes.type),
                       key.authority.empty() ? "" : fmt::format(", of authority {}", key.authority)),
           "");

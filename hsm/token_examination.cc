@@ -68,10 +68,15 @@ Examined NotFound(const std::vector<SlotInformation>& slots, const KeyUri& uri) 
       "SOFTHSM2_CONF).");
 }
 
-// The time of "YYYYMMDDhhmmss..".
+// The time of "YYYYMMDDhhmmss..", to which absl::ParseTime needs separators.
 std::optional<Time> ParseTokenTime(const std::string& text) {
+  constexpr size_t kDigits = 14;
+  if (text.size() < kDigits) return std::nullopt;
+  const std::string separated =
+      fmt::format("{}-{}-{} {}:{}:{}", text.substr(0, 4), text.substr(4, 2), text.substr(6, 2), text.substr(8, 2),
+                  text.substr(10, 2), text.substr(12, 2));
   Time time;
-  if (!absl::ParseTime("%Y%m%d%H%M%S", text.substr(0, 14), absl::UTCTimeZone(), &time, nullptr)) return std::nullopt;
+  if (!absl::ParseTime("%Y-%m-%d %H:%M:%S", separated, absl::UTCTimeZone(), &time, nullptr)) return std::nullopt;
   return time;
 }
 

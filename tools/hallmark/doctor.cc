@@ -1,6 +1,7 @@
 #include "tools/hallmark/doctor.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include "base/log.h"
 #include "tools/hallmark/examination.h"
@@ -86,6 +87,7 @@ StatusOr<ExitCode> ExamineHsms(Session& session, const DoctorOptions& options) {
 
 StatusOr<ExitCode> Doctor(Session& session, const DoctorOptions& options) {
   log::Quiet();
+  signal(SIGPIPE, SIG_IGN);  // raised in a module whose p11-kit server ended
   if (options.hsm) return ExamineHsms(session, options);
   if (!options.module.empty() || options.no_signature) {
     return UsageError("--module, --token and --no-signature are options of the examination of the HSM; add --hsm");
