@@ -112,14 +112,16 @@ std::string ConfiguredNames() {
 }
 
 Examined ExplainName(const std::string& words) {
-  const std::string names = ConfiguredNames();
-  if (names.empty()) {
-    return Bad("module", words,
-               "p11-kit's configuration lists no module that loads. It is read from /etc/pkcs11, "
-               "/usr/share/p11-kit/modules and ~/.config/pkcs11; see what it makes of it with: p11-kit list-modules");
+  if (words.find("cannot read its configuration") != words.npos) {
+    const char* detail = p11_kit_message();
+    return Bad("module", detail == nullptr ? words : fmt::format("{} ({})", words, detail),
+               "A .module file is malformed, or a module that one marks as critical does not load. They are in "
+               "/etc/pkcs11/modules, /usr/share/p11-kit/modules and ~/.config/pkcs11/modules; correct or remove it, or "
+               "give the path of your module.");
   }
-  return Bad("module", fmt::format("{}; p11-kit has: {}", words, names),
-             "Use one of these names, add a .module file to /etc/pkcs11/modules, or give the module's path.");
+  const std::string names = ConfiguredNames();
+  return Bad("module", fmt::format("{}; p11-kit has: {}", words, names.empty() ? "none" : names),
+             "Use a name that it has, add a .module file to /etc/pkcs11/modules, or give the module's path.");
 }
 
 // --- SoftHSM2.
