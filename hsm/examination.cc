@@ -6,7 +6,6 @@
 
 #include "base/reason.h"
 #include "hsm/cryptoki.h"
-#include "hsm/explanation.h"
 
 namespace hallmark {
 namespace {
