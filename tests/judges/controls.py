@@ -1,5 +1,5 @@
-"""What is known to be bad, and made with openssl: a judge that accepts it is none. And one chain that is known to be good,
-so that each of the bad ones is refused for what is wrong with it."""
+"""What is known to be bad, and made with openssl: a judge that accepts it is none. And one chain that is known to be
+good, so that each of the bad ones is refused for what is wrong with it."""
 
 import pathlib
 

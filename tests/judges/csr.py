@@ -27,7 +27,8 @@ def make_key(path: pathlib.Path, key_type: str) -> pathlib.Path:
     return path
 
 
-def write_csr(path: pathlib.Path, key: pathlib.Path, profile_name: str, profile: dict, realm: str, everything: bool) -> None:
+def write_csr(path: pathlib.Path, key: pathlib.Path, profile_name: str, profile: dict, realm: str,
+              everything: bool) -> None:
     """Writes a CSR with the names that the profile requires, or with everything that it allows."""
 
     def choose(rule: dict, candidates: list[str]) -> list[str]:

@@ -22,7 +22,8 @@ class Instance:
         self.programs = programs
         self.key_type = key_type
         self.ca = directory / "ca"
-        run(programs / "hallmark", "init", self.ca, "--grpc-port", 0, "--http-port", 0, "--key-type", key_type, *init_options)
+        run(programs / "hallmark", "init", self.ca, "--grpc-port", 0, "--http-port", 0, "--key-type", key_type,
+            *init_options)
         self.config = yaml.safe_load((self.ca / "hallmark.yaml").read_text())
         self.profiles = {path.stem: yaml.safe_load(path.read_text())
                          for path in sorted((self.ca / "policies/profiles").glob("*.yaml"))}
@@ -32,13 +33,16 @@ class Instance:
         """Runs hallmarkd for as long as the caller needs it."""
         log = self.directory / "hallmarkd.log"
         with log.open("w") as stderr:
-            process = subprocess.Popen([self.programs / "hallmarkd", "--config", self.ca / "hallmark.yaml"], stderr=stderr)
+            process = subprocess.Popen([self.programs / "hallmarkd", "--config", self.ca / "hallmark.yaml"],
+                                       stderr=stderr)
+
+        url = f"http://{self.config['listen']['http']}/readyz"
 
         def ready() -> bool:
             if process.poll() is not None:
                 raise Failure(f"hallmarkd exited {process.returncode}:\n{log.read_text()}")
             with contextlib.suppress(OSError):
-                return urllib.request.urlopen(f"http://{self.config['listen']['http']}/readyz", timeout=10).status == 200
+                return urllib.request.urlopen(url, timeout=10).status == 200
             return False
 
         try:
@@ -49,8 +53,8 @@ class Instance:
             process.wait()
 
     def issue_each(self) -> None:
-        """For each profile of end entities: one certificate of each key type with every name that the profile allows, and
-        one with no names but those that it requires."""
+        """For each profile of end entities: one certificate of each key type with every name that the profile allows,
+        and one with no names but those that it requires."""
         keys = {}
         for name, profile in self.profiles.items():
             if "ca" in profile:
@@ -86,8 +90,9 @@ class Instance:
         for name, parent, der in self._query("SELECT authority, parent, certificate FROM authorities"):
             parents[name] = parent
             authorities[name] = write_pem(out / f"authority-{name}.pem", "CERTIFICATE", der)
-        crls = [Crl(f"{self.key_type} CRL of {name}", write_pem(out / f"{name}.crl", "X509 CRL", der), authorities[name])
-                for name, der, _ in self._query("SELECT authority, crl, max(number) FROM crls WHERE signed = 1 GROUP BY 1")]
+        newest = "SELECT authority, crl, max(number) FROM crls WHERE signed = 1 GROUP BY authority"
+        crls = [Crl(f"{self.key_type} CRL of {name}", write_pem(out / f"{name}.crl", "X509 CRL", der),
+                    authorities[name]) for name, der, _ in self._query(newest)]
         root = next(name for name, parent in parents.items() if parent == name)
         house = House(out, authorities[root], [authorities[name] for name in authorities if name != root], crls)
 
@@ -95,8 +100,8 @@ class Instance:
             return [authorities[name]] + ([] if name == root else lineage(parents[name]))
 
         good, revoked = [], []
-        for number, authority, profile, subject, revocation, der in self._query(
-                "SELECT id, authority, profile, subject, revoked, certificate FROM certificates WHERE issued IS NOT NULL"):
+        issued = "SELECT id, authority, profile, subject, revoked, certificate FROM certificates WHERE draft IS NULL"
+        for number, authority, profile, subject, revocation, der in self._query(issued):
             (good if revocation is None else revoked).append(
                 Certificate(f"{self.key_type} {profile} {subject}", profile, self._usage(profile),
                             write_pem(out / f"{number}.pem", "CERTIFICATE", der), tuple(lineage(authority)), house))
@@ -106,8 +111,8 @@ class Instance:
         fields = self.profiles[profile]
         usage = "ca" if "ca" in fields else fields["extended_key_usage"][0]
         if usage not in USAGES:
-            raise Failure(f"profile {profile}: nobody here knows how a judge is asked about {usage}; add it to USAGES in "
-                          "tests/judges/judges.py")
+            raise Failure(f"profile {profile}: nobody here knows how a judge is asked about {usage}; add it to USAGES "
+                          "in tests/judges/judges.py")
         return usage
 
     def _hallmark(self, *arguments) -> str:

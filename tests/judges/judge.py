@@ -40,8 +40,8 @@ class Accepted:
 
 
 def make_items(directory: pathlib.Path, programs: pathlib.Path) -> tuple[list, list[Certificate], list[str]]:
-    """What is judged, apart from it the certificates that are revoked, and what is missing. One instance has names of its
-    own and everything in it; the others have init's own names, and show the other signature algorithms of authorities."""
+    """What is judged, apart from it the certificates that are revoked, and what is missing. One instance has a realm of
+    its own and everything in it; the others have init's, and show the other signature algorithms of authorities."""
     host = ("--host", "ca.judges.example")  # in the URIs of CRLs and issuers; only a laptop's is localhost
     main = Instance(directory / "main", programs, "ec-p256", "--realm", "judges.example", *host)
     with main.service():
@@ -49,7 +49,7 @@ def make_items(directory: pathlib.Path, programs: pathlib.Path) -> tuple[list, l
         main.revoke(REASONS)
     instances = [main] + [Instance(directory / key, programs, key, *host) for key in ("ec-p384", "rsa-3072")]
     made = [instance.certificates() for instance in instances]
-    missing = [f"no certificate of profile {profile} was made, so nobody judged it; make one in tests/judges/instance.py"
+    missing = [f"no certificate of profile {profile} is on record; have one made in tests/judges/instance.py"
                for profile in main.profiles if not any(good.profile == profile for good in made[0][1])]
     items = [item for house, good, _ in made for item in good + house.crls]
     return items, made[0][2], missing

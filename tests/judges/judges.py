@@ -1,4 +1,4 @@
-"""The judges: each looks at a certificate or at a CRL and tells what it finds. docs/judges.md says what each is asked."""
+"""The judges: each looks at a certificate or a CRL and tells what it finds. docs/judges.md says what each is asked."""
 
 import dataclasses
 import json
@@ -53,8 +53,8 @@ def refusal_unless(accepted: bool, output: str, reason: str = "$^") -> list[Find
 def openssl_certificate(certificate: Certificate) -> list[Finding]:
     house = certificate.house
     _, output = attempt("openssl", "verify", "-x509_strict", "-check_ss_sig", "-policy_check", "-auth_level", 2,
-                        "-crl_check_all", "-purpose", USAGES[certificate.usage].openssl, "-CAfile", house.root, "-CRLfile",
-                        house.all_crls, "-untrusted", certificate.chain, certificate.path)
+                        "-crl_check_all", "-purpose", USAGES[certificate.usage].openssl, "-CAfile", house.root,
+                        "-CRLfile", house.all_crls, "-untrusted", certificate.chain, certificate.path)
     return refusal_unless(output == f"{certificate.path}: OK\n", output, r"error (\d+) at")
 
 
@@ -85,13 +85,13 @@ def gnutls_crl(crl: Crl) -> list[Finding]:
 
 
 class Nss:
-    """NSS judges by a database: one for each house, made when it is first needed, with its root trusted, its authorities
-    and its CRLs."""
+    """NSS judges by a database: one for each house, made when it is first needed, with its root trusted, its
+    authorities and its CRLs."""
 
     def __init__(self):
         self._lock = threading.Lock()
 
-    # NSS never fails for want of a CRL here: asked to (failIfNoInfo), it also refuses who is not on the CRL that it has.
+    # From the database alone. Not failIfNoInfo: together with forbidFetching it refuses even who is not on the CRL.
     REVOCATION = ("-h", "testLocalInfoFirst", "-m", "crl", "-s", "forbidFetching")
 
     def certificate(self, certificate: Certificate) -> list[Finding]:
