@@ -12,7 +12,7 @@ namespace hallmark {
 // modulus has a factor below 752, the fingerprint of ROCA (CVE-2017-15361), two primes so close that 100 rounds of
 // Fermat's method find them, or is itself a prime or the power of one.
 //
-// An EC key costs a hash; RSA 2048, 3072 and 4096 cost about 1.3, 4 and 9 ms, nearly all of it for the last test.
+// An EC key costs a hash; RSA 2048, 3072 and 4096 cost about 1.2, 3.8 and 8.6 ms, nearly all of it for the last test.
 Status CheckKeyQuality(const PublicKey& key, const BlockedKeys& blocked);
 
 }  // namespace hallmark
