@@ -27,7 +27,7 @@ inline constexpr char kCsrMalformed[] = "CSR_MALFORMED";
 inline constexpr char kCsrSignatureInvalid[] = "CSR_SIGNATURE_INVALID";
 inline constexpr char kCsrAlgorithmUnsupported[] = "CSR_ALGORITHM_UNSUPPORTED";
 inline constexpr char kKeyUnsupported[] = "KEY_UNSUPPORTED";  // algorithm, curve or parameters that nobody may use
-inline constexpr char kKeyWeak[] = "KEY_WEAK";                // size, exponent, or a point that is not a key
+inline constexpr char kKeyWeak[] = "KEY_WEAK";                // no key, or one that others can have, too
 
 // The profile's verdict.
 inline constexpr char kKeyNotAllowed[] = "KEY_NOT_ALLOWED";
