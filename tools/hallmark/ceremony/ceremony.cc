@@ -17,7 +17,7 @@ namespace hallmark::ceremony {
 namespace {
 
 constexpr size_t kFileLimit = size_t{256} << 10;
-constexpr size_t kTextLimit = 200;
+constexpr size_t kTextLimit = 256;
 constexpr size_t kParticipantLimit = 20;
 constexpr size_t kEntryLimit = 1000;
 

@@ -141,8 +141,11 @@ Status ReadRotated(const Ceremony& ceremony, const Input& input, Material& mater
 
 Status ReadParticipants(const Ceremony& ceremony, const Inputs& inputs, Material& material) {
   for (size_t i = 0; i < ceremony.participants.size(); ++i) {
+    if (ceremony.participants[i].certificate.empty()) continue;
     const auto input = inputs.find(fmt::format("participants[{}]", i));
-    if (input == inputs.end()) continue;
+    if (input == inputs.end()) {
+      return Unfit(fmt::format("the certificate of {} is missing", ceremony.participants[i].name));
+    }
     ASSIGN_OR_RETURN(Bytes der, InputDer(input->second, "CERTIFICATE"));
     const StatusOr<CertificateParts> parts = ReadCertificate(der);
     const Status usable = parts.ok() ? PublicKey::FromSpki(parts->spki).status() : parts.status();
@@ -201,6 +204,7 @@ StatusOr<Material> Examine(const Ceremony& ceremony, const Inputs& inputs) {
     return Unfit(fmt::format("the input {} is missing", name));
   };
   for (const auto& [name, file] : ceremony.inputs) RETURN_IF_ERROR(find(name).status());
+  if (!ceremony.previous_transcript.empty()) RETURN_IF_ERROR(find(kPreviousTranscript).status());
   if (ceremony.certificate.has_value()) {
     ASSIGN_OR_RETURN(const Input input, find("profile"));
     ASSIGN_OR_RETURN(Profile profile, ParseProfile(ceremony.certificate->profile, input.file, input.content, ""));
