@@ -8,4 +8,8 @@ namespace hallmark::cli {
 
 void AddCeremony(CLI::App& app, Session& session);
 
+// Parts of it.
+void AddCeremonyVerify(CLI::App& group, Session& session);
+void AddCeremonyWitness(CLI::App& group, Session& session);
+
 }  // namespace hallmark::cli

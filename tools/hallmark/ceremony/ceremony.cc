@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -20,44 +19,6 @@ constexpr size_t kFileLimit = size_t{256} << 10;
 constexpr size_t kTextLimit = 256;
 constexpr size_t kParticipantLimit = 20;
 constexpr size_t kEntryLimit = 1000;
-
-template <class T>
-struct Named {
-  T value;
-  const char* name;
-};
-constexpr std::array<Named<Type>, 6> kTypes = {{{Type::kRoot, "root"},
-                                                {Type::kIntermediate, "intermediate"},
-                                                {Type::kSignIntermediate, "sign-intermediate"},
-                                                {Type::kCrossSign, "cross-sign"},
-                                                {Type::kRootCrl, "root-crl"},
-                                                {Type::kRotateKey, "rotate-key"}}};
-constexpr std::array<Named<SignatureAlgorithm>, 6> kAlgorithms = {
-    {{SignatureAlgorithm::kEcdsaSha256, "ecdsa-sha256"},
-     {SignatureAlgorithm::kEcdsaSha384, "ecdsa-sha384"},
-     {SignatureAlgorithm::kRsaPkcs1Sha256, "rsa-sha256"},
-     {SignatureAlgorithm::kRsaPkcs1Sha384, "rsa-sha384"},
-     {SignatureAlgorithm::kRsaPssSha256, "rsa-pss-sha256"},
-     {SignatureAlgorithm::kRsaPssSha384, "rsa-pss-sha384"}}};
-
-template <class Table, class T>
-const char* NameOf(const Table& table, T value) {
-  for (const auto& row : table) {
-    if (row.value == value) return row.name;
-  }
-  return "unknown";
-}
-
-template <class T, class Table>
-StatusOr<T> ParseOne(const Table& table, const char* what, const std::string& name) {
-  std::string known;
-  for (const auto& row : table) {
-    if (name == row.name) return row.value;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               fmt::format("'{}' is no {}; known: {}", name, what, known));
-}
 
 bool Clean(std::string_view text, std::string_view allowed_controls) {
   return std::all_of(text.begin(), text.end(), [&](char c) {
@@ -316,13 +277,6 @@ Status CheckText(const std::string& file, const std::string& text) {
 }
 
 }  // namespace
-
-const char* Name(Type type) { return NameOf(kTypes, type); }
-StatusOr<Type> ParseType(const std::string& name) { return ParseOne<Type>(kTypes, "type of ceremony", name); }
-const char* Name(SignatureAlgorithm algorithm) { return NameOf(kAlgorithms, algorithm); }
-StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name) {
-  return ParseOne<SignatureAlgorithm>(kAlgorithms, "signature algorithm", name);
-}
 
 std::filesystem::path Ceremony::Resolve(const std::string& path) const {
   return (std::filesystem::path(file).parent_path() / path).lexically_normal();

@@ -176,7 +176,8 @@ class Run {
     generated_ = uri.ToString();
     options_.progress(fmt::format("generated the {} key {}", KeyTypeName(wish.type), generated_));
     ASSIGN_OR_RETURN(new_key_, OpenCeremonyKey(token_, uri, wish.algorithm));
-    return Record(Signatory::kNewKey, uri, wish.algorithm, *new_key_);
+    RETURN_IF_ERROR(Record(Signatory::kNewKey, uri, wish.algorithm, *new_key_));
+    return WritePartial();
   }
 
   Status Sign(NamedDraft draft) {
@@ -230,7 +231,7 @@ class Run {
           generated_);
     }
     for (const OutputRecord& output : transcript_.outputs) what += fmt::format("; {} was signed", output.name);
-    transcript_.failure = Message(why);
+    transcript_.failure = Message(why) + (generated_.empty() ? "" : "; generated: " + generated_);
     transcript_.signatures.clear();
     const Status written = WritePartial();
     what += written.ok() ? fmt::format("; its record is {}, keep it", PartialTranscript(prepared_.ceremony).string())
