@@ -53,6 +53,7 @@ inline constexpr char kConfigurationInvalid[] = "CONFIGURATION_INVALID";
 inline constexpr char kFileUnreadable[] = "FILE_UNREADABLE";
 inline constexpr char kCommandLineInvalid[] = "COMMAND_LINE_INVALID";  // of the command-line tools
 inline constexpr char kServiceUnreachable[] = "SERVICE_UNREACHABLE";   // a client's: no connection, or a broken one
+inline constexpr char kTranscriptInvalid[] = "TRANSCRIPT_INVALID";     // of a ceremony: changed, or not proven
 inline constexpr char kShuttingDown[] = "SHUTTING_DOWN";
 inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kInternal[] = "INTERNAL";  // a defect of Hallmark itself
