@@ -2,52 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "base/log.h"
 #include "base/reason.h"
 
 namespace hallmark {
 namespace {
 
-constexpr std::chrono::seconds kPeriod(5);  // between two looks at the clock
+constexpr Duration kPeriod = absl::Seconds(5);  // between two looks at the clock
 constexpr Duration kSignLimit = absl::Seconds(30);
 
 }  // namespace
 
-CrlPublisher::CrlPublisher(const CertificateAuthority& authority) : authority_(authority), thread_([this] { Run(); }) {}
+CrlPublisher::CrlPublisher(const CertificateAuthority& authority)
+    : authority_(authority), refresh_(kPeriod, [this](const std::atomic<bool>& stopping) { RefreshAll(stopping); }) {}
 
-CrlPublisher::~CrlPublisher() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-void CrlPublisher::Notify() {
-  {
-    const std::lock_guard lock(mutex_);
-    notified_ = true;
-  }
-  changed_.notify_all();
-}
-
-void CrlPublisher::Run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    notified_ = false;
-    lock.unlock();
-    RefreshAll();
-    lock.lock();
-    changed_.wait_for(lock, kPeriod, [this] { return stopping_ || notified_; });
-  }
-}
-
-void CrlPublisher::RefreshAll() {
+void CrlPublisher::RefreshAll(const std::atomic<bool>& stopping) {
   for (const auto& [name, issuer] : authority_.parts().issuers) {
-    if (stopping_) return;
+    if (stopping) return;
     const StatusOr<bool> needed = NeedsRefresh(*issuer);
     Status status = needed.status();
     if (needed.ok() && *needed) {

@@ -1,13 +1,11 @@
 // Keeps each authority's CRL fresh: a new one at once after a revocation, and half-way to next_update at the latest.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
 
+#include "base/periodic.h"
 #include "ca/authority.h"
 
 namespace hallmark {
@@ -17,28 +15,23 @@ class CrlPublisher {
  public:
   // `authority` outlives the publisher.
   explicit CrlPublisher(const CertificateAuthority& authority);
-  ~CrlPublisher();
   CrlPublisher(const CrlPublisher&) = delete;  // its thread knows its address
   CrlPublisher& operator=(const CrlPublisher&) = delete;
 
   // An authority's revocations have changed.
-  void Notify();
+  void Notify() { refresh_.Notify(); }
 
   // OK when every authority has a list that is still valid. kUnavailable otherwise; the message says which and why.
   Status Check() const;
 
  private:
-  void Run();
-  void RefreshAll();
+  void RefreshAll(const std::atomic<bool>& stopping);
   StatusOr<bool> NeedsRefresh(const Issuer& issuer) const;
 
   const CertificateAuthority& authority_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool notified_ = true;  // look once at start
-  std::atomic<bool> stopping_ = false;
   std::map<std::string, Status> failures_;
-  std::thread thread_;
+  Periodic refresh_;
 };
 
 }  // namespace hallmark

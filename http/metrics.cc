@@ -81,6 +81,14 @@ struct Metrics::Families {
       Gauge(registry, "hallmark_crl_next_update_seconds", "nextUpdate of the latest CRL, in seconds since 1970."),
       {"authority"}};
   Gauges<1> crl_size{Gauge(registry, "hallmark_crl_size_bytes", "Size of the latest CRL's DER."), {"authority"}};
+  Gauges<1> token_up{Gauge(registry, "hallmark_hsm_token_up", "1 while the HSM's token answers, else 0."), {"token"}};
+  Counters<1> token_losses{Counter(registry, "hallmark_hsm_token_losses_total", "How often the HSM's token went away."),
+                           {"token"}};
+  Gauges<2> token_sessions{
+      Gauge(registry, "hallmark_hsm_sessions", "Sessions of the HSM's token: busy, open, and their limit."),
+      {"token", "state"}};
+  Gauges<2> key_up{Gauge(registry, "hallmark_hsm_key_up", "1 while the authority may sign with this key, else 0."),
+                   {"authority", "key"}};
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {}
@@ -115,6 +123,27 @@ void Metrics::SetCrl(const std::string& authority, uint64_t number, Time this_up
   families_->crl_size.Get({authority}).Set(static_cast<double>(octets));
 }
 
-std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+void Metrics::SetTokenUp(const std::string& token, bool up) {
+  families_->token_up.Get({token}).Set(up ? 1 : 0);
+  prometheus::Counter& losses = families_->token_losses.Get({token});
+  if (!up) losses.Increment();
+}
+
+void Metrics::SetTokenSessions(const std::string& token, size_t busy, size_t open, size_t limit) {
+  families_->token_sessions.Get({token, "busy"}).Set(static_cast<double>(busy));
+  families_->token_sessions.Get({token, "open"}).Set(static_cast<double>(open));
+  families_->token_sessions.Get({token, "limit"}).Set(static_cast<double>(limit));
+}
+
+void Metrics::SetKeyUp(const std::string& authority, const std::string& key_uri, bool up) {
+  families_->key_up.Get({authority, key_uri}).Set(up ? 1 : 0);
+}
+
+void Metrics::SetCollector(std::function<void()> collector) { collector_ = std::move(collector); }
+
+std::string Metrics::Text() const {
+  if (collector_) collector_();
+  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+}
 
 }  // namespace hallmark

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,12 +37,23 @@ class Metrics {
   // authority's latest list.
   void SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets);
 
+  // hallmark_hsm_token_up, 1 while the token answers, else 0, and hallmark_hsm_token_losses_total, how often it went
+  // away; `token` by its name in the configuration.
+  void SetTokenUp(const std::string& token, bool up);
+  // hallmark_hsm_sessions with the label state: "busy" with a call, "open", and the "limit" of both.
+  void SetTokenSessions(const std::string& token, size_t busy, size_t open, size_t limit);
+  // hallmark_hsm_key_up, 1 while the authority may sign with this copy of its key, else 0.
+  void SetKeyUp(const std::string& authority, const std::string& key_uri, bool up);
+
+  // To be called before each Text: sets what is only known by asking. To be set before the first Text.
+  void SetCollector(std::function<void()> collector);
   // All of them in Prometheus's text format 0.0.4.
   std::string Text() const;
 
  private:
   struct Families;
   std::unique_ptr<Families> families_;
+  std::function<void()> collector_;
 };
 
 }  // namespace hallmark

@@ -160,10 +160,10 @@ HttpResponse Repository::ServeReadiness() {
 HttpResponse Repository::AskReadiness() const {
   nlohmann::ordered_json body = {{"ready", true}, {"checks", nlohmann::ordered_json::array()}};
   for (const Check& check : content_.checks()) {
-    nlohmann::ordered_json entry = {{"name", check.name}, {"ok", check.status.ok()}};
+    nlohmann::ordered_json entry = {{"name", check.name}, {"ok", check.status.ok()}, {"required", check.required}};
     if (!check.status.ok()) {
       entry.update(log::Describe(check.status));
-      body["ready"] = false;
+      if (check.required) body["ready"] = false;
     }
     body["checks"].push_back(entry);
   }

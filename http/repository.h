@@ -1,7 +1,8 @@
 // The repository of what relying parties need (RFC 5280 4.2.1.13, 4.2.2.1; RFC 2585), and the service's own pages:
 //
 //   GET /aia/<authority>.cer  the authority's certificate, DER     GET /healthz  200 while the process is alive
-//   GET /crl/<authority>.crl  its latest CRL, DER                  GET /readyz   200 when all checks pass, else 503
+//   GET /crl/<authority>.crl  its latest CRL, DER                  GET /readyz   200 when all required checks pass,
+//   else 503
 //                                                                  GET /metrics  for Prometheus
 #pragma once
 
@@ -20,10 +21,12 @@
 
 namespace hallmark {
 
-// One thing that must be well for the service to be ready, by name.
+// One thing that should be well, by name. One that is not required is shown when it is not well, and the service is
+// ready all the same: an HSM that is away stops issuance, which says so itself, but not the CRLs.
 struct Check {
   std::string name;
   Status status;
+  bool required = true;
 };
 
 // Where the repository's content comes from. Called by several threads at once; authorities are only those known.

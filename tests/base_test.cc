@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <latch>
+
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/periodic.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "base/yaml.h"
@@ -154,6 +157,43 @@ TEST(YamlTest, NamesFileLineAndFieldOfWhatIsWrong) {
     EXPECT_THAT(status, Fails(Code::kInvalidArgument, reason::kConfigurationInvalid)) << text;
     EXPECT_THAT(Message(status), HasSubstr(message)) << text;
   }
+}
+
+TEST(PeriodicTest, WorksAtOnceAndAgainAfterEachPeriod) {
+  std::latch three(3);
+  const Periodic periodic(absl::Milliseconds(1), [&, count = 0](const std::atomic<bool>&) mutable {
+    if (++count <= 3) three.count_down();
+  });
+  three.wait();
+}
+
+TEST(PeriodicTest, WorksWhenNotifiedAlsoFromWithinItsWork) {
+  std::latch twice(2);
+  std::atomic<int> calls = 0;
+  std::optional<Periodic> periodic;
+  std::latch made(1);
+  periodic.emplace(absl::Hours(1), [&](const std::atomic<bool>&) {
+    made.wait();
+    if (++calls == 1) periodic->Notify();
+    if (calls <= 2) twice.count_down();
+  });
+  made.count_down();
+  twice.wait();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(PeriodicTest, TellsLongWorkThatItStopsAndWaitsForIt) {
+  bool ended = false;
+  std::latch begun(1);
+  {
+    const Periodic periodic(absl::Hours(1), [&](const std::atomic<bool>& stopping) {
+      begun.count_down();
+      while (!stopping) std::this_thread::yield();
+      ended = true;
+    });
+    begun.wait();
+  }
+  EXPECT_TRUE(ended);
 }
 
 }  // namespace

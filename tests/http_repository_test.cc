@@ -343,7 +343,8 @@ TEST_F(RepositoryTest, TellsWhatKeepsItFromBeingReady) {
   const nlohmann::json well = nlohmann::json::parse(*Get("/readyz").body);
   EXPECT_EQ(well["ready"], true);
   EXPECT_EQ(well["checks"].size(), 2u);
-  checks_.push_back({"hsm", Error(Code::kUnavailable, reason::kHsmUnavailable, "token \"a\xff\n\" is away")});
+  const Status away = Error(Code::kUnavailable, reason::kHsmUnavailable, "token \"a\xff\n\" is away");
+  checks_.push_back({"hsm", away});
   EXPECT_EQ(Get("/readyz").status, 200);  // asked once a second, however often somebody looks
   clock_.Advance(absl::Seconds(1));
   const HttpResponse response = Get("/readyz");
@@ -356,6 +357,14 @@ TEST_F(RepositoryTest, TellsWhatKeepsItFromBeingReady) {
   EXPECT_EQ(ill["checks"][2]["reason"], "HSM_UNAVAILABLE");
   EXPECT_THAT(ill["checks"][2]["message"].get<std::string>(), HasSubstr("is away"));
   EXPECT_EQ(Get("/healthz").status, 200);
+  checks_.back().required = false;
+  clock_.Advance(absl::Seconds(1));
+  const HttpResponse ready = Get("/readyz");
+  EXPECT_EQ(ready.status, 200);
+  const nlohmann::json degraded = nlohmann::json::parse(*ready.body);
+  EXPECT_EQ(degraded["ready"], true);
+  EXPECT_EQ(degraded["checks"][2]["ok"], false);
+  EXPECT_EQ(degraded["checks"][2]["required"], false);
 }
 
 TEST_F(RepositoryTest, CountsItsRequests) {

@@ -451,6 +451,9 @@ TEST(Metrics, TellsWhatItWasToldInPrometheusText) {
   metrics.CountRevoked("devices", "keyCompromise");
   metrics.SetCrl("devices", 6, absl::FromUnixSeconds(1795514400), absl::FromUnixSeconds(1795600800), 100);
   metrics.SetCrl("devices", 7, absl::FromUnixSeconds(1795514460), absl::FromUnixSeconds(1795600860), 12345);
+  for (const bool up : {true, false, true, false}) metrics.SetTokenUp("main", up);
+  metrics.SetKeyUp("devices", "pkcs11:token=a;id=%01", true);
+  metrics.SetCollector([&metrics] { metrics.SetTokenSessions("main", 1, 2, 3); });
   const std::string text = metrics.Text();
   for (const std::string line : {
            "# TYPE hallmark_grpc_calls_total counter",
@@ -470,6 +473,12 @@ TEST(Metrics, TellsWhatItWasToldInPrometheusText) {
            "hallmark_crl_this_update_seconds{authority=\"devices\"} 1795514460",
            "hallmark_crl_next_update_seconds{authority=\"devices\"} 1795600860",
            "hallmark_crl_size_bytes{authority=\"devices\"} 12345",
+           "hallmark_hsm_token_up{token=\"main\"} 0",
+           "hallmark_hsm_token_losses_total{token=\"main\"} 2",
+           "hallmark_hsm_key_up{authority=\"devices\",key=\"pkcs11:token=a;id=%01\"} 1",
+           "hallmark_hsm_sessions{state=\"busy\",token=\"main\"} 1",
+           "hallmark_hsm_sessions{state=\"open\",token=\"main\"} 2",
+           "hallmark_hsm_sessions{state=\"limit\",token=\"main\"} 3",
        }) {
     EXPECT_THAT(text, HasSubstr(line + "\n"));
   }

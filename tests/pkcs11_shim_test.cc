@@ -12,6 +12,7 @@
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
 #include "tests/command.h"
+#include "tests/pkcs11_server.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
 
@@ -21,6 +22,7 @@ namespace {
 using testing::Function;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::Pkcs11Server;
 using testing::Pkcs11Shim;
 using testing::RunCommand;
 using testing::TemporaryDirectory;
@@ -73,7 +75,10 @@ class Pkcs11ShimTest : public ::testing::Test {
 
   const CK_FUNCTION_LIST& functions() const { return module_->functions(); }
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
-  std::shared_ptr<Token> MakeToken() const { return std::make_shared<Token>(module_, TokenUri(), MakeSecret(kPin), 4); }
+  std::shared_ptr<Token> MakeToken() const {
+    return std::make_shared<Token>(
+        module_, TokenUri(), [] { return StatusOr<Secret>(MakeSecret(kPin)); }, TokenOptions{.sessions = 4});
+  }
   CK_SLOT_ID Slot() const {
     const std::vector<SlotInformation> slots = module_->ListSlots().value();
     return std::find_if(slots.begin(), slots.end(),
@@ -114,7 +119,7 @@ TEST_F(Pkcs11ShimTest, PassesOnWhatItIsNotToldToSpoil) {
     const KeyUri uri = GenerateKey(*token, type, KeyTypeName(type)).value();
     const SignatureAlgorithm algorithm =
         type == KeyType::kRsa2048 ? SignatureAlgorithm::kRsaPssSha256 : SignatureAlgorithm::kEcdsaSha384;
-    const auto signer = OpenSigner(token, uri, algorithm).value();
+    const auto signer = OpenSigner(token, uri, {.algorithm = algorithm}).value();
     EXPECT_TRUE(Verifies(*signer, AsBytes("tbs"), signer->Sign(AsBytes("tbs"), absl::InfiniteFuture()).value()));
   }
   EXPECT_THAT(Pkcs11Tool("--test"), HasSubstr("No errors"));
@@ -191,7 +196,7 @@ TEST_F(Pkcs11ShimTest, CorruptsSignatures) {
   const std::shared_ptr<Token> token = MakeToken();
   KeyUri uri = TokenUri();
   uri.object = "key";
-  const auto signer = OpenSigner(token, uri, SignatureAlgorithm::kEcdsaSha256).value();
+  const auto signer = OpenSigner(token, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256}).value();
   shim_.CorruptSignatures(2);
   for (const bool good : {false, false, true, true}) {
     EXPECT_EQ(Verifies(*signer, AsBytes("tbs"), signer->Sign(AsBytes("tbs"), absl::InfiniteFuture()).value()), good);
@@ -296,6 +301,35 @@ TEST_F(Pkcs11ShimTest, RemovesTheTokenAndReturnsItWithoutItsSessions) {
   EXPECT_EQ(Info(session_), CKR_SESSION_HANDLE_INVALID);
   OpenLoggedIn();
   EXPECT_EQ(Sign(), CKR_OK);
+}
+
+TEST_F(Pkcs11ShimTest, SteersAServerOfTokensWhoseLossIsForGoodUntilTheClientStartsAgain) {
+  signal(SIGPIPE, SIG_IGN);
+  module_.reset();
+  Pkcs11Server server(Pkcs11Shim::Path(), TokenUri().ToString());
+  ASSERT_EQ(setenv("P11_KIT_SERVER_ADDRESS", server.address().c_str(), 1), 0);
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  OpenLoggedIn();
+  EXPECT_EQ(Sign(), CKR_OK);
+  shim_.Fail(Function::kSign, CKR_DEVICE_MEMORY);
+  EXPECT_EQ(Sign(), CKR_DEVICE_MEMORY);
+  EXPECT_EQ(Sign(), CKR_OK);
+
+  server.Kill();
+  EXPECT_EQ(Sign(), CKR_DEVICE_ERROR);
+  module_.reset();
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  EXPECT_TRUE(module_->ListSlots()->empty());
+  server.Start();
+  EXPECT_TRUE(module_->ListSlots()->empty());
+  module_.reset();
+  module_ = Module::Load(Pkcs11Server::kClient).value();
+  OpenLoggedIn();
+  EXPECT_EQ(Sign(), CKR_OK);
+  server.Kill();
+  server.Start();
+  EXPECT_EQ(Sign(), CKR_DEVICE_ERROR);
+  EXPECT_EQ(Info(session_), CKR_DEVICE_ERROR);
 }
 
 TEST_F(Pkcs11ShimTest, SteersAnotherProcess) {
