@@ -33,7 +33,7 @@ class Draft {
   SignatureAlgorithm algorithm_;
 };
 
-// A Signer together with its public key, read once. Thread-safe.
+// A Signer, perhaps shared, together with its public key, read once. Thread-safe.
 class SigningKey {
  public:
   // Fails when the Signer's public key is none that Hallmark signs with, or does not fit its algorithm.

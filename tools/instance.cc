@@ -87,7 +87,8 @@ StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string&
     return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
                  fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token_, uri, {.algorithm = DefaultAlgorithm(*key.type)}));
+  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer,
+                   OpenSigner(token_, uri, {.algorithm = DefaultAlgorithm(*key.type)}));
   if (journal_ != nullptr) {
     ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, name, std::move(signer)));
   }
