@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds kPeriod(5);  // between two looks at the clock
 constexpr Duration kSignLimit = absl::Seconds(30);
+constexpr Duration kNew = absl::Minutes(1);  // an authority
 
 }  // namespace
 
@@ -46,7 +47,8 @@ void CrlPublisher::Run() {
 }
 
 void CrlPublisher::RefreshAll() {
-  for (const auto& [name, issuer] : authority_.parts().issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
+  for (const auto& [name, issuer] : known->issuers) {
     if (stopping_) return;
     const StatusOr<bool> needed = NeedsRefresh(*issuer);
     Status status = needed.status();
@@ -78,9 +80,13 @@ StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
 }
 
 Status CrlPublisher::Check() const {
-  for (const auto& [name, issuer] : authority_.parts().issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Current();
+  const Time now = authority_.parts().clock.Now();
+  for (const auto& [name, issuer] : known->issuers) {
     const StatusOr<CrlRecord> latest = authority_.parts().store.LatestCrl(name);
-    if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
+    if (latest.ok() && latest->next_update > now) continue;
+    // Its first list is being made.
+    if (absl::IsNotFound(latest.status()) && now < issuer->record().created + kNew) continue;
     std::string why = latest.ok() ? "it has expired" : Message(latest.status());
     const std::lock_guard lock(mutex_);
     if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok())

@@ -1,8 +1,11 @@
 // What the rest of the house sees of an HSM: something that signs with one private key that it never reveals.
 #pragma once
 
+#include <string>
+
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/key_type.h"
 #include "base/status.h"
 
 namespace hallmark {
@@ -16,6 +19,16 @@ enum class SignatureAlgorithm {
   kRsaPssSha256,  // MGF1 with the same digest, salt as long as the digest
   kRsaPssSha384,
 };
+
+// "ecdsa-sha256", "ecdsa-sha384", "rsa-pkcs1-sha256", "rsa-pkcs1-sha384", "rsa-pss-sha256", "rsa-pss-sha384".
+const char* Name(SignatureAlgorithm algorithm);
+// kInvalidArgument (REQUEST_INVALID) for any other name; the message lists them.
+StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name);
+
+// What a key signs with when nobody chooses: ECDSA with the digest of its curve's size, RSA PKCS#1 with SHA-256.
+SignatureAlgorithm DefaultAlgorithm(KeyType type);
+// Whether a key of `type` can make signatures of `algorithm`.
+bool Fits(SignatureAlgorithm algorithm, KeyType type);
 
 // A Signer makes signatures with one private key. Thread-safe: as many threads may sign as the key's owner has
 // sessions; further ones wait.
