@@ -56,8 +56,7 @@ CertificateRecord Preview(const Intent& intent) {
 }
 
 std::string AskInstead(const AuthorityRecord& record) {
-  return record.successor.empty() ? "ask for its successor"
-                                  : fmt::format("ask its successor '{}'", record.successor);
+  return record.successor.empty() ? "ask for its successor" : fmt::format("ask its successor '{}'", record.successor);
 }
 
 }  // namespace
@@ -75,8 +74,9 @@ Status CheckRequestId(const std::string& request_id) {
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
 StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request& request, Time deadline) const {
   // 1 access
-  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kIssue, {request.authority, request.profile, caller.uri,
-                                                                      parts_.issuers.Predecessors(request.authority)}));
+  RETURN_IF_ERROR(parts_.access.Check(
+      caller, permission::kIssue,
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(request.authority));
   const Digest digest = DigestOf(request);

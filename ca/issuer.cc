@@ -90,8 +90,8 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;
   issuer->path_length_ = PathLength(value, record, profiles);
-  ASSIGN_OR_RETURN(issuer->algorithm_,
-                   key.ok() ? StatusOr<SignatureAlgorithm>((*key)->signer().algorithm()) : AlgorithmOf(record, parts->spki));
+  ASSIGN_OR_RETURN(issuer->algorithm_, key.ok() ? StatusOr<SignatureAlgorithm>((*key)->signer().algorithm())
+                                                : AlgorithmOf(record, parts->spki));
   for (const auto& [name, profile] : profiles) {
     if (!MayIssue(record, predecessors, issuer->path_length_, *profile)) continue;
     issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, issuer->algorithm_));

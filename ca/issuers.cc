@@ -81,9 +81,8 @@ StatusOr<IssuerPointer> Issuers::Build(const std::vector<AuthorityRecord>& recor
                         before->record().signature_algorithm == record.signature_algorithm;
   StatusOr<std::shared_ptr<const SigningKey>> key = same_key ? before->shared_key() : open_key_(record);
   if (!key.ok()) key = Annotate(key.status(), fmt::format("authority '{}'", record.authority));
-  ASSIGN_OR_RETURN(IssuerPointer issuer,
-                   Issuer::Create(record, std::move(chain), std::move(key), base_url_, profiles_,
-                                  PredecessorsOf(records, record.authority)));
+  ASSIGN_OR_RETURN(IssuerPointer issuer, Issuer::Create(record, std::move(chain), std::move(key), base_url_, profiles_,
+                                                        PredecessorsOf(records, record.authority)));
   const bool was_known = before != nullptr && before->CheckKey() == issuer->CheckKey();
   if (!issuer->CheckKey().ok() && !was_known) log::Warning("authority_key_away", log::Describe(issuer->CheckKey()));
   return issuer;

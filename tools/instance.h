@@ -3,17 +3,13 @@
 
 #include <memory>
 
-#include "ca/authority.h"
+#include "ca/lifecycle.h"
 #include "hsm/signature_journal.h"
 #include "hsm/token.h"
 #include "store/store.h"
 #include "tools/config.h"
 
 namespace hallmark {
-
-// The signature algorithm that an authority's key signs with: ECDSA with the digest of its curve's size, RSA PKCS#1
-// with SHA-256.
-SignatureAlgorithm DefaultAlgorithm(KeyType type);
 
 // The token of a configuration, with its PIN read. `environment_pin`: the value of HALLMARK_PIN, empty when unset;
 // `credentials_directory`: $CREDENTIALS_DIRECTORY.
@@ -38,17 +34,22 @@ class Instance {
   Store& store() const { return *store_; }
   const Clock& clock() const { return clock_; }
   const ProfileMap& profiles() const { return profiles_; }
-  const IssuerMap& issuers() const { return issuers_; }
+  Issuers& issuers() const { return *issuers_; }
   CertificateAuthority& authority() { return *authority_; }
+  Lifecycle& lifecycle() { return *lifecycle_; }
 
-  // The key at `key_uri` on the token, its signatures journalled when the configuration says so.
-  StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const std::string& name, const std::string& key_uri) const;
-  // Reads the authorities again, after one was founded.
-  Status ReloadIssuers();
+  // The key of an authority, its signatures journalled when the configuration says so: the first of its URIs that can
+  // be opened, or why the first cannot.
+  StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) const;
 
  private:
   explicit Instance(Config config) : config_(std::move(config)) {}
   Status OpenParts(PinEnvironment environment);
+  Status OpenAuthorities();
+  Tokens MakeTokens() const;
+  Status CheckToken(const std::string& name) const;
+  StatusOr<std::shared_ptr<const SigningKey>> OpenKeyAt(const AuthorityRecord& record,
+                                                        const std::string& key_uri) const;
 
   const Config config_;
   const SystemClock clock_;
@@ -57,8 +58,9 @@ class Instance {
   std::shared_ptr<Token> token_;
   std::shared_ptr<SignatureJournal> journal_;
   std::unique_ptr<Store> store_;
-  IssuerMap issuers_;
+  std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<Lifecycle> lifecycle_;
 };
 
 }  // namespace hallmark

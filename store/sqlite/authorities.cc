@@ -86,16 +86,15 @@ Status AuthorityUnknown(const std::string& authority) {
 
 // Which of its constraints a row broke that could not be added.
 Status Conflict(Connection& connection, const AuthorityRecord& authority) {
-  ASSIGN_OR_RETURN(const int64_t taken,
-                   connection.QueryInteger("SELECT count(*) FROM authorities WHERE authority = ?1",
-                                           {authority.authority}));
+  ASSIGN_OR_RETURN(const int64_t taken, connection.QueryInteger("SELECT count(*) FROM authorities WHERE authority = ?1",
+                                                                {authority.authority}));
   if (taken != 0) {
     return Error(Code::kAlreadyExists, reason::kAuthorityExists,
                  fmt::format("there is an authority \"{}\" already; choose another name", authority.authority));
   }
-  ASSIGN_OR_RETURN(const int64_t succeeded,
-                   connection.QueryInteger("SELECT count(*) FROM authorities WHERE predecessor = ?1",
-                                           {authority.predecessor}));
+  ASSIGN_OR_RETURN(
+      const int64_t succeeded,
+      connection.QueryInteger("SELECT count(*) FROM authorities WHERE predecessor = ?1", {authority.predecessor}));
   if (succeeded != 0) {
     return Error(Code::kAlreadyExists, reason::kAuthorityExists,
                  fmt::format("authority \"{}\" has a successor already; roll that one over", authority.predecessor));
