@@ -81,8 +81,12 @@ StatusOr<Plan> PlanAuthority(Time now, const ProfileMap& profiles, const Foundin
   facts.subject = founding.subject;
   facts.key = type;
   facts.lifetime = founding.lifetime;
-  return Decide(profile->second, facts, now,
-                parent == nullptr ? IssuerValidity() : IssuerValidity{parent->not_before(), parent->not_after()});
+  ASSIGN_OR_RETURN(Plan plan, Decide(profile->second, facts, now,
+                                     parent == nullptr ? IssuerValidity()
+                                                       : IssuerValidity{parent->not_before(), parent->not_after()}));
+  if (parent != nullptr && Equal(EncodeName(plan.subject), parent->name()))
+    return FieldError(reason::kSubjectNotAllowed, "subject", "is the issuer's own; only a root's is (RFC 5280 3.2)");
+  return plan;
 }
 
 StatusOr<CertificateRecord> CertifyAuthority(Store& store, const Clock& clock, const ProfileMap& profiles,

@@ -14,9 +14,9 @@ struct Founding {
   std::string authority;  // its name, [a-z][a-z0-9-]{0,62}
   std::string profile;    // root, issuing-authority...
   Subject subject;
-  std::string key_uri;               // of the key that `key` signs with
-  std::string caller;                // who founds it, for the record
-  std::optional<Duration> lifetime;  // absent: the profile's
+  std::string key_uri;                              // of the key that `key` signs with
+  std::string caller;                               // who founds it, for the record
+  std::optional<Duration> lifetime = std::nullopt;  // absent: the profile's
 };
 
 // kInvalidArgument (REQUEST_INVALID) for a name that no authority may have.

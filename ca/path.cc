@@ -79,13 +79,16 @@ void CheckConstraints(Examined& c) {
                         value->path_length.value_or(kNoPathLength), below));
 }
 
+// Of those above, a keyUsage counts if there is one (RFC 5280 6.1.4 n): many a root has none.
 void CheckUsage(Examined& c) {
   const Extension* extension = FindExtension(c.parts().extensions, oid::kKeyUsage);
+  if (extension == nullptr && c.place > 0) return;
   const std::vector<KeyUsage> usages =
       extension == nullptr ? std::vector<KeyUsage>() : ReadKeyUsage(extension->value).value_or(std::vector<KeyUsage>());
   const auto has = [&usages](KeyUsage usage) { return std::find(usages.begin(), usages.end(), usage) != usages.end(); };
   c.Require(has(KeyUsage::kKeyCertSign), "key_usage", "has no keyCertSign: it may certify nothing (RFC 5280 4.2.1.3)");
-  c.Require(has(KeyUsage::kCrlSign), "key_usage", "has no cRLSign: it may sign no CRL (RFC 5280 4.2.1.3)");
+  c.Require(c.place > 0 || has(KeyUsage::kCrlSign), "key_usage",
+            "has no cRLSign: it may sign no CRL (RFC 5280 4.2.1.3)");
 }
 
 // Critical extensions that Hallmark obeys; name constraints and policies would bind what the authority issues, and
@@ -171,7 +174,7 @@ StatusOr<ssl::Certificate> Parse(ByteView der) {
   return certificate;
 }
 
-// OpenSSL's own path validation, strict, at the given time.
+// OpenSSL's own path validation at the given time, as relying parties run it.
 Status SecondOpinion(const std::vector<Bytes>& path, Time now) {
   const TrustStore trusted(X509_STORE_new());
   const StoreContext context(X509_STORE_CTX_new());
@@ -190,7 +193,7 @@ Status SecondOpinion(const std::vector<Bytes>& path, Time now) {
   if (X509_STORE_CTX_init(context.get(), trusted.get(), own.get(), between.get()) != 1) {
     return Error(Code::kInternal, reason::kInternal, "OpenSSL could not take a chain: " + ssl::DrainErrors());
   }
-  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE);
+  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_CHECK_SS_SIGNATURE);
   X509_STORE_CTX_set_time(context.get(), 0, absl::ToTimeT(now));
   const int verified = X509_verify_cert(context.get());
   const std::string drained = verified == 1 ? "" : ssl::DrainErrors();
