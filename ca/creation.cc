@@ -73,9 +73,9 @@ StatusOr<NewAuthority> SuccessorOf(const AuthorityRecord& record, const Rollover
   ASSIGN_OR_RETURN(asked.subject, ReadName(parts.subject));
   ASSIGN_OR_RETURN(const PublicKey key, PublicKey::FromSpki(parts.spki));
   asked.key = {rollover.token, rollover.key_type.value_or(key.type()), rollover.algorithm, rollover.key_uris};
-  if (!asked.key.algorithm.has_value() && !record.signature_algorithm.empty()) {
-    ASSIGN_OR_RETURN(const SignatureAlgorithm algorithm, ParseSignatureAlgorithm(record.signature_algorithm));
-    if (asked.key.key_uris.empty() && Fits(algorithm, asked.key.type)) asked.key.algorithm = algorithm;
+  const bool same_type = asked.key.key_uris.empty() && asked.key.type == key.type();
+  if (same_type && !asked.key.algorithm.has_value() && !record.signature_algorithm.empty()) {
+    ASSIGN_OR_RETURN(asked.key.algorithm, ParseSignatureAlgorithm(record.signature_algorithm));
   }
   asked.lifetime = rollover.lifetime;
   asked.profiles = record.profiles;

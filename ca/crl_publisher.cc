@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::chrono::seconds kPeriod(5);  // between two looks at the clock
 constexpr Duration kSignLimit = absl::Seconds(30);
-constexpr Duration kNew = absl::Minutes(1);  // an authority
 
 }  // namespace
 
@@ -42,6 +41,7 @@ void CrlPublisher::Run() {
     lock.unlock();
     RefreshAll();
     lock.lock();
+    looked_ = true;
     changed_.wait_for(lock, kPeriod, [this] { return stopping_ || notified_; });
   }
 }
@@ -81,16 +81,15 @@ StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
 
 Status CrlPublisher::Check() const {
   const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Current();
-  const Time now = authority_.parts().clock.Now();
   for (const auto& [name, issuer] : known->issuers) {
     const StatusOr<CrlRecord> latest = authority_.parts().store.LatestCrl(name);
-    if (latest.ok() && latest->next_update > now) continue;
-    // Its first list is being made.
-    if (absl::IsNotFound(latest.status()) && now < issuer->record().created + kNew) continue;
+    if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
     std::string why = latest.ok() ? "it has expired" : Message(latest.status());
     const std::lock_guard lock(mutex_);
-    if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok())
-      why = Message(failure->second);
+    const auto failure = failures_.find(name);
+    // An authority that has just come to be: its first list is being made.
+    if (absl::IsNotFound(latest.status()) && looked_ && failure == failures_.end()) continue;
+    if (failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
     return Error(Code::kUnavailable, reason::kCrlUnknown,
                  fmt::format("authority '{}' has no valid CRL: {}", name, why));
   }

@@ -36,6 +36,7 @@ class CrlPublisher {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool notified_ = true;  // look once at start
+  bool looked_ = false;   // at all that there were at start
   std::atomic<bool> stopping_ = false;
   std::map<std::string, Status> failures_;
   std::thread thread_;

@@ -51,7 +51,7 @@ struct Rollover {
   std::string successor;  // its name
   std::string token;
   std::optional<KeyType> key_type;              // absent: as the predecessor's
-  std::optional<SignatureAlgorithm> algorithm;  // absent: the predecessor's if it fits, else the type's default
+  std::optional<SignatureAlgorithm> algorithm;  // absent: the predecessor's, or the default of another key type
   std::vector<std::string> key_uris;
   std::optional<Duration> lifetime;
   bool validate_only = false;

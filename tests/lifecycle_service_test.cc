@@ -44,10 +44,9 @@ class LifecycleServiceTest : public ::testing::Test {
   }
   // What openssl says of a device with its chain and the CRLs of all above it, under `root`.
   static std::string Verify(const std::string& device, const std::string& root, const std::string& crls) {
-    return RunCommand(fmt::format("cat {3} > {0}/crls.pem; openssl verify -x509_strict {4} -CAfile {1} -untrusted "
-                                  "{0}/{2}-1-chain.pem {0}/{2}-1.pem",
-                                  Path(device), root, device, crls,
-                                  crls.empty() ? "" : "-crl_check_all -CRLfile " + Path(device) + "/crls.pem"))
+    return RunCommand(fmt::format("cat {3} > {0}/crls.pem; openssl verify -x509_strict -crl_check_all -CRLfile "
+                                  "{0}/crls.pem -CAfile {1} -untrusted {0}/{2}-1-chain.pem {0}/{2}-1.pem",
+                                  Path(device), root, device, crls))
         .output;
   }
 };
@@ -121,7 +120,6 @@ TEST_F(LifecycleServiceTest, AnAuthorityThatOpensslCertifiesIsActivatedAndIssues
   ASSERT_EQ(Authority("activate corporate " + files).exit_code, 0) << "the same again";
   ASSERT_EQ(Authority("enable corporate").exit_code, 0);
   ASSERT_EQ(Issue("corporate", "corp-device").exit_code, 0);
-  EXPECT_THAT(Verify("corp-device", Path("corp.pem"), ""), Not(HasSubstr("error 20")));
   EXPECT_THAT(RunCommand(fmt::format("openssl verify -CAfile {} -untrusted {}/corp-device-1-chain.pem "
                                      "{}/corp-device-1.pem",
                                      Path("corp.pem"), Path("corp-device"), Path("corp-device")))
