@@ -60,7 +60,11 @@ StatusOr<std::vector<Bytes>> ReadAnyForm(ByteView octets) {
     if (blocks.ok() && blocks->size() == 1) return ReadCertsOnly(blocks->front());
   }
   StatusOr<std::vector<Bytes>> certificates = PemDecode("CERTIFICATE", AsText(octets));
-  if (certificates.ok()) return certificates;
+  if (certificates.ok()) {
+    for (const Bytes& certificate : *certificates)
+      RETURN_IF_ERROR(der::ReadWhole(certificate, der::kSequence).status());
+    return certificates;
+  }
   return absl::InvalidArgumentError("they are neither DER, nor PKCS#7, nor PEM blocks CERTIFICATE with nothing around");
 }
 

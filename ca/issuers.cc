@@ -83,8 +83,10 @@ StatusOr<IssuerPointer> Issuers::Build(const std::vector<AuthorityRecord>& recor
   if (!key.ok()) key = Annotate(key.status(), fmt::format("authority '{}'", record.authority));
   ASSIGN_OR_RETURN(IssuerPointer issuer, Issuer::Create(record, std::move(chain), std::move(key), base_url_, profiles_,
                                                         PredecessorsOf(records, record.authority)));
-  const bool was_known = before != nullptr && before->CheckKey() == issuer->CheckKey();
-  if (!issuer->CheckKey().ok() && !was_known) log::Warning("authority_key_away", log::Describe(issuer->CheckKey()));
+  // Who reads for the first time tells of a key that is not there; one that is away now, or was there, is told here.
+  const Status& state = issuer->CheckKey();
+  const bool news = before == nullptr ? absl::IsUnavailable(state) : before->CheckKey() != state;
+  if (!state.ok() && news) log::Warning("authority_key_away", log::Describe(state));
   return issuer;
 }
 

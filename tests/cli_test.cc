@@ -181,7 +181,7 @@ TEST(Completion, WorksInBash) {
       {"hallmark authority chain devices --format p", "pem pkcs7"},
       {"hallmark authority chain --fo", "--format"},
       {"hallmark authority chain devices --format d", "der"},
-      {"hallmark authority ''", "list show chain csr create activate stage enable disable rollover keys"},
+      {"hallmark authority ''", "list show chain csr create rollover activate stage enable disable keys"},
       {"hallmark authority keys ''", "add remove"},
       {"hallmark authority create --key-type ec", "ec-p256 ec-p384"},
       {"hallmark authority enable --keep", "--keep-predecessor"},

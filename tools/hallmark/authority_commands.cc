@@ -31,11 +31,7 @@ StatusOr<ExitCode> List(Session& session) {
 StatusOr<ExitCode> Show(Session& session, const Options& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::Authority authority, client.GetAuthority(AuthorityName(options.name)));
-  if (session.json()) {
-    session.PrintJson(authority);
-  } else {
-    session.out << DescribeAuthority(authority, session.clock.Now(), session.colored());
-  }
+  PrintAuthority(session, authority);
   return kDone;
 }
 
@@ -126,6 +122,7 @@ void AddAuthority(CLI::App& app, Session& session) {
   csr->add_option("name", options->name, "Its name, e.g. devices")->required();
   csr->add_option("--out", options->out, "Where to, PEM; standard output if absent")->type_name("FILE");
   csr->callback([&session, options] { session.Finish(Csr(session, *options)); });
+  AddAuthorityCreation(*group, session);
   AddAuthorityActs(*group, session);
 }
 
