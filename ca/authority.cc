@@ -126,7 +126,8 @@ StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
     }
     // A root that awaits its own certificate: who asked for it asks again.
     const Status may = issuer.ok() ? CheckMayComplete(**issuer, intent) : issuer.status();
-    if (absl::IsFailedPrecondition(may)) {
+    // One whose key is away now is left to whoever asks again.
+    if (absl::IsFailedPrecondition(may) || (issuer.ok() && absl::IsUnavailable((*issuer)->CheckKey()))) {
       log::Warning("intent_left_open",
                    {{"caller", intent.caller}, {"request_id", intent.request_id}, {"message", Message(may)}});
       continue;

@@ -86,9 +86,12 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
 
 Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
                                          const StatusOr<CertificateRecord>& found) const {
-  return parts_.access.Check(
-      caller, permission,
-      found.ok() ? Resource{authority, found->profile, found->caller} : Resource{authority, "", ""});
+  Resource resource{authority, "", "", parts_.issuers.Predecessors(authority)};
+  if (found.ok()) {
+    resource.profile = found->profile;
+    resource.owner = found->caller;
+  }
+  return parts_.access.Check(caller, permission, resource);
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
@@ -101,11 +104,10 @@ StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::stri
 
 StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter,
                                                              int page_size, const std::string& page_token) const {
-  const Resource all{filter.authority, filter.profile, ""};
+  Resource all{filter.authority, filter.profile, "", parts_.issuers.Predecessors(filter.authority)};
   if (!parts_.access.Check(caller, permission::kListCertificates, all).ok()) {
-    // Perhaps its own, then.
-    RETURN_IF_ERROR(
-        parts_.access.Check(caller, permission::kListCertificates, {filter.authority, filter.profile, caller.uri}));
+    all.owner = caller.uri;  // perhaps its own, then
+    RETURN_IF_ERROR(parts_.access.Check(caller, permission::kListCertificates, all));
     filter.caller = caller.uri;
   }
   return parts_.store.ListCertificates(filter, page_size, page_token);

@@ -136,7 +136,7 @@ StatusOr<IssuerPointer> Issuers::Find(const std::string& authority) {
 
 std::vector<std::string> Issuers::Predecessors(const std::string& authority) {
   std::shared_ptr<const Snapshot> known = Current();
-  if (FindRecord(known->records, authority) == nullptr) known = Recent();
+  if (!authority.empty() && FindRecord(known->records, authority) == nullptr) known = Recent();
   return PredecessorsOf(known->records, authority);
 }
 

@@ -455,8 +455,13 @@ TEST_F(LifecycleTest, ProfilesAreAllowedAndTakenAwayWhileItRuns) {
 }
 
 TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
-  house_.open_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "the token is away");
+  const Status away = Error(Code::kUnavailable, reason::kHsmUnavailable, "the token is away");
+  house_.signer_failure = away;
+  EXPECT_THAT(IssueFrom("devices", "intended", "station"), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  house_.signer_failure = absl::OkStatus();
+  house_.open_failure = away;
   house_.Reopen();
+  EXPECT_EQ(house_.authority().Recover(kNoDeadline).value(), 0u) << "the service starts";
   EXPECT_EQ(house_.issuer("devices").chain().size(), 2u);
   EXPECT_THAT(IssueFrom("devices", "away", "station"), Fails(Code::kUnavailable, reason::kHsmUnavailable));
   EXPECT_THAT(house_.authority().GenerateCrl(house_.issuer("devices"), kNoDeadline),
@@ -464,6 +469,7 @@ TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
   house_.open_failure = absl::OkStatus();
   house_.clock.now += absl::Seconds(2);
   EXPECT_THAT(IssueFrom("devices", "away", "station"), IsOk());
+  EXPECT_THAT(IssueFrom("devices", "intended", "station"), IsOk());
 }
 
 TEST_F(LifecycleTest, AnotherProcessOnTheSameDatabaseIsNoticed) {
