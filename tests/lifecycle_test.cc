@@ -457,7 +457,8 @@ TEST_F(LifecycleTest, ProfilesAreAllowedAndTakenAwayWhileItRuns) {
 TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
   const Status away = Error(Code::kUnavailable, reason::kHsmUnavailable, "the token is away");
   house_.signer_failure = away;
-  EXPECT_THAT(IssueFrom("devices", "intended", "station"), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  const Request intended = house_.DeviceRequest("intended");
+  EXPECT_THAT(house_.Issue(intended), Fails(Code::kUnavailable, reason::kHsmUnavailable));
   house_.signer_failure = absl::OkStatus();
   house_.open_failure = away;
   house_.Reopen();
@@ -469,7 +470,7 @@ TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
   house_.open_failure = absl::OkStatus();
   house_.clock.now += absl::Seconds(2);
   EXPECT_THAT(IssueFrom("devices", "away", "station"), IsOk());
-  EXPECT_THAT(IssueFrom("devices", "intended", "station"), IsOk());
+  EXPECT_THAT(house_.Issue(intended), IsOk());
 }
 
 TEST_F(LifecycleTest, AnotherProcessOnTheSameDatabaseIsNoticed) {
