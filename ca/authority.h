@@ -64,7 +64,8 @@ class CertificateAuthority {
   StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
 
   // Finishes the intents that a crash left open, and returns how many. One under an authority that does not issue any
-  // more or whose key is away, or that has expired meanwhile, stays open and is logged. To be called at start, before the first Issue.
+  // more or whose key is away, or that has expired meanwhile, stays open and is logged. To be called at start, before
+  // the first Issue.
   StatusOr<size_t> Recover(Time deadline) const;
 
   // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
