@@ -18,6 +18,8 @@ inline constexpr char kProfileUnknown[] = "PROFILE_UNKNOWN";
 inline constexpr char kAuthorityUnknown[] = "AUTHORITY_UNKNOWN";
 inline constexpr char kAuthorityExists[] = "AUTHORITY_EXISTS";
 inline constexpr char kAuthorityNotIssuing[] = "AUTHORITY_NOT_ISSUING";  // DISABLED, REVOKED, or STAGED and not named
+inline constexpr char kAuthorityChanged[] = "AUTHORITY_CHANGED";         // by another, since it was read
+inline constexpr char kChainInvalid[] = "CHAIN_INVALID";                 // an authority's certificate or one above it
 inline constexpr char kCertificateUnknown[] = "CERTIFICATE_UNKNOWN";
 inline constexpr char kCrlUnknown[] = "CRL_UNKNOWN";
 

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/reason.h"
-#include "ca/certification_request.h"
 #include "ca/completion.h"
 #include "ca/entries.h"
 #include "ca/lint.h"
@@ -14,16 +13,6 @@ namespace hallmark {
 namespace {
 
 constexpr size_t kRequestIdLimit = 64;
-
-Status CheckRequestId(const std::string& request_id) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
-  if (!request_id.empty() && request_id.size() <= kRequestIdLimit &&
-      request_id.find_first_not_of(kAllowed) == request_id.npos) {
-    return absl::OkStatus();
-  }
-  return FieldError(reason::kRequestInvalid, "request_id",
-                    "must be 1 to 64 of A-Z a-z 0-9 . _ : - and the same in every retry; a UUID is a good one");
-}
 
 // Of everything that decides what is certified: a retry has the same, another request has not.
 Digest DigestOf(const Request& request) {
@@ -66,12 +55,28 @@ CertificateRecord Preview(const Intent& intent) {
   return record;
 }
 
+std::string AskInstead(const AuthorityRecord& record) {
+  return record.successor.empty() ? "ask for its successor" : fmt::format("ask its successor '{}'", record.successor);
+}
+
 }  // namespace
+
+Status CheckRequestId(const std::string& request_id) {
+  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+  if (!request_id.empty() && request_id.size() <= kRequestIdLimit &&
+      request_id.find_first_not_of(kAllowed) == request_id.npos) {
+    return absl::OkStatus();
+  }
+  return FieldError(reason::kRequestInvalid, "request_id",
+                    "must be 1 to 64 of A-Z a-z 0-9 . _ : - and the same in every retry; a UUID is a good one");
+}
 
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
 StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request& request, Time deadline) const {
   // 1 access
-  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kIssue, {request.authority, request.profile, caller.uri}));
+  RETURN_IF_ERROR(parts_.access.Check(
+      caller, permission::kIssue,
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(request.authority));
   const Digest digest = DigestOf(request);
@@ -113,65 +118,56 @@ StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
   ASSIGN_OR_RETURN(const std::vector<Intent> intents, parts_.store.OpenIntents());
   size_t finished = 0;
   for (const Intent& intent : intents) {
-    const auto issuer = parts_.issuers.find(intent.authority);
-    if (issuer == parts_.issuers.end()) {
+    const StatusOr<IssuerPointer> issuer = FindIssuer(intent.authority);
+    if (absl::IsNotFound(issuer.status())) {
       return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
                    fmt::format("the intent of {} (request {}) is open under authority '{}', which is not configured",
                                intent.caller, intent.request_id, intent.authority));
     }
-    const Status may = CheckMayComplete(*issuer->second, intent);
-    if (absl::IsFailedPrecondition(may)) {
+    // A root that awaits its own certificate: who asked for it asks again.
+    const Status may = issuer.ok() ? CheckMayComplete(**issuer, intent) : issuer.status();
+    // One whose key is away now is left to whoever asks again.
+    if (absl::IsFailedPrecondition(may) || (issuer.ok() && absl::IsUnavailable((*issuer)->CheckKey()))) {
       log::Warning("intent_left_open",
                    {{"caller", intent.caller}, {"request_id", intent.request_id}, {"message", Message(may)}});
       continue;
     }
     RETURN_IF_ERROR(may);
-    RETURN_IF_ERROR(Finish(issuer->second, Intended{intent, std::nullopt}, deadline).status());
+    RETURN_IF_ERROR(Finish(*issuer, Intended{intent, std::nullopt}, deadline).status());
     ++finished;
   }
   return finished;
 }
 
-StatusOr<IssuerPointer> CertificateAuthority::FindIssuer(const std::string& authority) const {
-  const auto found = parts_.issuers.find(authority);
-  if (found != parts_.issuers.end()) return found->second;
-  std::string known;
-  for (const auto& [name, issuer] : parts_.issuers) known += (known.empty() ? "" : ", ") + name;
-  return Error(Code::kNotFound, reason::kAuthorityUnknown,
-               fmt::format("there is no authority '{}'; known: {}", authority, known));
-}
-
 StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const Issuer& issuer) const {
   // Up to the root, and read anew each time: another process may have revoked one of them a moment ago.
+  const std::shared_ptr<const Issuers::Snapshot> known = parts_.issuers.Current();
   const Issuer* authority = &issuer;
   while (true) {
     const std::string& parent = authority->record().parent;
+    if (parent.empty()) return std::optional<Revocation>();  // who certified it tells relying parties itself
     ASSIGN_OR_RETURN(const CertificateRecord certificate, parts_.store.GetCertificate(parent, authority->serial()));
     if (certificate.revocation.has_value() || parent == authority->record().authority) return certificate.revocation;
-    ASSIGN_OR_RETURN(const IssuerPointer above, FindIssuer(parent));
-    authority = above.get();
+    authority = known->issuers.at(parent).get();
   }
-}
-
-StatusOr<Bytes> CertificateAuthority::FetchCsr(const Caller& caller, const std::string& authority,
-                                               Time deadline) const {
-  RETURN_IF_ERROR(parts_.access.Check(caller, permission::kFetchCsr, {authority, "", caller.uri}));
-  ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(authority));
-  const SigningKey& key = issuer->key();
-  Draft draft = ComposeCertificationRequest(issuer->name(), key.public_key(), key.signer().algorithm());
-  const Time now = TruncateToSecond(parts_.clock.Now());
-  RETURN_IF_ERROR(parts_.store.AppendEntry(CsrRequestedEntry(authority, draft.tbs(), caller.uri, now), now).status());
-  return Seal(std::move(draft), key, deadline);
 }
 
 Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {
   const AuthorityRecord& record = issuer.record();
+  if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled) {
+    return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
+                 fmt::format("authority '{}' does not issue any more; {}", record.authority, AskInstead(record)));
+  }
+  RETURN_IF_ERROR(CheckValid(issuer));
+  return issuer.CheckKey();
+}
+
+Status CertificateAuthority::CheckValid(const Issuer& issuer) const {
+  const AuthorityRecord& record = issuer.record();
   const auto refuse = [&record](const std::string& why) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
-                 fmt::format("authority '{}' {}; ask for its successor", record.authority, why));
+                 fmt::format("authority '{}' {}; {}", record.authority, why, AskInstead(record)));
   };
-  if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled)
-    return refuse("does not issue any more");
   if (issuer.not_after() < parts_.clock.Now()) return refuse("expired on " + Rfc3339(issuer.not_after()));
   ASSIGN_OR_RETURN(const std::optional<Revocation> revocation, FindRevocation(issuer));
   if (revocation.has_value()) return refuse("or one above it was revoked on " + Rfc3339(revocation->revoked));

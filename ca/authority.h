@@ -8,14 +8,13 @@
 
 #include "base/clock.h"
 #include "ca/csr.h"
-#include "ca/issuer.h"
+#include "ca/issuers.h"
 #include "policies/access.h"
 #include "policies/profile.h"
 #include "store/store.h"
 
 namespace hallmark {
 
-using IssuerPointer = std::shared_ptr<const Issuer>;
 using ProfilePointer = std::shared_ptr<const Profile>;
 
 // What a caller asks for.
@@ -27,6 +26,9 @@ struct Request {
   std::optional<Duration> lifetime;  // absent: the profile's
   bool validate_only = false;        // stop before anything is recorded or signed
 };
+
+// kInvalidArgument (REQUEST_INVALID) for a request id that is none.
+Status CheckRequestId(const std::string& request_id);
 
 // What a caller gets.
 struct Issued {
@@ -52,7 +54,7 @@ class CertificateAuthority {
     const Clock& clock;
     const Access& access;
     const ProfileMap& profiles;
-    const IssuerMap& issuers;
+    Issuers& issuers;
     Duration crl_lifetime;  // next_update - this_update
   };
   explicit CertificateAuthority(const Parts& parts) : parts_(parts) {}
@@ -62,7 +64,8 @@ class CertificateAuthority {
   StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
 
   // Finishes the intents that a crash left open, and returns how many. One under an authority that does not issue any
-  // more, or that has expired meanwhile, stays open and is logged. To be called at start, before the first Issue.
+  // more or whose key is away, or that has expired meanwhile, stays open and is logged. To be called at start, before
+  // the first Issue.
   StatusOr<size_t> Recover(Time deadline) const;
 
   // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
@@ -77,10 +80,6 @@ class CertificateAuthority {
   // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
   StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
 
-  // Makes a PKCS#10 request (DER) for an authority's key under its own name, for somebody else to certify. What is
-  // signed is in the ledger before it is.
-  StatusOr<Bytes> FetchCsr(const Caller& caller, const std::string& authority, Time deadline) const;
-
   // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
   // revoked, within its validity, certified under the profile of its role. kUnauthenticated: CALLER_UNAUTHENTICATED,
   // CALLER_UNKNOWN, CALLER_REVOKED, CALLER_EXPIRED.
@@ -89,19 +88,27 @@ class CertificateAuthority {
   // To be set before the first call of any other method.
   void SetObservers(Observers observers) { observers_ = std::move(observers); }
 
-  // kNotFound (AUTHORITY_UNKNOWN).
-  StatusOr<IssuerPointer> FindIssuer(const std::string& authority) const;
+  // As it is now, whoever changed it. kNotFound (AUTHORITY_UNKNOWN); kFailedPrecondition (AUTHORITY_NOT_ISSUING) while
+  // it awaits its activation.
+  StatusOr<IssuerPointer> FindIssuer(const std::string& authority) const { return parts_.issuers.Find(authority); }
+  // Whether the authority may issue now: STAGED or ENABLED, valid, with its key at hand. kFailedPrecondition
+  // (AUTHORITY_NOT_ISSUING), which names the successor, or what Issuer::CheckKey says.
+  Status CheckIssuing(const Issuer& issuer) const;
+  // Whether its certificate has expired, or it or one above it was revoked: kFailedPrecondition
+  // (AUTHORITY_NOT_ISSUING).
+  Status CheckValid(const Issuer& issuer) const;
   const Parts& parts() const { return parts_; }
 
  private:
-  Status CheckIssuing(const Issuer& issuer) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
   // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is
   // none.
   Status CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
                      const StatusOr<CertificateRecord>& found) const;
+  // The record of a certificate whose issuer's name is one of ours. kNotFound.
+  StatusOr<CertificateRecord> FindCertificate(const Issuers::Snapshot& known, const CertificateParts& parts) const;
   StatusOr<Time> OldestExpiry(const CrlRecord& next) const;
-  // Of the authority's certificate or of one above it.
+  // Of the authority's certificate or of one above it, as far as authorities of this instance issued them.
   StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
   StatusOr<ProfilePointer> FindProfile(const Issuer& issuer, const std::string& profile) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;

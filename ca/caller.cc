@@ -29,17 +29,28 @@ StatusOr<std::string> SoleUri(const CertificateParts& parts) {
 
 }  // namespace
 
+StatusOr<CertificateRecord> CertificateAuthority::FindCertificate(const Issuers::Snapshot& known,
+                                                                  const CertificateParts& parts) const {
+  // Authorities may share a name, as one and its successor do.
+  StatusOr<CertificateRecord> record = absl::NotFoundError("");
+  for (const auto& [name, issuer] : known.issuers) {
+    if (!Equal(issuer->name(), parts.issuer)) continue;
+    record = parts_.store.GetCertificate(name, parts.serial);
+    if (!absl::IsNotFound(record.status())) break;
+  }
+  return record;
+}
+
 StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std::string& realm) const {
   const StatusOr<CertificateParts> parts = ReadCertificate(certificate);
   if (!parts.ok())
     return Unauthenticated(reason::kCallerUnauthenticated,
                            "the client certificate cannot be read: " + Message(parts.status()));
-  StatusOr<CertificateRecord> record = absl::NotFoundError("");
-  // Authorities may share a name, as one and its successor do.
-  for (const auto& [name, issuer] : parts_.issuers) {
-    if (!Equal(issuer->name(), parts->issuer)) continue;
-    record = parts_.store.GetCertificate(name, parts->serial);
-    if (!absl::IsNotFound(record.status())) break;
+  std::shared_ptr<const Issuers::Snapshot> known = parts_.issuers.Current();
+  StatusOr<CertificateRecord> record = FindCertificate(*known, *parts);
+  if (absl::IsNotFound(record.status())) {
+    known = parts_.issuers.Recent();
+    record = FindCertificate(*known, *parts);
   }
   if (absl::IsNotFound(record.status()) || (record.ok() && !Equal(record->certificate, certificate))) {
     return Unauthenticated(reason::kCallerUnknown, "the client certificate is not one that this service issued");
@@ -54,7 +65,7 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
   }
   std::optional<Revocation> revocation = record->revocation;
   if (!revocation.has_value()) {
-    ASSIGN_OR_RETURN(revocation, FindRevocation(*parts_.issuers.at(record->authority)));
+    ASSIGN_OR_RETURN(revocation, FindRevocation(*known->issuers.at(record->authority)));
   }
   if (revocation.has_value()) {
     return Unauthenticated(
@@ -75,9 +86,12 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
 
 Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permission, const std::string& authority,
                                          const StatusOr<CertificateRecord>& found) const {
-  return parts_.access.Check(
-      caller, permission,
-      found.ok() ? Resource{authority, found->profile, found->caller} : Resource{authority, "", ""});
+  Resource resource{authority, "", "", parts_.issuers.Predecessors(authority)};
+  if (found.ok()) {
+    resource.profile = found->profile;
+    resource.owner = found->caller;
+  }
+  return parts_.access.Check(caller, permission, resource);
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
@@ -90,11 +104,10 @@ StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::stri
 
 StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter,
                                                              int page_size, const std::string& page_token) const {
-  const Resource all{filter.authority, filter.profile, ""};
+  Resource all{filter.authority, filter.profile, "", parts_.issuers.Predecessors(filter.authority)};
   if (!parts_.access.Check(caller, permission::kListCertificates, all).ok()) {
-    // Perhaps its own, then.
-    RETURN_IF_ERROR(
-        parts_.access.Check(caller, permission::kListCertificates, {filter.authority, filter.profile, caller.uri}));
+    all.owner = caller.uri;  // perhaps its own, then
+    RETURN_IF_ERROR(parts_.access.Check(caller, permission::kListCertificates, all));
     filter.caller = caller.uri;
   }
   return parts_.store.ListCertificates(filter, page_size, page_token);

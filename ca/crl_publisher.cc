@@ -17,7 +17,8 @@ CrlPublisher::CrlPublisher(const CertificateAuthority& authority)
     : authority_(authority), refresh_(kPeriod, [this](const std::atomic<bool>& stopping) { RefreshAll(stopping); }) {}
 
 void CrlPublisher::RefreshAll(const std::atomic<bool>& stopping) {
-  for (const auto& [name, issuer] : authority_.parts().issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
+  for (const auto& [name, issuer] : known->issuers) {
     if (stopping) return;
     const StatusOr<bool> needed = NeedsRefresh(*issuer);
     Status status = needed.status();
@@ -33,6 +34,8 @@ void CrlPublisher::RefreshAll(const std::atomic<bool>& stopping) {
     const std::lock_guard lock(mutex_);
     failures_[name] = status;
   }
+  const std::lock_guard lock(mutex_);
+  looked_ = true;
 }
 
 StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
@@ -49,13 +52,16 @@ StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
 }
 
 Status CrlPublisher::Check() const {
-  for (const auto& [name, issuer] : authority_.parts().issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Current();
+  for (const auto& [name, issuer] : known->issuers) {
     const StatusOr<CrlRecord> latest = authority_.parts().store.LatestCrl(name);
     if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
     std::string why = latest.ok() ? "it has expired" : Message(latest.status());
     const std::lock_guard lock(mutex_);
-    if (const auto failure = failures_.find(name); failure != failures_.end() && !failure->second.ok())
-      why = Message(failure->second);
+    const auto failure = failures_.find(name);
+    // An authority that has just come to be: its first list is being made.
+    if (absl::IsNotFound(latest.status()) && looked_ && failure == failures_.end()) continue;
+    if (failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
     return Error(Code::kUnavailable, reason::kCrlUnknown,
                  fmt::format("authority '{}' has no valid CRL: {}", name, why));
   }

@@ -30,6 +30,7 @@ class CrlPublisher {
 
   const CertificateAuthority& authority_;
   mutable std::mutex mutex_;
+  bool looked_ = false;  // at all that there were at start
   std::map<std::string, Status> failures_;
   Periodic refresh_;
 };

@@ -41,6 +41,23 @@ std::string AuthorityCreatedEntry(const AuthorityRecord& authority, const std::s
                {"time", Rfc3339(authority.created)}});
 }
 
+std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>& authorities, const std::string& caller,
+                           Time time) {
+  nlohmann::json records = nlohmann::json::array();
+  for (const AuthorityRecord& authority : authorities) {
+    nlohmann::json record = {{"authority", authority.authority},
+                             {"parent", authority.parent},
+                             {"profile", authority.profile},
+                             {"state", Name(authority.state)},
+                             {"key_uris", authority.key_uris}};
+    if (!authority.predecessor.empty()) record["predecessor"] = authority.predecessor;
+    if (!authority.profiles.empty()) record["profiles"] = authority.profiles;
+    if (!authority.certificate.empty()) record["sha256"] = Hex(Sha256(authority.certificate));
+    records.push_back(std::move(record));
+  }
+  return Dump({{"type", type}, {"authorities", std::move(records)}, {"caller", caller}, {"time", Rfc3339(time)}});
+}
+
 std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued) {
   return Dump({{"type", "certificate_issued"},
                {"authority", intent.authority},
@@ -77,6 +94,17 @@ std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const 
                {"tbs_sha256", Hex(Sha256(tbs))},
                {"caller", caller},
                {"time", Rfc3339(time)}});
+}
+
+const char* Name(AuthorityState state) {
+  switch (state) {
+    case AuthorityState::kStaged: return "STAGED";
+    case AuthorityState::kEnabled: return "ENABLED";
+    case AuthorityState::kDisabled: return "DISABLED";
+    case AuthorityState::kRevoked: return "REVOKED";
+    case AuthorityState::kAwaitingActivation: return "AWAITING_ACTIVATION";
+  }
+  return "unknown";
 }
 
 const char* Name(RevocationReason reason) {

@@ -3,17 +3,24 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "store/records.h"
 
 namespace hallmark {
 
 std::string AuthorityCreatedEntry(const AuthorityRecord& authority, const std::string& caller);
+// One of the further acts of an authority's life: "authority_requested", "authority_keyed", "authority_activated",
+// "authority_updated". `authorities`: as they are after it, the one that was asked for first.
+std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>& authorities, const std::string& caller,
+                           Time time);
 std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued);
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation);
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl);
 
 std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time);
+
+const char* Name(AuthorityState state);  // "STAGED"...
 
 // RFC 5280 5.3.1's name of a reason, "keyCompromise"; and back, also from its number. kInvalidArgument otherwise.
 const char* Name(RevocationReason reason);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/reason.h"
 #include "ca/completion.h"
 #include "ca/entries.h"
@@ -14,25 +12,12 @@ namespace hallmark {
 namespace {
 
 constexpr size_t kNameLimit = 63;
-constexpr int kMaxDepth = 8;
-
-Status CheckName(const std::string& authority) {
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
-  if (!authority.empty() && authority.size() <= kNameLimit && authority[0] >= 'a' && authority[0] <= 'z' &&
-      authority.find_first_not_of(kAllowed) == authority.npos) {
-    return absl::OkStatus();
-  }
-  return FieldError(reason::kRequestInvalid, "authority", "must be 1 to 63 of a-z 0-9 - and begin with a letter");
-}
 
 Status CheckAbsent(Store& store, const std::string& authority) {
-  ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, store.ListAuthorities());
-  for (const AuthorityRecord& record : records) {
-    if (record.authority != authority) continue;
-    return Error(Code::kAlreadyExists, reason::kAuthorityExists,
-                 fmt::format("authority '{}' exists already", authority));
-  }
-  return absl::OkStatus();
+  const Status status = store.GetAuthority(authority).status();
+  if (absl::IsNotFound(status)) return absl::OkStatus();
+  RETURN_IF_ERROR(status);
+  return Error(Code::kAlreadyExists, reason::kAuthorityExists, fmt::format("authority '{}' exists already", authority));
 }
 
 // A root is its own issuer: what it contributes to its certificate comes from the plan and its key.
@@ -50,99 +35,95 @@ struct SelfIssuer {
   LintIssuer lint;
 };
 
-StatusOr<std::vector<Bytes>> ChainOf(const std::vector<AuthorityRecord>& records, const AuthorityRecord& record) {
-  std::vector<Bytes> chain = {record.certificate};
-  std::string authority = record.authority;
-  std::string parent = record.parent;
-  while (parent != authority) {
-    const auto found = std::find_if(records.begin(), records.end(),
-                                    [&](const AuthorityRecord& other) { return other.authority == parent; });
-    if (found == records.end() || chain.size() == kMaxDepth) {
-      return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
-                   fmt::format("authority '{}': its chain does not end in a root", record.authority));
-    }
-    chain.push_back(found->certificate);
-    authority = found->authority;
-    parent = found->parent;
-  }
-  return chain;
+Intent MakeIntent(const Founding& founding, const Plan& plan, const PublicKey& key, const std::string& issuer,
+                  const Bytes& serial, Time now, const Draft& draft) {
+  const Digest spki = Sha256(key.spki());
+  return {.caller = founding.caller,
+          .request_id = "authority/" + founding.authority,  // no id that a caller can choose
+          .request_digest = spki,
+          .authority = issuer,
+          .profile = founding.profile,
+          .serial = serial,
+          .subject = ToRfc4514(plan.subject),
+          .spki = spki,
+          .not_before = plan.not_before,
+          .not_after = plan.not_after,
+          .intended = TruncateToSecond(now),
+          .draft = draft.Unsigned()};
 }
 
 }  // namespace
 
-StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const ProfileMap& profiles,
-                                         const Founding& founding, const SigningKey& key, const Issuer* parent,
-                                         Time deadline) {
-  RETURN_IF_ERROR(CheckName(founding.authority));
+Status CheckAuthorityName(const std::string& authority) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  if (!authority.empty() && authority.size() <= kNameLimit && authority[0] >= 'a' && authority[0] <= 'z' &&
+      authority.find_first_not_of(kAllowed) == authority.npos) {
+    return absl::OkStatus();
+  }
+  return FieldError(reason::kRequestInvalid, "authority_id", "must be 1 to 63 of a-z 0-9 - and begin with a letter");
+}
+
+StatusOr<Plan> PlanAuthority(Time now, const ProfileMap& profiles, const Founding& founding, KeyType type,
+                             const Issuer* parent) {
   const auto profile = profiles.find(founding.profile);
   if (profile == profiles.end() || !profile->second->ca || profile->second->subject_is_issuer != (parent == nullptr)) {
     return FieldError(reason::kProfileUnknown, "profile",
                       fmt::format("'{}' is no profile of {}", founding.profile,
                                   parent == nullptr ? "a root" : "an authority below another"));
   }
-  RETURN_IF_ERROR(CheckAbsent(store, founding.authority));
-
-  const Time now = clock.Now();
-  Facts facts;
-  facts.subject = founding.subject;
-  facts.key = key.public_key().type();
-  ASSIGN_OR_RETURN(
-      const Plan plan,
-      Decide(profile->second, facts, now,
-             parent == nullptr ? IssuerValidity() : IssuerValidity{parent->not_before(), parent->not_after()}));
-  const SelfIssuer self(plan, key);
-  const CertificateTemplate* certificates =
-      parent == nullptr ? &self.certificates : parent->FindTemplate(founding.profile);
-  if (certificates == nullptr) {
+  if (parent != nullptr && parent->FindTemplate(founding.profile) == nullptr) {
     return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
                  fmt::format("authority '{}' does not certify under profile '{}': its pathLenConstraint or the "
                              "profile's authorities forbid it",
                              parent->record().authority, founding.profile));
   }
-  ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
-  ASSIGN_OR_RETURN(const Draft draft, certificates->Compose(plan, key.public_key(), serial));
-  const std::string issuer = parent == nullptr ? founding.authority : parent->record().authority;
-  const Digest spki = Sha256(key.public_key().spki());
-  const Intent intent{.caller = founding.caller,
-                      .request_id = "authority:" + founding.authority,
-                      .request_digest = spki,
-                      .authority = issuer,
-                      .profile = founding.profile,
-                      .serial = serial,
-                      .subject = ToRfc4514(plan.subject),
-                      .spki = spki,
-                      .not_before = plan.not_before,
-                      .not_after = plan.not_after,
-                      .intended = TruncateToSecond(now),
-                      .draft = draft.Unsigned()};
-  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint())));
-  ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
-  ASSIGN_OR_RETURN(const CertificateRecord certificate,
-                   CompleteIntent(store, clock, parent == nullptr ? key : parent->key(), intended, deadline));
-  const AuthorityRecord record{.authority = founding.authority,
-                               .parent = issuer,
-                               .state = AuthorityState::kEnabled,
-                               .profile = founding.profile,
-                               .key_uri = founding.key_uri,
-                               .certificate = certificate.certificate,
-                               .created = TruncateToSecond(now)};
-  RETURN_IF_ERROR(store.AddAuthority(record, AuthorityCreatedEntry(record, founding.caller)));
-  return record;
+  Facts facts;
+  facts.subject = founding.subject;
+  facts.key = type;
+  facts.lifetime = founding.lifetime;
+  ASSIGN_OR_RETURN(Plan plan, Decide(profile->second, facts, now,
+                                     parent == nullptr ? IssuerValidity()
+                                                       : IssuerValidity{parent->not_before(), parent->not_after()}));
+  if (parent != nullptr && Equal(EncodeName(plan.subject), parent->name()))
+    return FieldError(reason::kSubjectNotAllowed, "subject", "is the issuer's own; only a root's is (RFC 5280 3.2)");
+  return plan;
 }
 
-StatusOr<IssuerMap> LoadIssuers(
-    Store& store, const ProfileMap& profiles, const std::string& base_url,
-    const std::function<StatusOr<std::shared_ptr<const SigningKey>>(const AuthorityRecord&)>& open_key) {
-  ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, store.ListAuthorities());
-  IssuerMap issuers;
-  for (const AuthorityRecord& record : records) {
-    ASSIGN_OR_RETURN(std::vector<Bytes> chain, ChainOf(records, record));
-    StatusOr<std::shared_ptr<const SigningKey>> key = open_key(record);
-    if (!key.ok()) return Annotate(key.status(), fmt::format("authority '{}'", record.authority));
-    ASSIGN_OR_RETURN(issuers[record.authority],
-                     Issuer::Create(record, std::move(chain), std::move(*key), base_url, profiles));
-  }
-  return issuers;
+StatusOr<CertificateRecord> CertifyAuthority(Store& store, const Clock& clock, const ProfileMap& profiles,
+                                             const Founding& founding, const SigningKey& key, const Issuer* parent,
+                                             Time deadline) {
+  const Time now = clock.Now();
+  ASSIGN_OR_RETURN(const Plan plan, PlanAuthority(now, profiles, founding, key.public_key().type(), parent));
+  const SelfIssuer self(plan, key);
+  const CertificateTemplate& certificates =
+      parent == nullptr ? self.certificates : *parent->FindTemplate(founding.profile);
+  ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
+  ASSIGN_OR_RETURN(const Draft draft, certificates.Compose(plan, key.public_key(), serial));
+  const Intent intent =
+      MakeIntent(founding, plan, key.public_key(), parent == nullptr ? founding.authority : parent->record().authority,
+                 serial, now, draft);
+  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint())));
+  ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
+  return CompleteIntent(store, clock, parent == nullptr ? key : parent->key(), intended, deadline);
+}
+
+StatusOr<AuthorityRecord> FoundAuthority(Store& store, const Clock& clock, const ProfileMap& profiles,
+                                         const Founding& founding, const SigningKey& key, const Issuer* parent,
+                                         Time deadline) {
+  RETURN_IF_ERROR(CheckAuthorityName(founding.authority));
+  RETURN_IF_ERROR(CheckAbsent(store, founding.authority));
+  ASSIGN_OR_RETURN(const CertificateRecord certificate,
+                   CertifyAuthority(store, clock, profiles, founding, key, parent, deadline));
+  AuthorityRecord record;
+  record.authority = founding.authority;
+  record.parent = certificate.authority;
+  record.profile = founding.profile;
+  record.key_uris = {founding.key_uri};
+  record.signature_algorithm = Name(key.signer().algorithm());
+  record.certificate = certificate.certificate;
+  record.created = TruncateToSecond(clock.Now());
+  RETURN_IF_ERROR(store.AddAuthority(record, AuthorityCreatedEntry(record, founding.caller)));
+  return record;
 }
 
 }  // namespace hallmark

@@ -1,6 +1,7 @@
 #include "ca/issuer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -9,17 +10,42 @@
 namespace hallmark {
 namespace {
 
+constexpr int64_t kNoPathLength = 255;
+
 Status Unfit(const AuthorityRecord& record, const std::string& what) {
   return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
                fmt::format("authority '{}': {}", record.authority, what));
 }
 
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // An authority whose pathLenConstraint is 0 certifies no authorities, and one that may certify authorities certifies
 // nothing else: a root's key is not for devices.
-bool MayIssue(const std::string& authority, int64_t path_length, const Profile& profile) {
-  const std::vector<std::string>& names = profile.authorities;
-  return !profile.subject_is_issuer && profile.ca == (path_length > 0) &&
-         (names.empty() || std::find(names.begin(), names.end(), authority) != names.end());
+bool MayIssue(const AuthorityRecord& record, const std::vector<std::string>& predecessors, int64_t path_length,
+              const Profile& profile) {
+  if (profile.subject_is_issuer || profile.ca != (path_length > 0)) return false;
+  return profile.authorities.empty() || Contains(profile.authorities, record.authority) ||
+         Contains(record.profiles, profile.name) ||
+         std::any_of(predecessors.begin(), predecessors.end(),
+                     [&](const std::string& name) { return Contains(profile.authorities, name); });
+}
+
+// Of its certificate, or the smaller one of the profile that it was made for: who certifies it elsewhere may leave the
+// constraint out.
+int64_t PathLength(const BasicConstraintsValue& constraints, const AuthorityRecord& record,
+                   const ProfileMap& profiles) {
+  const int64_t own = constraints.path_length.value_or(kNoPathLength);
+  const auto profile = profiles.find(record.profile);
+  if (profile == profiles.end()) return own;
+  return std::min(own, profile->second->path_length.value_or(kNoPathLength));
+}
+
+StatusOr<SignatureAlgorithm> AlgorithmOf(const AuthorityRecord& record, ByteView spki) {
+  if (!record.signature_algorithm.empty()) return ParseSignatureAlgorithm(record.signature_algorithm);
+  ASSIGN_OR_RETURN(const PublicKey key, PublicKey::FromSpki(spki));
+  return DefaultAlgorithm(key.type());
 }
 
 }  // namespace
@@ -32,16 +58,16 @@ std::string AiaUrl(const std::string& base, const std::string& authority) {
 }
 
 StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, std::vector<Bytes> chain,
-                                                       std::shared_ptr<const SigningKey> key,
-                                                       const std::string& base_url, const ProfileMap& profiles) {
+                                                       StatusOr<std::shared_ptr<const SigningKey>> key,
+                                                       const std::string& base_url, const ProfileMap& profiles,
+                                                       std::vector<std::string> predecessors) {
   std::shared_ptr<Issuer> issuer(new Issuer());  // the constructor is private
   const StatusOr<CertificateParts> parts = ReadCertificate(record.certificate);
   if (!parts.ok()) return Unfit(record, "its certificate cannot be read: " + Message(parts.status()));
-  if (!Equal(parts->spki, key->public_key().spki())) {
-    return Unfit(record,
-                 fmt::format("the key {} on the token is not the one in its certificate; it will not sign. Restore "
-                             "the right token, or correct the key's URI",
-                             record.key_uri));
+  if (key.ok() && !Equal(parts->spki, (*key)->public_key().spki())) {
+    key = Unfit(record, fmt::format("the key {} on the token is not the one in its certificate; it will not sign. "
+                                    "Restore the right token, or correct the key's URI",
+                                    fmt::join(record.key_uris, ", ")));
   }
   const Extension* constraints = FindExtension(parts->extensions, oid::kBasicConstraints);
   const auto value = constraints == nullptr
@@ -63,12 +89,15 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   issuer->serial_ = ToBytes(parts->serial);
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;
-  issuer->path_length_ = value.path_length.value_or(255);
+  issuer->path_length_ = PathLength(value, record, profiles);
+  ASSIGN_OR_RETURN(issuer->algorithm_, key.ok() ? StatusOr<SignatureAlgorithm>((*key)->signer().algorithm())
+                                                : AlgorithmOf(record, parts->spki));
   for (const auto& [name, profile] : profiles) {
-    if (!MayIssue(record.authority, issuer->path_length_, *profile)) continue;
-    issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, key->signer().algorithm()));
+    if (!MayIssue(record, predecessors, issuer->path_length_, *profile)) continue;
+    issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, issuer->algorithm_));
   }
   issuer->record_ = std::move(record);
+  issuer->predecessors_ = std::move(predecessors);
   issuer->chain_ = std::move(chain);
   issuer->key_ = std::move(key);
   return std::shared_ptr<const Issuer>(std::move(issuer));
@@ -82,7 +111,7 @@ const CertificateTemplate* Issuer::FindTemplate(const std::string& profile) cons
 LintIssuer Issuer::lint() const {
   return {.subject = names_.name,
           .key_identifier = names_.key_identifier,
-          .algorithm = AlgorithmIdentifier(key_->signer().algorithm()),
+          .algorithm = AlgorithmIdentifier(algorithm_),
           .not_after = not_after_,
           .path_length = path_length_,
           .self = false};

@@ -1,4 +1,4 @@
-// An authority that can sign: its record, its key and what is encoded once for all that it issues.
+// An authority with its certificate: its record, its key and what is encoded once for all that it issues.
 #pragma once
 
 #include <map>
@@ -20,16 +20,22 @@ std::string AiaUrl(const std::string& base, const std::string& authority);
 // Immutable, hence thread-safe.
 class Issuer {
  public:
-  // `chain`: the authority's certificate first, the root last. `profiles`: those that it may issue under.
-  // kFailedPrecondition when certificate and key do not belong together or the certificate is no authority's:
-  // basicConstraints CA:TRUE and keyUsage keyCertSign.
+  // `chain`: the authority's certificate first, the root last. `key`: or why it cannot be opened now; one that does not
+  // belong to the certificate counts as that, too. `predecessors`: whose successor it is, the next first; profiles that
+  // name one of them hold for it. kFailedPrecondition when the certificate is no authority's: basicConstraints CA:TRUE,
+  // keyUsage keyCertSign, subjectKeyIdentifier.
   static StatusOr<std::shared_ptr<const Issuer>> Create(AuthorityRecord record, std::vector<Bytes> chain,
-                                                        std::shared_ptr<const SigningKey> key,
-                                                        const std::string& base_url, const ProfileMap& profiles);
+                                                        StatusOr<std::shared_ptr<const SigningKey>> key,
+                                                        const std::string& base_url, const ProfileMap& profiles,
+                                                        std::vector<std::string> predecessors = {});
 
   const AuthorityRecord& record() const { return record_; }
   const std::vector<Bytes>& chain() const { return chain_; }
-  const SigningKey& key() const { return *key_; }
+  const std::vector<std::string>& predecessors() const { return predecessors_; }
+  // OK when there is a key to sign with; otherwise why not, and nobody may call key().
+  const Status& CheckKey() const { return key_.status(); }
+  const std::shared_ptr<const SigningKey>& shared_key() const { return *key_; }
+  const SigningKey& key() const { return **key_; }
   ByteView name() const { return names_.name; }
   ByteView key_identifier() const { return names_.key_identifier; }
   ByteView serial() const { return serial_; }  // of its own certificate, which record().parent issued
@@ -46,7 +52,9 @@ class Issuer {
 
   AuthorityRecord record_;
   std::vector<Bytes> chain_;
-  std::shared_ptr<const SigningKey> key_;
+  std::vector<std::string> predecessors_;
+  StatusOr<std::shared_ptr<const SigningKey>> key_;
+  SignatureAlgorithm algorithm_ = SignatureAlgorithm::kEcdsaSha256;
   IssuerNames names_;
   Bytes serial_;
   Time not_before_;
@@ -55,6 +63,7 @@ class Issuer {
   std::map<std::string, CertificateTemplate> templates_;
 };
 
-using IssuerMap = std::map<std::string, std::shared_ptr<const Issuer>>;
+using IssuerPointer = std::shared_ptr<const Issuer>;
+using IssuerMap = std::map<std::string, IssuerPointer>;
 
 }  // namespace hallmark

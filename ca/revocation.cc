@@ -43,6 +43,7 @@ StatusOr<Time> CertificateAuthority::OldestExpiry(const CrlRecord& next) const {
 }
 
 StatusOr<CrlRecord> CertificateAuthority::GenerateCrl(const Issuer& issuer, Time deadline) const {
+  RETURN_IF_ERROR(issuer.CheckKey());
   // One after the other, so that a list with a higher number never knows less.
   const std::lock_guard lock(crl_mutex_);
   const SigningKey& key = issuer.key();

@@ -8,13 +8,21 @@ namespace {
 
 class AuthoritiesService final : public v1::Authorities::Service {
  public:
-  AuthoritiesService(const Calls& calls, std::string base_url) : calls_(calls), base_url_(std::move(base_url)) {}
+  AuthoritiesService(const Calls& calls, Lifecycle& lifecycle) : calls_(calls), lifecycle_(lifecycle) {}
+
+  grpc::Status CreateAuthority(grpc::ServerContext* context, const v1::CreateAuthorityRequest* message,
+                               v1::Authority* response) override {
+    return calls_.Run("CreateAuthority", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
+      ASSIGN_OR_RETURN(const NewAuthority asked, FromProto(*message));
+      return Describe(lifecycle_.Create(caller, asked, Calls::Deadline(*context)));
+    });
+  }
 
   grpc::Status GetAuthority(grpc::ServerContext* context, const v1::GetAuthorityRequest* message,
                             v1::Authority* response) override {
     return calls_.Run("GetAuthority", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
-      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, message->name()));
-      return Describe(*issuer);
+      ASSIGN_OR_RETURN(const std::string authority, CheckGet(caller, message->name()));
+      return Describe(parts().store.GetAuthority(authority));
     });
   }
 
@@ -22,22 +30,50 @@ class AuthoritiesService final : public v1::Authorities::Service {
                                v1::ListAuthoritiesResponse* response) override {
     return calls_.Run("ListAuthorities", *context, response,
                       [&](const Caller& caller) -> StatusOr<v1::ListAuthoritiesResponse> {
-                        RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission::kGetAuthority, {}));
+                        RETURN_IF_ERROR(parts().access.Check(caller, permission::kGetAuthority, {}));
                         v1::ListAuthoritiesResponse authorities;
-                        ASSIGN_OR_RETURN(const auto records, calls_.authority().parts().store.ListAuthorities());
-                        for (const AuthorityRecord& record : records) {
-                          ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(record.authority));
-                          *authorities.add_authorities() = Describe(*issuer);
-                        }
+                        ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, parts().store.ListAuthorities());
+                        for (const AuthorityRecord& record : records)
+                          *authorities.add_authorities() = ToProto(record, parts().issuers.base_url());
                         return authorities;
                       });
+  }
+
+  grpc::Status UpdateAuthority(grpc::ServerContext* context, const v1::UpdateAuthorityRequest* message,
+                               v1::Authority* response) override {
+    return calls_.Run("UpdateAuthority", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
+      ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->authority().name(), "authority.name"));
+      ASSIGN_OR_RETURN(const AuthorityChanges changes, FromProto(*message));
+      ASSIGN_OR_RETURN(const uint64_t version, ParseEtag(message->authority().etag(), "authority.etag"));
+      return Describe(lifecycle_.Update(caller, authority, changes, version));
+    });
+  }
+
+  grpc::Status SetState(grpc::ServerContext* context, const v1::SetStateRequest* message,
+                        v1::Authority* response) override {
+    return calls_.Run("SetState", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
+      ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
+      ASSIGN_OR_RETURN(const uint64_t version, ParseEtag(message->etag(), "etag"));
+      return Describe(lifecycle_.SetState(caller, authority, static_cast<AuthorityState>(message->state()),
+                                          message->keep_predecessor(), version));
+    });
+  }
+
+  grpc::Status RolloverAuthority(grpc::ServerContext* context, const v1::RolloverAuthorityRequest* message,
+                                 v1::Authority* response) override {
+    return calls_.Run("RolloverAuthority", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
+      ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
+      ASSIGN_OR_RETURN(const Rollover rollover, FromProto(*message));
+      return Describe(lifecycle_.RollOver(caller, authority, rollover, Calls::Deadline(*context)));
+    });
   }
 
   grpc::Status ExportChain(grpc::ServerContext* context, const v1::ExportChainRequest* message,
                            v1::ExportChainResponse* response) override {
     return calls_.Run("ExportChain", *context, response,
                       [&](const Caller& caller) -> StatusOr<v1::ExportChainResponse> {
-                        ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, message->name()));
+                        ASSIGN_OR_RETURN(const std::string authority, CheckGet(caller, message->name()));
+                        ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(authority));
                         return Export(*issuer, message->format());
                       });
   }
@@ -46,52 +82,86 @@ class AuthoritiesService final : public v1::Authorities::Service {
                         v1::FetchCsrResponse* response) override {
     return calls_.Run("FetchCsr", *context, response, [&](const Caller& caller) -> StatusOr<v1::FetchCsrResponse> {
       ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
-      ASSIGN_OR_RETURN(const Bytes csr, calls_.authority().FetchCsr(caller, authority, Calls::Deadline(*context)));
+      ASSIGN_OR_RETURN(const Bytes csr, lifecycle_.FetchCsr(caller, authority, Calls::Deadline(*context)));
       v1::FetchCsrResponse fetched;
       fetched.set_csr(ToString(csr));
       return fetched;
     });
   }
 
+  grpc::Status ActivateAuthority(grpc::ServerContext* context, const v1::ActivateAuthorityRequest* message,
+                                 v1::Authority* response) override {
+    return calls_.Run("ActivateAuthority", *context, response, [&](const Caller& caller) -> StatusOr<v1::Authority> {
+      ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
+      return Describe(
+          lifecycle_.Activate(caller, authority, AsBytes(message->certificates()), message->validate_only()));
+    });
+  }
+
  private:
-  StatusOr<IssuerPointer> Find(const Caller& caller, const std::string& name) const {
-    ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(name, "name"));
-    RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission::kGetAuthority, {authority, "", ""}));
-    return calls_.authority().FindIssuer(authority);
+  const CertificateAuthority::Parts& parts() const { return calls_.authority().parts(); }
+
+  StatusOr<std::string> CheckGet(const Caller& caller, const std::string& name) const {
+    ASSIGN_OR_RETURN(std::string authority, ParseAuthorityName(name, "name"));
+    RETURN_IF_ERROR(parts().access.Check(caller, permission::kGetAuthority,
+                                         {authority, "", "", parts().issuers.Predecessors(authority)}));
+    return authority;
   }
 
-  v1::Authority Describe(const Issuer& issuer) const {
-    const std::string& authority = issuer.record().authority;
-    return ToProto(issuer, CrlUrl(base_url_, authority), AiaUrl(base_url_, authority));
+  StatusOr<v1::Authority> Describe(const StatusOr<AuthorityRecord>& record) const {
+    RETURN_IF_ERROR(record.status());
+    return ToProto(*record, parts().issuers.base_url());
   }
 
-  static StatusOr<v1::ExportChainResponse> Export(const Issuer& issuer, v1::ExportChainRequest::Format format) {
+  StatusOr<std::string> Bundle(const Issuer& issuer) const {
+    const std::shared_ptr<const Issuers::Snapshot> known = parts().issuers.Current();
+    std::vector<BundledCertificate> chain;
+    for (const Bytes& certificate : issuer.chain()) {
+      BundledCertificate bundled{certificate, "", "", ""};
+      for (const AuthorityRecord& record : known->records) {
+        if (record.certificate != certificate) continue;
+        bundled = {certificate, record.authority, CrlUrl(parts().issuers.base_url(), record.authority),
+                   AiaUrl(parts().issuers.base_url(), record.authority)};
+      }
+      chain.push_back(std::move(bundled));
+    }
+    return ChainBundle(chain);
+  }
+
+  StatusOr<v1::ExportChainResponse> Export(const Issuer& issuer, v1::ExportChainRequest::Format format) const {
     v1::ExportChainResponse response;
     switch (format) {
       case v1::ExportChainRequest::FORMAT_UNSPECIFIED:
-      case v1::ExportChainRequest::PEM: {
+      case v1::ExportChainRequest::PEM:
         for (const Bytes& certificate : issuer.chain())
           response.mutable_chain()->append(PemEncode("CERTIFICATE", certificate));
         response.set_content_type("application/pem-certificate-chain");
         return response;
-      }
-      case v1::ExportChainRequest::PKCS7: {
+      case v1::ExportChainRequest::PKCS7:
         response.set_chain(ToString(EncodeCertsOnly(issuer.chain())));
         response.set_content_type("application/pkcs7-mime; smime-type=certs-only");
         return response;
+      case v1::ExportChainRequest::DER:
+        response.set_chain(ToString(issuer.record().certificate));
+        response.set_content_type("application/pkix-cert");
+        return response;
+      case v1::ExportChainRequest::JSON: {
+        ASSIGN_OR_RETURN(*response.mutable_chain(), Bundle(issuer));
+        response.set_content_type("application/json");
+        return response;
       }
-      default: return FieldError(reason::kRequestInvalid, "format", "is not one of PEM and PKCS7");
+      default: return FieldError(reason::kRequestInvalid, "format", "is not one of PEM, PKCS7, DER and JSON");
     }
   }
 
   const Calls& calls_;
-  std::string base_url_;
+  Lifecycle& lifecycle_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, const std::string& base_url) {
-  return std::make_unique<AuthoritiesService>(calls, base_url);
+std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle) {
+  return std::make_unique<AuthoritiesService>(calls, lifecycle);
 }
 
 }  // namespace hallmark

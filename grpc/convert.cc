@@ -5,7 +5,6 @@
 
 #include "base/reason.h"
 #include "ca/entries.h"
-#include "ca/names.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace hallmark {
@@ -17,8 +16,6 @@ constexpr size_t kMessageLimit = 1024;
 constexpr size_t kViolationLimit = 16;
 constexpr size_t kDescriptionLimit = 256;
 constexpr size_t kSerialLimit = 20;
-
-google::protobuf::Timestamp ToTimestamp(Time time) { return TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(time)); }
 
 // Cut at a character's boundary, and visibly.
 std::string Clip(const std::string& text, size_t limit) {
@@ -100,6 +97,13 @@ StatusOr<CertificateName> ParseCertificateName(const std::string& name) {
                     "must be authorities/{authority}/certificates/{serial}, the serial number in hexadecimal");
 }
 
+StatusOr<Duration> FromProto(const google::protobuf::Duration& lifetime) {
+  if (lifetime.nanos() != 0) return FieldError(reason::kRequestInvalid, "lifetime", "must be whole seconds");
+  return absl::Seconds(lifetime.seconds());
+}
+
+google::protobuf::Timestamp ToTimestamp(Time time) { return TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(time)); }
+
 StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
   Request request;
   request.request_id = message.request_id();
@@ -110,10 +114,7 @@ StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
   request.csr = ToBytes(AsBytes(message.csr()));
   request.validate_only = message.validate_only();
   if (message.has_lifetime()) {
-    if (message.lifetime().nanos() != 0) {
-      return FieldError(reason::kRequestInvalid, "lifetime", "must be whole seconds");
-    }
-    request.lifetime = absl::Seconds(message.lifetime().seconds());
+    ASSIGN_OR_RETURN(request.lifetime, FromProto(message.lifetime()));
   }
   return request;
 }
@@ -152,26 +153,6 @@ v1::Certificate ToProto(const CertificateRecord& record) {
 v1::Certificate ToProto(const Issued& issued) {
   v1::Certificate message = ToProto(issued.record);
   for (const Bytes& certificate : issued.issuer->chain()) message.add_chain(ToString(certificate));
-  return message;
-}
-
-v1::Authority ToProto(const Issuer& issuer, const std::string& crl_url, const std::string& aia_url) {
-  const AuthorityRecord& record = issuer.record();
-  v1::Authority message;
-  message.set_name("authorities/" + record.authority);
-  message.set_parent("authorities/" + record.parent);
-  message.set_state(static_cast<v1::Authority::State>(record.state));
-  message.set_profile(record.profile);
-  const StatusOr<Subject> subject = ReadName(issuer.name());
-  if (subject.ok()) message.set_subject(ToRfc4514(*subject));
-  message.set_certificate(ToString(record.certificate));
-  message.set_sha256_fingerprint(Hex(Sha256(record.certificate)));
-  *message.mutable_not_before() = ToTimestamp(issuer.not_before());
-  *message.mutable_not_after() = ToTimestamp(issuer.not_after());
-  message.set_key_type(Name(issuer.key().public_key().type()));
-  message.set_crl_url(crl_url);
-  message.set_aia_url(aia_url);
-  message.set_key_uri(record.key_uri);
   return message;
 }
 

@@ -3,7 +3,7 @@
 
 #include <grpcpp/support/status.h>
 
-#include "ca/authority.h"
+#include "ca/lifecycle.h"
 #include "google/rpc/status.pb.h"
 #include "hallmark/v1/authorities.pb.h"
 #include "hallmark/v1/issuance.pb.h"
@@ -25,12 +25,22 @@ struct CertificateName {
 };
 StatusOr<CertificateName> ParseCertificateName(const std::string& name);
 
+// Whole seconds; kInvalidArgument (REQUEST_INVALID), field "lifetime", otherwise.
+StatusOr<Duration> FromProto(const google::protobuf::Duration& lifetime);
+google::protobuf::Timestamp ToTimestamp(Time time);
+
 StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message);
 StatusOr<RevocationReason> FromProto(v1::RevocationReason reason);
 
 v1::Certificate ToProto(const CertificateRecord& record);
 v1::Certificate ToProto(const Issued& issued);  // with its chain
-v1::Authority ToProto(const Issuer& issuer, const std::string& crl_url, const std::string& aia_url);
+v1::Authority ToProto(const AuthorityRecord& record, const std::string& base_url);
+
+StatusOr<NewAuthority> FromProto(const v1::CreateAuthorityRequest& message);
+StatusOr<Rollover> FromProto(const v1::RolloverAuthorityRequest& message);
+StatusOr<AuthorityChanges> FromProto(const v1::UpdateAuthorityRequest& message);
+// The version of an etag; 0 of an empty one.
+StatusOr<uint64_t> ParseEtag(const std::string& etag, const std::string& field);
 v1::Crl ToProto(const CrlRecord& crl);
 
 }  // namespace hallmark

@@ -39,7 +39,8 @@ class RevocationService final : public v1::Revocation::Service {
  private:
   StatusOr<IssuerPointer> Find(const Caller& caller, const char* permission, const std::string& parent) const {
     ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
-    RETURN_IF_ERROR(calls_.authority().parts().access.Check(caller, permission, {authority, "", ""}));
+    const CertificateAuthority::Parts& parts = calls_.authority().parts();
+    RETURN_IF_ERROR(parts.access.Check(caller, permission, {authority, "", "", parts.issuers.Predecessors(authority)}));
     return calls_.authority().FindIssuer(authority);
   }
 

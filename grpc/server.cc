@@ -55,14 +55,15 @@ GrpcServer::GrpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) 
 
 GrpcServer::~GrpcServer() { Stop(absl::Now()); }
 
-StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, const CertificateAuthority& authority) {
+StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, const CertificateAuthority& authority,
+                                                        Lifecycle& lifecycle) {
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   auto parts = std::make_unique<Parts>(authority, options);
   parts->services.push_back(MakeIssuanceService(parts->calls, parts->streams, options.workers));
-  parts->services.push_back(MakeAuthoritiesService(parts->calls, options.base_url));
+  parts->services.push_back(MakeAuthoritiesService(parts->calls, lifecycle));
   parts->services.push_back(MakeRevocationService(parts->calls));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.listen, Credentials(options), &parts->port);

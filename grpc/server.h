@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/secret.h"
-#include "ca/authority.h"
+#include "ca/lifecycle.h"
 
 namespace hallmark {
 
@@ -16,8 +16,7 @@ struct GrpcOptions {
   Secret private_key;             // PEM
   std::string client_roots;       // PEM: who may connect at all; who may call what is decided in each call
   std::string realm;
-  std::string base_url;  // of the HTTP repository
-  size_t workers = 64;   // threads that all streams share
+  size_t workers = 64;  // threads that all streams share
   // Told after each call.
   std::function<void(const std::string& method, const Status& status, Duration took)> observer;
 };
@@ -30,9 +29,10 @@ class GrpcServer {
   // not; TLS 1.3's suites are not affected.
   static constexpr char kTls13OnlyCipherSuites[] = "PSK-AES256-GCM-SHA384";
 
-  // `authority` outlives the server. kFailedPrecondition: the address cannot be listened on, or the TLS files are no
-  // pair.
-  static StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcOptions options, const CertificateAuthority& authority);
+  // `authority` and `lifecycle` outlive the server. kFailedPrecondition: the address cannot be listened on, or the TLS
+  // files are no pair.
+  static StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcOptions options, const CertificateAuthority& authority,
+                                                     Lifecycle& lifecycle);
   ~GrpcServer();
 
   int port() const;

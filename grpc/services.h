@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "ca/lifecycle.h"
 #include "grpc/call.h"
 
 namespace grpc {
@@ -14,9 +15,9 @@ namespace hallmark {
 
 class OpenStreams;
 
-// `calls` and `streams` outlive the services. All streams share `workers` threads.
+// `calls`, `streams` and `lifecycle` outlive the services. All streams share `workers` threads.
 std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers);
-std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, const std::string& base_url);
+std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
 
 }  // namespace hallmark

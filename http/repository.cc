@@ -68,19 +68,21 @@ bool IsUnmodified(const HttpRequest& request, const std::string& entity_tag, Tim
 
 }  // namespace
 
-Repository::Repository(const std::vector<std::string>& authorities, RepositoryContent content, const Clock& clock,
-                       Metrics& metrics)
-    : content_(std::move(content)), clock_(clock), metrics_(metrics) {
-  for (const std::string& authority : authorities) crls_.try_emplace(authority);
+Repository::Repository(RepositoryContent content, const Clock& clock, Metrics& metrics)
+    : content_(std::move(content)), clock_(clock), metrics_(metrics) {}
+
+std::string Repository::KnownIn(const std::string& path, const std::string& prefix, const std::string& suffix) const {
+  const std::string name = NameIn(path, prefix, suffix);
+  return !name.empty() && content_.is_known(name) ? name : "";
 }
 
 HttpResponse Repository::Handle(const HttpRequest& request) {
   std::string route = "unknown";
   HttpResponse response = NotFound();
-  if (const std::string name = NameIn(request.path, "/crl/", ".crl"); crls_.contains(name)) {
+  if (const std::string name = KnownIn(request.path, "/crl/", ".crl"); !name.empty()) {
     route = "crl";
     response = ServeCrl(name, request);
-  } else if (const std::string name = NameIn(request.path, "/aia/", ".cer"); crls_.contains(name)) {
+  } else if (const std::string name = KnownIn(request.path, "/aia/", ".cer"); !name.empty()) {
     route = "aia";
     response = ServeCertificate(name, request);
   } else if (request.path == "/healthz") {
@@ -113,7 +115,12 @@ HttpResponse Repository::ServeCertificate(const std::string& authority, const Ht
 }
 
 HttpResponse Repository::ServeCrl(const std::string& authority, const HttpRequest& request) {
-  const std::shared_ptr<const Publication> publication = Refresh(authority, crls_.at(authority));
+  LatestCrl* latest = nullptr;  // within crls_, for as long as this lives
+  {
+    const std::lock_guard lock(crls_mutex_);
+    latest = &crls_[authority];
+  }
+  const std::shared_ptr<const Publication> publication = Refresh(authority, *latest);
   if (publication == nullptr) return Unavailable(fmt::format("the CRL of authority '{}'", authority));
   return Serve(*publication, request);
 }

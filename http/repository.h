@@ -29,8 +29,10 @@ struct Check {
   bool required = true;
 };
 
-// Where the repository's content comes from. Called by several threads at once; authorities are only those known.
+// Where the repository's content comes from. Called by several threads at once; the latter two for authorities only
+// that were known a moment ago, and one that was known stays so.
 struct RepositoryContent {
+  std::function<bool(const std::string& authority)> is_known;                // has a certificate
   std::function<StatusOr<Bytes>(const std::string& authority)> certificate;  // DER
   std::function<StatusOr<CrlRecord>(const std::string& authority)> crl;      // the latest
   std::function<std::vector<Check>()> checks;
@@ -42,9 +44,8 @@ struct RepositoryContent {
 // with an empty 200.
 class Repository {
  public:
-  // `authorities`: the names that are known. `clock` and `metrics` outlive the repository.
-  Repository(const std::vector<std::string>& authorities, RepositoryContent content, const Clock& clock,
-             Metrics& metrics);
+  // `clock` and `metrics` outlive the repository.
+  Repository(RepositoryContent content, const Clock& clock, Metrics& metrics);
 
   // The HttpHandler.
   HttpResponse Handle(const HttpRequest& request);
@@ -65,6 +66,8 @@ class Repository {
     std::shared_ptr<const Publication> publication;  // null: none was ever read
   };
 
+  // The authority in `path` when it is "<prefix>name<suffix>" and known; empty otherwise.
+  std::string KnownIn(const std::string& path, const std::string& prefix, const std::string& suffix) const;
   HttpResponse ServeCertificate(const std::string& authority, const HttpRequest& request);
   HttpResponse ServeCrl(const std::string& authority, const HttpRequest& request);
   HttpResponse ServeReadiness();
@@ -76,7 +79,8 @@ class Repository {
   const RepositoryContent content_;
   const Clock& clock_;
   Metrics& metrics_;
-  std::map<std::string, LatestCrl> crls_;  // a place for each known authority
+  std::mutex crls_mutex_;
+  std::map<std::string, LatestCrl> crls_;  // a place for each known authority that was asked for; stays where it is
 
   std::mutex readiness_mutex_;
   Time readiness_asked_ = absl::InfinitePast();

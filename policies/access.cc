@@ -23,9 +23,15 @@ bool Covers(const std::vector<std::string>& granted, const std::string& wanted) 
                      [&](const std::string& name) { return name == "*" || (name == wanted && !wanted.empty()); });
 }
 
+bool CoversAuthority(const Grant& grant, const Resource& resource) {
+  return Covers(grant.authorities, resource.authority) ||
+         std::any_of(resource.predecessors.begin(), resource.predecessors.end(),
+                     [&](const std::string& predecessor) { return Covers(grant.authorities, predecessor); });
+}
+
 bool Covers(const Grant& grant, const Caller& caller, std::string_view permission, const Resource& resource) {
   return std::find(grant.permissions.begin(), grant.permissions.end(), permission) != grant.permissions.end() &&
-         Covers(grant.authorities, resource.authority) && Covers(grant.profiles, resource.profile) &&
+         CoversAuthority(grant, resource) && Covers(grant.profiles, resource.profile) &&
          (!grant.own || resource.owner == caller.uri);
 }
 

@@ -31,6 +31,8 @@ struct Resource {
   std::string authority;
   std::string profile;
   std::string owner;  // URI of the caller who asked for the certificate at hand
+  // The authorities that `authority` succeeds: a grant for one of them holds for it, too.
+  std::vector<std::string> predecessors = {};
 };
 
 // The permissions that roles.yaml may grant. The names are those of the file.
@@ -41,6 +43,9 @@ inline constexpr char kListCertificates[] = "certificates.list";
 inline constexpr char kRevoke[] = "certificates.revoke";
 inline constexpr char kGetAuthority[] = "authorities.get";
 inline constexpr char kFetchCsr[] = "authorities.csr";
+inline constexpr char kCreateAuthority[] = "authorities.create";  // also a successor
+inline constexpr char kActivateAuthority[] = "authorities.activate";
+inline constexpr char kUpdateAuthority[] = "authorities.update";  // state, keys
 inline constexpr char kGetCrl[] = "crls.get";
 inline constexpr char kGenerateCrl[] = "crls.generate";
 }  // namespace permission

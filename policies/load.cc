@@ -20,9 +20,11 @@ constexpr std::array<std::pair<const char*, const char*>, 5> kPurposes = {{{"ser
                                                                            {"emailProtection", "1.3.6.1.5.5.7.3.4"},
                                                                            {"OCSPSigning", "1.3.6.1.5.5.7.3.9"}}};
 constexpr std::array<const char*, 7> kAttributeTypes = {"CN", "serialNumber", "O", "OU", "C", "L", "ST"};
-constexpr std::array<const char*, 8> kPermissions = {
-    permission::kIssue,        permission::kGetCertificate, permission::kListCertificates, permission::kRevoke,
-    permission::kGetAuthority, permission::kFetchCsr,       permission::kGetCrl,           permission::kGenerateCrl};
+constexpr std::array<const char*, 11> kPermissions = {
+    permission::kIssue,           permission::kGetCertificate,    permission::kListCertificates,
+    permission::kRevoke,          permission::kGetAuthority,      permission::kFetchCsr,
+    permission::kCreateAuthority, permission::kActivateAuthority, permission::kUpdateAuthority,
+    permission::kGetCrl,          permission::kGenerateCrl};
 
 std::string Replace(std::string text, std::string_view placeholder, const std::string& value) {
   for (size_t at = text.find(placeholder); at != text.npos; at = text.find(placeholder, at + value.size())) {

@@ -12,18 +12,34 @@
 
 namespace hallmark {
 
-// STAGED issues only when addressed by name; DISABLED does not issue, its CRL goes on; REVOKED is for ever. The
-// numbers are on disk: do not change them.
-enum class AuthorityState { kStaged = 1, kEnabled = 2, kDisabled = 3, kRevoked = 4 };
+// STAGED issues only when addressed by name; DISABLED does not issue, its CRL goes on; REVOKED is for ever;
+// AWAITING_ACTIVATION has a name, and perhaps a key, but no certificate yet. The numbers are on disk: do not change
+// them.
+enum class AuthorityState { kStaged = 1, kEnabled = 2, kDisabled = 3, kRevoked = 4, kAwaitingActivation = 5 };
 
 struct AuthorityRecord {
   std::string authority;  // its name, [a-z][a-z0-9-]{0,62}
-  std::string parent;     // the authority that certified it; its own name for a root
+  // The authority that certified it, or is to; its own name for a root; empty when that is no authority of this
+  // instance.
+  std::string parent;
   AuthorityState state = AuthorityState::kEnabled;
-  std::string profile;  // under which it was certified
-  std::string key_uri;  // RFC 7512, without a PIN
-  Bytes certificate;    // DER
+  std::string profile;                // under which it was certified
+  std::vector<std::string> key_uris;  // of one key, RFC 7512, without a PIN; empty: not generated yet
+  std::string signature_algorithm;    // as hsm/signer.h names it; empty: the default of the key's type
+  Bytes subject;                      // the Name that was asked for, DER; empty: its certificate's
+  Bytes certificate;                  // DER; empty while AWAITING_ACTIVATION
   Time created;
+  // The certificates above its own, the issuer's first and the root's last; only without a parent.
+  std::vector<Bytes> external_chain;
+  std::vector<Bytes> earlier_certificates;  // that `certificate` replaced, of the same key and name, oldest first
+  std::string predecessor;                  // whose name it goes on under, with a new key
+  std::string successor;                    // whose predecessor this is; the store finds it, and takes none
+  std::vector<std::string> profiles;        // that it issues under, besides those that name it
+  // Who asked for it, under which id and with which content: a repeated request finds it by these.
+  std::string caller;
+  std::string request_id;  // empty: of an authority that was founded
+  Digest request_digest{};
+  uint64_t version = 1;  // grows with each update
 };
 
 // RFC 5280 5.3.1; 7 is not used. The numbers are the standard's.

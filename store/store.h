@@ -43,8 +43,18 @@ class Store {
 
   // --- Authorities.
 
-  // kAlreadyExists (AUTHORITY_EXISTS) when the name is taken. Appends `ledger_entry`.
+  // Adds an authority with version 1 and appends `ledger_entry`. kAlreadyExists: AUTHORITY_EXISTS when the name is
+  // taken, or when its predecessor has another successor; REQUEST_ID_REUSED when its caller has asked for another
+  // authority under its request id. kNotFound (AUTHORITY_UNKNOWN): there is no such predecessor.
   virtual Status AddAuthority(const AuthorityRecord& authority, const std::string& ledger_entry) = 0;
+  // Replaces the records of authorities, each read at its `version`, which then grows by one, and appends
+  // `ledger_entry`; all of it in one transaction. Name, predecessor, and what is known of the request that made an
+  // authority stay as they are. kAborted (AUTHORITY_CHANGED): one of them was changed since it was read; nothing has
+  // changed, read again and decide anew. kNotFound (AUTHORITY_UNKNOWN).
+  virtual Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& ledger_entry,
+                                   Time time) = 0;
+  // kNotFound (AUTHORITY_UNKNOWN). A look-up by name, fit for each issuance.
+  virtual StatusOr<AuthorityRecord> GetAuthority(const std::string& authority) = 0;
   // In the order in which they were added.
   virtual StatusOr<std::vector<AuthorityRecord>> ListAuthorities() = 0;
 

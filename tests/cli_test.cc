@@ -53,7 +53,7 @@ std::string Joined(const std::vector<std::string>& words) {
 
 TEST(Help, OfEveryCommandDescribesItAndHasAnExampleOfThatCommand) {
   const auto commands = AllCommands();
-  EXPECT_THAT(commands, SizeIs(12));
+  EXPECT_THAT(commands, SizeIs(21));
   for (const auto& path : commands) {
     SCOPED_TRACE(Joined(path));
     Program program;
@@ -180,6 +180,11 @@ TEST(Completion, WorksInBash) {
       {"hallmark certificate list --output ''", "table json"},
       {"hallmark authority chain devices --format p", "pem pkcs7"},
       {"hallmark authority chain --fo", "--format"},
+      {"hallmark authority chain devices --format d", "der"},
+      {"hallmark authority ''", "list show chain csr create rollover activate stage enable disable keys"},
+      {"hallmark authority keys ''", "add remove"},
+      {"hallmark authority create --key-type ec", "ec-p256 ec-p384"},
+      {"hallmark authority enable --keep", "--keep-predecessor"},
       {"hallmark certificate revoke --ye", "--yes"},
       {"hallmark certificate revoke --conte", "--context"},
       {"hallmark completion ''", "bash zsh fish"},

@@ -3,15 +3,21 @@
 // which look at the real clock, find its certificates and lists valid.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 
 #include "base/log.h"
+#include "base/reason.h"
 #include "ca/authority.h"
 #include "ca/hierarchy.h"
+#include "ca/lifecycle.h"
 #include "policies/load.h"
 #include "store/sqlite/sqlite_store.h"
 #include "tests/csr_builder.h"
+#include "tests/faulty_store.h"
 #include "tests/software_signer.h"
 #include "tests/temporary_directory.h"
 
@@ -26,7 +32,7 @@ class TestClock : public Clock {
 // Counts what is signed, and fails when told to.
 class CountingSigner : public Signer {
  public:
-  CountingSigner(SignatureAlgorithm algorithm, ssl::EvpKey key, int& count, Status& failure)
+  CountingSigner(SignatureAlgorithm algorithm, ssl::EvpKey key, std::atomic<int>& count, Status& failure)
       : signer_(algorithm, std::move(key)), count_(count), failure_(failure) {}
   ByteView public_key() const override { return signer_.public_key(); }
   SignatureAlgorithm algorithm() const override { return signer_.algorithm(); }
@@ -38,7 +44,7 @@ class CountingSigner : public Signer {
 
  private:
   SoftwareSigner signer_;
-  int& count_;
+  std::atomic<int>& count_;
   Status& failure_;
 };
 
@@ -55,23 +61,29 @@ class House {
 
   // As after a restart of the service.
   void Reopen() {
+    lifecycle_.reset();
     authority_.reset();
-    issuers_.clear();
+    issuers_.reset();
     store_.reset();
-    store_ = OpenSqliteStore({.path = directory_ / "hallmark.db"}).value();
+    store_ = std::make_unique<FaultyStore>(OpenSqliteStore({.path = directory_ / "hallmark.db"}).value(), store_fault);
+    issuers_ = std::make_unique<Issuers>(*store_, clock, profiles_, "http://ca.example",
+                                         [this](const AuthorityRecord& record) { return OpenKey(record); });
     authority_ =
         std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
                                                                            .clock = clock,
                                                                            .access = access_,
                                                                            .profiles = profiles_,
-                                                                           .issuers = issuers_,
+                                                                           .issuers = *issuers_,
                                                                            .crl_lifetime = absl::Hours(24 * 7)});
+    lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
     LoadAll();
   }
 
   CertificateAuthority& authority() { return *authority_; }
+  Lifecycle& lifecycle() { return *lifecycle_; }
+  Issuers& issuers() { return *issuers_; }
   Store& store() { return *store_; }
-  const Issuer& issuer(const std::string& name) const { return *issuers_.at(name); }
+  const Issuer& issuer(const std::string& name) const { return *issuers_->Current()->issuers.at(name); }
   const ProfileMap& profiles() const { return profiles_; }
   const TemporaryDirectory& directory() const { return directory_; }
   const SoftwareSigner& device_key() const { return device_key_; }
@@ -106,14 +118,12 @@ class House {
         .value();
   }
 
-  TestClock clock;
-  int signatures = 0;
-  Status signer_failure;
-
- private:
-  std::shared_ptr<const SigningKey> KeyOf(const std::string& name) {
+  // The private key of an authority, for what is signed behind the service's back.
+  ssl::EvpKey SoftwareKey(const std::string& name) const {
     // One key an authority and algorithm for the whole test program: RSA keys take long to generate.
     static auto& keys = *new std::map<std::pair<SignatureAlgorithm, std::string>, ssl::EvpKey>();
+    static auto& mutex = *new std::mutex();
+    const std::lock_guard lock(mutex);
     ssl::EvpKey& key = keys[{algorithm_, name}];
     if (key == nullptr) {
       constexpr size_t kRsaBits = 3072;
@@ -121,25 +131,65 @@ class House {
       key.reset(SoftwareSigner::IsEcdsa(algorithm_) ? EVP_EC_gen(curve) : EVP_RSA_gen(kRsaBits));
     }
     EVP_PKEY_up_ref(key.get());
+    return ssl::EvpKey(key.get());
+  }
+
+  static std::string UriOf(const std::string& label) { return "pkcs11:token=test;object=" + label; }
+  StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) {
+    RETURN_IF_ERROR(open_failure);
+    const std::string& uri = record.key_uris.at(0);
+    const std::string label = uri.substr(uri.rfind('=') + 1);
+    if (labels.contains(label)) return KeyOf(label);
+    return Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound, "there is no key " + uri);
+  }
+
+  TestClock clock;
+  std::atomic<int> signatures = 0;
+  Status signer_failure;
+  StoreFault store_fault;
+  // The token: the labels on it, and what it answers instead of doing what it is asked.
+  std::set<std::string> labels;
+  int generated = 0;
+  Status generate_failure;  // before it generates
+  Status lost_answer;       // after it has generated
+  Status open_failure;
+
+ private:
+  Tokens MakeTokens() {
+    return {.generate = [this](const std::string&, KeyType, const std::string& label) -> StatusOr<std::string> {
+              RETURN_IF_ERROR(generate_failure);
+              if (!labels.insert(label).second)
+                return Error(Code::kAlreadyExists, reason::kHsmRefused, "the label " + label + " is taken");
+              ++generated;
+              RETURN_IF_ERROR(lost_answer);
+              return UriOf(label);
+            },
+            .find = [this](const std::string&, const std::string& label) -> StatusOr<std::optional<std::string>> {
+              if (!labels.contains(label)) return std::optional<std::string>();
+              return std::optional(UriOf(label));
+            },
+            .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
+  }
+
+  std::shared_ptr<const SigningKey> KeyOf(const std::string& name) {
     return SigningKey::Create(
-               std::make_unique<CountingSigner>(algorithm_, ssl::EvpKey(key.get()), signatures, signer_failure))
+               std::make_unique<CountingSigner>(algorithm_, SoftwareKey(name), signatures, signer_failure))
         .value();
   }
   void LoadAll() {
-    issuers_ = LoadIssuers(*store_, profiles_, "http://ca.example", [this](const AuthorityRecord& record) {
-                 return StatusOr<std::shared_ptr<const SigningKey>>(KeyOf(record.authority));
-               }).value();
+    if (const Status status = issuers_->Reload(); !status.ok()) throw std::runtime_error(Message(status));
   }
   void Found(const std::string& name, const std::string& profile, const std::string& common_name,
              const std::string& parent) {
     const Founding founding{.authority = name,
                             .profile = profile,
                             .subject = {{"O", "Test"}, {"CN", common_name}},
-                            .key_uri = "pkcs11:token=test;object=" + name,
+                            .key_uri = UriOf(name),
                             .caller = "hallmark://test/operator/one"};
-    const Issuer* issuer = parent.empty() ? nullptr : issuers_.at(parent).get();
+    labels.insert(name);
+    const IssuerPointer issuer = parent.empty() ? nullptr : issuers_->Current()->issuers.at(parent);
     if (const auto founded =
-            FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer, absl::InfiniteFuture());
+            FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer.get(), absl::InfiniteFuture());
         !founded.ok()) {
       throw std::runtime_error(Message(founded.status()));
     }
@@ -152,8 +202,9 @@ class House {
   ProfileMap profiles_;
   const Access access_ = LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml").value();
   std::unique_ptr<Store> store_;
-  IssuerMap issuers_;
+  std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<Lifecycle> lifecycle_;
 };
 
 }  // namespace hallmark::testing

@@ -12,6 +12,7 @@
 #include "hsm/pin.h"
 #include "hsm/return_value.h"
 #include "hsm/signature_journal.h"
+#include "hsm/signer.h"
 #include "tests/command.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
@@ -276,6 +277,35 @@ TEST(SoftwareSignerTest, SignsWithEveryAlgorithm) {
   for (const SignatureAlgorithm algorithm : kAlgorithms) {
     EXPECT_TRUE(SignsAndVerifies(SoftwareSigner(algorithm), "tbs")) << static_cast<int>(algorithm);
   }
+}
+
+TEST(SignatureAlgorithmTest, EachHasANameAndFitsItsKeys) {
+  const struct {
+    SignatureAlgorithm algorithm;
+    const char* name;
+    bool ecdsa;
+  } cases[] = {{SignatureAlgorithm::kEcdsaSha256, "ecdsa-sha256", true},
+               {SignatureAlgorithm::kEcdsaSha384, "ecdsa-sha384", true},
+               {SignatureAlgorithm::kRsaPkcs1Sha256, "rsa-pkcs1-sha256", false},
+               {SignatureAlgorithm::kRsaPkcs1Sha384, "rsa-pkcs1-sha384", false},
+               {SignatureAlgorithm::kRsaPssSha256, "rsa-pss-sha256", false},
+               {SignatureAlgorithm::kRsaPssSha384, "rsa-pss-sha384", false}};
+  for (const auto& c : cases) {
+    EXPECT_STREQ(Name(c.algorithm), c.name);
+    const auto parsed = ParseSignatureAlgorithm(c.name);
+    ASSERT_THAT(parsed, IsOk());
+    EXPECT_EQ(*parsed, c.algorithm);
+    for (const KeyType type : {KeyType::kEcP256, KeyType::kEcP384})
+      EXPECT_EQ(Fits(c.algorithm, type), c.ecdsa) << c.name;
+    for (const KeyType type : {KeyType::kRsa2048, KeyType::kRsa3072, KeyType::kRsa4096})
+      EXPECT_EQ(Fits(c.algorithm, type), !c.ecdsa) << c.name;
+  }
+  for (const char* name : {"", "ECDSA-SHA256", "rsa", "ecdsa-sha1"})
+    EXPECT_THAT(ParseSignatureAlgorithm(name), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << name;
+  for (const KeyType type :
+       {KeyType::kEcP256, KeyType::kEcP384, KeyType::kRsa2048, KeyType::kRsa3072, KeyType::kRsa4096})
+    EXPECT_TRUE(Fits(DefaultAlgorithm(type), type));
+  EXPECT_EQ(DefaultAlgorithm(KeyType::kEcP384), SignatureAlgorithm::kEcdsaSha384);
 }
 
 }  // namespace

@@ -86,16 +86,18 @@ class RepositoryTest : public ::testing::Test {
   StatusOr<Bytes> certificate_ = PemDecode("CERTIFICATE", kAuthorityCertificate).value().at(0);
   std::vector<Check> checks_ = {{"store", absl::OkStatus()}, {"crl", absl::OkStatus()}};
   std::atomic<int> asked_ = 0;
-  Repository repository_{{"devices", "root"},
-                         {.certificate = [this](const std::string&) { return certificate_; },
-                          .crl =
-                              [this](const std::string&) {
-                                ++asked_;
-                                return crl_;
-                              },
-                          .checks = [this] { return checks_; }},
-                         clock_,
-                         metrics_};
+  std::string later_ = "root";  // a further authority that is known
+  Repository repository_{
+      {.is_known = [this](const std::string& name) { return name == "devices" || name == "root" || name == later_; },
+       .certificate = [this](const std::string&) { return certificate_; },
+       .crl =
+           [this](const std::string&) {
+             ++asked_;
+             return crl_;
+           },
+       .checks = [this] { return checks_; }},
+      clock_,
+      metrics_};
 };
 
 TEST_F(RepositoryTest, AnswersEachRouteWithItsType) {
@@ -134,6 +136,14 @@ TEST_F(RepositoryTest, AnswersEachRouteWithItsType) {
   EXPECT_EQ(asked_, 1);  // nobody was asked about an unknown name
 }
 
+TEST_F(RepositoryTest, ServesAnAuthorityThatComesLater) {
+  EXPECT_EQ(Get("/crl/plant-b.crl").status, 404);
+  EXPECT_EQ(Get("/aia/plant-b.cer").status, 404);
+  later_ = "plant-b";
+  EXPECT_EQ(Get("/crl/plant-b.crl").status, 200);
+  EXPECT_EQ(Get("/aia/plant-b.cer").status, 200);
+}
+
 TEST_F(RepositoryTest, ServesTheOctetsThatItWasGiven) {
   EXPECT_EQ(*Get("/crl/devices.crl").body, "list five");
   EXPECT_EQ(*Get("/aia/devices.cer").body, ToString(*certificate_));
@@ -152,9 +162,11 @@ TEST_F(RepositoryTest, LetsCachesKeepWhatIsPublishedAndNothingElse) {
   };
   for (const auto& c : cases) {
     crl_->next_update = clock_.Now() + c.until_next_update;
-    Repository repository({"devices"},
-                          {.certificate = {}, .crl = [&](const std::string&) { return crl_; }, .checks = {}}, clock_,
-                          metrics_);
+    Repository repository({.is_known = [](const std::string&) { return true; },
+                           .certificate = {},
+                           .crl = [&](const std::string&) { return crl_; },
+                           .checks = {}},
+                          clock_, metrics_);
     const HttpResponse response = repository.Handle(
         {.method = "GET", .path = "/crl/devices.crl", .query = "", .if_none_match = "", .if_modified_since = ""});
     EXPECT_EQ(response.status, 200);
@@ -285,8 +297,8 @@ TEST_F(RepositoryTest, ServesWhileTheStoreHangs) {
   std::promise<void> hanging;
   std::promise<void> release;
   std::atomic<int> asked = 0;
-  Repository repository({"devices"},
-                        {.certificate = {},
+  Repository repository({.is_known = [](const std::string& name) { return name == "devices"; },
+                         .certificate = {},
                          .crl =
                              [&](const std::string&) {
                                if (++asked == 2) {
@@ -311,8 +323,8 @@ TEST_F(RepositoryTest, ServesWhileTheStoreHangs) {
 
 TEST_F(RepositoryTest, ServesManyThreadsWhileListsAreReplaced) {
   std::atomic<uint64_t> number = 1;
-  Repository repository({"devices"},
-                        {.certificate = {},
+  Repository repository({.is_known = [](const std::string& name) { return name == "devices"; },
+                         .certificate = {},
                          .crl = [&](const std::string&) -> StatusOr<CrlRecord> {
                            CrlRecord record = *crl_;
                            record.number = number++;
@@ -436,8 +448,8 @@ TEST(RepositoryOverHttp, SatisfiesOpensslAndCurl) {
   OpensslAuthority authority;
   const SystemClock clock;
   Metrics metrics;
-  Repository repository({"judge"},
-                        {.certificate = [&](const std::string&) { return authority.Certificate(); },
+  Repository repository({.is_known = [](const std::string& name) { return name == "judge"; },
+                         .certificate = [&](const std::string&) { return authority.Certificate(); },
                          .crl = [&](const std::string&) { return authority.Crl(); },
                          .checks = [] { return std::vector<Check>(); }},
                         clock, metrics);

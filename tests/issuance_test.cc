@@ -515,11 +515,11 @@ TEST(LedgerTest, EveryActHasALeaf) {
 TEST_P(IssuanceTest, OpensslVerifiesTheRequestOfAnAuthorityAndItsLeafCameFirst) {
   House house(GetParam());
   const uint64_t leaves = house.store().GetLedgerHead().value().size;
-  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("station"), "devices", absl::InfiniteFuture()),
+  EXPECT_THAT(house.lifecycle().FetchCsr(House::CallerOf("station"), "devices", absl::InfiniteFuture()),
               Fails(Code::kPermissionDenied, reason::kPermissionDenied));
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves);
   const StatusOr<Bytes> csr =
-      house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture());
+      house.lifecycle().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture());
   ASSERT_THAT(csr, IsOk());
   Judges judges(house);
   const auto verified = RunCommand("openssl req -verify -noout -subject -in " +
@@ -529,7 +529,7 @@ TEST_P(IssuanceTest, OpensslVerifiesTheRequestOfAnAuthorityAndItsLeafCameFirst) 
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 1);
   // A signer that fails leaves the leaf and no request: intended before signed.
   house.signer_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "away");
-  EXPECT_THAT(house.authority().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture()),
+  EXPECT_THAT(house.lifecycle().FetchCsr(House::CallerOf("operator"), "devices", absl::InfiniteFuture()),
               Fails(Code::kUnavailable, reason::kHsmUnavailable));
   EXPECT_EQ(house.store().GetLedgerHead().value().size, leaves + 2);
 }

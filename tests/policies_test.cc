@@ -235,7 +235,11 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       {permission::kIssue, {"devices", "device", me}, "station operator"},
       {permission::kIssue, {"access", "station", me}, "operator"},
       {permission::kIssue, {"access", "operator", me}, "operator"},
-      {permission::kIssue, {"root", "device", me}, ""},
+      {permission::kIssue, {"root", "device", me}, "operator"},  // the root's pathLenConstraint forbids it
+      {permission::kIssue, {"plant-b", "device", me}, "operator"},
+      {permission::kIssue, {"devices-2", "device", me, {"devices"}}, "station operator"},
+      {permission::kIssue, {"devices-3", "device", me, {"devices-2", "devices"}}, "station operator"},
+      {permission::kIssue, {"devices-2", "device", me, {"access"}}, "operator"},
       {permission::kIssue, {"access", "device", me}, "operator"},  // the profile itself forbids it
       {permission::kIssue, {"root", "issuing-authority", me}, ""},
       {permission::kIssue, {"root", "root", me}, ""},
@@ -247,6 +251,10 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       {permission::kRevoke, {"devices", "device", me}, "operator"},
       {permission::kGetAuthority, {"devices", "", ""}, "station operator auditor"},
       {permission::kFetchCsr, {"devices", "", ""}, "operator"},
+      {permission::kCreateAuthority, {"plant-b", "issuing-authority", ""}, "operator"},
+      {permission::kCreateAuthority, {"root-2", "root", ""}, "operator"},
+      {permission::kActivateAuthority, {"plant-b", "", ""}, "operator"},
+      {permission::kUpdateAuthority, {"devices", "", ""}, "operator"},
       {permission::kGetCrl, {"devices", "", ""}, "station operator auditor"},
       {permission::kGenerateCrl, {"devices", "", ""}, "operator"},
       {"certificates.everything", {"devices", "", ""}, ""},

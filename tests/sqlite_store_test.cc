@@ -85,7 +85,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n1\n");
+              "wal\n1215065197\n2\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -93,6 +93,46 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM certificates"), HasSubstr("what was intended is kept"));
   EXPECT_THAT(Sqlite3(path_, "UPDATE certificates SET certificate = x'00'"), HasSubstr("does not change"));
   EXPECT_EQ(Sqlite3(path_, "SELECT count(*) FROM ledger"), "20\n");
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
+  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-1.sql";
+  ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
+  const std::string before = Sqlite3(path_, "SELECT authority, key_uri, hex(certificate) FROM authorities ORDER BY id");
+  ASSERT_THAT(before, HasSubstr("devices|pkcs11:token=hallmark"));
+  const std::string leaves = Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head");
+  for (const char* moment : {"migrating", "once migrated"}) {
+    const auto store = MustOpen();
+    const auto authorities = store->ListAuthorities();
+    ASSERT_THAT(authorities, IsOk()) << moment;
+    std::string after;
+    for (const AuthorityRecord& record : *authorities) {
+      std::string certificate = Hex(record.certificate);
+      for (char& c : certificate) c = static_cast<char>(std::toupper(c));
+      after += fmt::format("{}|{}|{}\n", record.authority, record.key_uris.at(0), certificate);
+      EXPECT_EQ(record.parent, "root");
+      EXPECT_EQ(record.state, AuthorityState::kEnabled);
+      EXPECT_EQ(record.version, 1u);
+      EXPECT_EQ(record.successor + record.predecessor + record.request_id + record.signature_algorithm, "");
+    }
+    EXPECT_EQ(after, before) << moment;
+    EXPECT_THAT(CheckLedger(*store), IsOk());
+    EXPECT_THAT(store->LatestCrl("devices"), IsOk());
+  }
+  EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "2\nok\n");
+  {
+    const auto store = MustOpen();
+    AuthorityRecord devices = store->GetAuthority("devices").value();
+    AuthorityRecord successor = devices;
+    successor.authority = "devices-2";
+    successor.predecessor = "devices";
+    ASSERT_THAT(store->AddAuthority(successor, "added"), IsOk());
+    devices.state = AuthorityState::kDisabled;
+    EXPECT_THAT(store->UpdateAuthorities({devices}, "disabled", devices.created), IsOk());
+    EXPECT_EQ(store->GetAuthority("devices")->successor, "devices-2");
+  }
+  EXPECT_THAT(Sqlite3(path_, "DELETE FROM authorities"), HasSubstr("an authority is kept"));
 }
 
 TEST_F(SqliteStoreTest, EveryFilterIsServedByAnIndexInOrder) {
@@ -174,7 +214,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 2"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 3"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

@@ -104,29 +104,179 @@ void ExpectRecordOf(const CertificateRecord& record, int n) {
                      intent.spki, intent.not_before, intent.not_after, issued, certificate));
 }
 
+AuthorityRecord ExampleAuthority(const std::string& name, const std::string& parent) {
+  AuthorityRecord record;
+  record.authority = name;
+  record.parent = parent;
+  record.profile = "intermediate";
+  record.key_uris = {"pkcs11:token=ca;object=" + name};
+  record.certificate = ToBytes(AsBytes("certificate of " + name));
+  record.created = At(1);
+  return record;
+}
+
+// One with a value in each field.
+AuthorityRecord FullAuthority() {
+  AuthorityRecord record = ExampleAuthority("devices-2", "");
+  record.state = AuthorityState::kStaged;
+  record.key_uris = {"pkcs11:token=first;object=\"\\%20", "pkcs11:token=second"};
+  record.signature_algorithm = "rsa-pss-sha256";
+  record.subject = {0x30, 0x00};
+  record.external_chain = {{0x30, 0x01, 0x00}, {0xff, 0x00}};
+  record.earlier_certificates = {{0x00}, {0x01, 0x02}};
+  record.predecessor = "devices";
+  record.profiles = {"device", "client"};
+  record.caller = kCaller;
+  record.request_id = "create:devices-2";
+  record.request_digest = Sha256(AsBytes("all of it"));
+  return record;
+}
+
+void ExpectEqual(const AuthorityRecord& a, const AuthorityRecord& b) {
+  EXPECT_EQ(std::tie(a.authority, a.parent, a.state, a.profile, a.key_uris, a.signature_algorithm, a.subject,
+                     a.certificate, a.created, a.external_chain, a.earlier_certificates, a.predecessor, a.successor,
+                     a.profiles, a.caller, a.request_id, a.request_digest, a.version),
+            std::tie(b.authority, b.parent, b.state, b.profile, b.key_uris, b.signature_algorithm, b.subject,
+                     b.certificate, b.created, b.external_chain, b.earlier_certificates, b.predecessor, b.successor,
+                     b.profiles, b.caller, b.request_id, b.request_digest, b.version));
+}
+
 TEST_P(StoreContractTest, AuthoritiesAreListedInTheOrderOfAddingAndSurvive) {
-  AuthorityRecord root{"zz-root",    "zz-root", AuthorityState::kEnabled, "root", "pkcs11:token=ca;object=root",
-                       {0x30, 0x00}, At(1)};
-  AuthorityRecord devices{
-      "devices",          "zz-root", AuthorityState::kStaged, "intermediate", "pkcs11:token=ca;object=devices",
-      {0x30, 0x01, 0x00}, At(2)};
-  ASSERT_THAT(store_->AddAuthority(root, "added root"), IsOk());
-  ASSERT_THAT(store_->AddAuthority(devices, "added devices"), IsOk());
-  EXPECT_THAT(store_->AddAuthority(root, "again"), Fails(Code::kAlreadyExists, reason::kAuthorityExists));
+  AuthorityRecord root = ExampleAuthority("zz-root", "zz-root");
+  AuthorityRecord devices = ExampleAuthority("devices", "zz-root");
+  AuthorityRecord successor = FullAuthority();
+  AuthorityRecord awaiting = ExampleAuthority("plant-b", "zz-root");
+  awaiting.state = AuthorityState::kAwaitingActivation;
+  awaiting.certificate.clear();
+  awaiting.key_uris.clear();
+  for (const AuthorityRecord* record : {&root, &devices, &successor, &awaiting})
+    ASSERT_THAT(store_->AddAuthority(*record, "added " + record->authority), IsOk());
   Reopen();
+  devices.successor = "devices-2";
   const auto authorities = store_->ListAuthorities();
   ASSERT_THAT(authorities, IsOk());
-  ASSERT_EQ(authorities->size(), 2u);
-  const AuthorityRecord& second = (*authorities)[1];
-  EXPECT_EQ((*authorities)[0].authority, "zz-root");
-  EXPECT_EQ(std::tie(second.authority, second.parent, second.state, second.profile, second.key_uri, second.certificate,
-                     second.created),
-            std::tie(devices.authority, devices.parent, devices.state, devices.profile, devices.key_uri,
-                     devices.certificate, devices.created));
-  const auto entries = store_->ListEntries(0, 10);
-  ASSERT_THAT(entries, IsOk());
-  ASSERT_EQ(entries->size(), 2u);
-  EXPECT_EQ((*entries)[0].entry, "added root");
+  ASSERT_EQ(authorities->size(), 4u);
+  size_t place = 0;
+  for (const AuthorityRecord* record : {&root, &devices, &successor, &awaiting}) {
+    ExpectEqual((*authorities)[place], *record);
+    const auto found = store_->GetAuthority(record->authority);
+    ASSERT_THAT(found, IsOk());
+    ExpectEqual(*found, *record);
+    EXPECT_EQ(store_->ListEntries(place, 1)->at(0).entry, "added " + record->authority);
+    ++place;
+  }
+  EXPECT_THAT(store_->GetAuthority("nobody"), Fails(Code::kNotFound, reason::kAuthorityUnknown));
+}
+
+TEST_P(StoreContractTest, AnAuthorityIsAddedOnceAndSucceededOnce) {
+  ASSERT_THAT(store_->AddAuthority(ExampleAuthority("devices", "devices"), "added"), IsOk());
+  ASSERT_THAT(store_->AddAuthority(FullAuthority(), "added"), IsOk());
+  const struct {
+    const char* name;
+    std::function<void(AuthorityRecord&)> change;
+    Code code;
+    const char* reason;
+  } cases[] = {
+      {"the same name", [](AuthorityRecord& r) { r.authority = "devices"; }, Code::kAlreadyExists,
+       reason::kAuthorityExists},
+      {"the same request", [](AuthorityRecord&) {}, Code::kAlreadyExists, reason::kAuthorityExists},
+      {"a second successor",
+       [](AuthorityRecord& r) {
+         r.authority = "devices-3";
+         r.request_id = "another";
+       },
+       Code::kAlreadyExists, reason::kAuthorityExists},
+      {"the request id of another authority",
+       [](AuthorityRecord& r) {
+         r.authority = "plant-b";
+         r.predecessor.clear();
+       },
+       Code::kAlreadyExists, reason::kRequestIdReused},
+      {"a predecessor that is not there",
+       [](AuthorityRecord& r) {
+         r.authority = "plant-b";
+         r.predecessor = "nobody";
+       },
+       Code::kNotFound, reason::kAuthorityUnknown},
+  };
+  for (const auto& c : cases) {
+    AuthorityRecord record = FullAuthority();
+    c.change(record);
+    EXPECT_THAT(store_->AddAuthority(record, "never"), Fails(c.code, c.reason)) << c.name;
+  }
+  EXPECT_EQ(store_->ListAuthorities()->size(), 2u);
+  EXPECT_EQ(LedgerSize(), 2u);
+}
+
+TEST_P(StoreContractTest, AnUpdateChangesWhatItMayAndNothingElse) {
+  ASSERT_THAT(store_->AddAuthority(ExampleAuthority("devices", "devices"), "added"), IsOk());
+  ASSERT_THAT(store_->AddAuthority(FullAuthority(), "added"), IsOk());
+  AuthorityRecord expected = ExampleAuthority("devices-2", "devices");
+  expected.state = AuthorityState::kDisabled;
+  expected.profile = "other";
+  expected.key_uris = {"pkcs11:token=third"};
+  expected.signature_algorithm = "ecdsa-sha256";
+  expected.subject = {0x01};
+  expected.external_chain = {{0x02}};
+  expected.earlier_certificates = {{0x03}};
+  expected.profiles = {};
+  AuthorityRecord update = expected;
+  update.successor = "nobody";
+  update.predecessor = "nobody";
+  update.request_id = "another";
+  update.created = At(99);
+  ASSERT_THAT(store_->UpdateAuthorities({update}, "updated", At(7)), IsOk());
+  Reopen();
+  const AuthorityRecord before = FullAuthority();
+  expected.predecessor = before.predecessor;
+  expected.caller = before.caller;
+  expected.request_id = before.request_id;
+  expected.request_digest = before.request_digest;
+  expected.version = 2;
+  ExpectEqual(store_->GetAuthority("devices-2").value(), expected);
+  EXPECT_EQ(store_->ListEntries(2, 1)->at(0).entry, "updated");
+  EXPECT_EQ(store_->ListEntries(2, 1)->at(0).time, At(7));
+}
+
+TEST_P(StoreContractTest, AnUpdateOfWhatHasChangedMeanwhileChangesNothing) {
+  ASSERT_THAT(store_->AddAuthority(ExampleAuthority("devices", "devices"), "added"), IsOk());
+  ASSERT_THAT(store_->AddAuthority(ExampleAuthority("access", "devices"), "added"), IsOk());
+  AuthorityRecord devices = store_->GetAuthority("devices").value();
+  AuthorityRecord access = store_->GetAuthority("access").value();
+  devices.state = AuthorityState::kDisabled;
+  ASSERT_THAT(store_->UpdateAuthorities({devices}, "first", At(2)), IsOk());
+  access.state = AuthorityState::kStaged;
+  EXPECT_THAT(store_->UpdateAuthorities({access, devices}, "second", At(3)),
+              Fails(Code::kAborted, reason::kAuthorityChanged));
+  EXPECT_EQ(store_->GetAuthority("access")->state, AuthorityState::kEnabled) << "all of them or none";
+  devices.authority = "nobody";
+  EXPECT_THAT(store_->UpdateAuthorities({access, devices}, "third", At(3)),
+              Fails(Code::kNotFound, reason::kAuthorityUnknown));
+  EXPECT_EQ(LedgerSize(), 3u);
+}
+
+TEST_P(StoreContractTest, OfManyWhoUpdateAtOnceOneWinsEachVersion) {
+  ASSERT_THAT(store_->AddAuthority(ExampleAuthority("devices", "devices"), "added"), IsOk());
+  constexpr int kThreads = 8;
+  std::atomic<int> won = 0;
+  std::atomic<int> lost = 0;
+  {
+    const AuthorityRecord read = store_->GetAuthority("devices").value();
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] {
+        AuthorityRecord mine = read;
+        mine.profile = std::to_string(i);
+        const Status status = store_->UpdateAuthorities({mine}, "updated", At(i));
+        if (status.ok()) ++won;
+        if (absl::IsAborted(status)) ++lost;
+      });
+    }
+  }
+  EXPECT_EQ(won, 1);
+  EXPECT_EQ(lost, kThreads - 1);
+  EXPECT_EQ(store_->GetAuthority("devices")->version, 2u);
+  EXPECT_THAT(CheckLedger(*store_), IsOk());
 }
 
 TEST_P(StoreContractTest, ARequestIsFoundFromItsIntentOn) {

@@ -61,7 +61,6 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   options.private_key = Secret(std::move(key));
   ASSIGN_OR_RETURN(options.client_roots, ReadFile(config.tls_client_roots));
   options.realm = config.realm;
-  options.base_url = config.base_url;
   options.observer = [&metrics](const std::string& method, const Status& status, Duration took) {
     metrics.CountCall(method, status.code());
     metrics.ObserveCallSeconds(method, absl::ToDoubleSeconds(took));
@@ -100,21 +99,23 @@ std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publis
 }
 
 RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher) {
-  return {.certificate = [&instance](const std::string& authority) -> StatusOr<Bytes> {
-            ASSIGN_OR_RETURN(const IssuerPointer issuer, instance.authority().FindIssuer(authority));
-            return issuer->record().certificate;
+  return {.is_known =
+              [&instance](const std::string& authority) {
+                Issuers& issuers = instance.issuers();
+                return issuers.Current()->issuers.contains(authority) || issuers.Recent()->issuers.contains(authority);
+              },
+          .certificate = [&instance](const std::string& authority) -> StatusOr<Bytes> {
+            const std::shared_ptr<const Issuers::Snapshot> known = instance.issuers().Current();
+            return known->issuers.at(authority)->record().certificate;
           },
-          .crl = [&instance](const std::string& authority) -> StatusOr<CrlRecord> {
-            RETURN_IF_ERROR(instance.authority().FindIssuer(authority).status());
-            return instance.store().LatestCrl(authority);
-          },
+          .crl = [&instance](const std::string& authority) { return instance.store().LatestCrl(authority); },
           .checks = [&instance, &publisher] { return CheckReadiness(instance, publisher); }};
 }
 
 Status Serve(const Config& config) {
   const StopSignals stop;
   ASSIGN_OR_RETURN(const std::unique_ptr<Instance> instance, Instance::Open(config, ReadPinEnvironment()));
-  if (instance->issuers().empty()) {
+  if (instance->issuers().Current()->records.empty()) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
                  "the database has no authority yet; run: hallmark init DIR");
   }
@@ -126,13 +127,15 @@ Status Serve(const Config& config) {
   std::optional<CrlPublisher> publisher;
   instance->authority().SetObservers(MakeObservers(metrics, publisher));
   publisher.emplace(instance->authority());
-  std::vector<std::string> authorities;
-  for (const auto& [name, issuer] : instance->issuers()) authorities.push_back(name);
-  Repository repository(authorities, MakeContent(*instance, *publisher), instance->clock(), metrics);
+  instance->lifecycle().SetObserver([&publisher](const AuthorityRecord& record) {
+    publisher->Notify();
+    log::Info("authority_changed", {{"authority", record.authority}, {"state", Name(record.state)}});
+  });
+  Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
   // gRPC first: who asks HTTP whether the service is ready must find it so.
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
-                   GrpcServer::Start(std::move(options), instance->authority()));
+                   GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle()));
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
                    HttpServer::Start({.listen = config.http_listen},
                                      [&](const HttpRequest& request) { return repository.Handle(request); }));

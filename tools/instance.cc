@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/reason.h"
-#include "ca/hierarchy.h"
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
 #include "policies/load.h"
@@ -72,37 +71,81 @@ Status Instance::OpenParts(PinEnvironment environment) {
     ASSIGN_OR_RETURN(journal_, SignatureJournal::Open(config_.hsm_signature_journal, clock_));
   }
   ASSIGN_OR_RETURN(store_, OpenSqliteStore({.path = config_.store_sqlite}));
+  return OpenAuthorities();
+}
+
+Status Instance::OpenAuthorities() {
+  issuers_ = std::make_unique<Issuers>(*store_, clock_, profiles_, config_.base_url,
+                                       [this](const AuthorityRecord& record) { return OpenKey(record); });
+  RETURN_IF_ERROR(issuers_->Reload());
+  for (const auto& [name, issuer] : issuers_->Current()->issuers) {
+    // A key that is away may come back; one that is not there, or another, is a mistake that would hide.
+    const Status& key = issuer->CheckKey();
+    if (!key.ok() && !absl::IsUnavailable(key)) return key;
+  }
   authority_ =
       std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
                                                                          .clock = clock_,
                                                                          .access = *access_,
                                                                          .profiles = profiles_,
-                                                                         .issuers = issuers_,
+                                                                         .issuers = *issuers_,
                                                                          .crl_lifetime = config_.crl_lifetime});
-  return ReloadIssuers();
+  lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
+  return absl::OkStatus();
 }
 
-StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string& name,
-                                                              const std::string& key_uri) const {
+StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKeyAt(const AuthorityRecord& record,
+                                                                const std::string& key_uri) const {
   ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(key_uri));
   ASSIGN_OR_RETURN(const KeyAttributes key, ReadKeyAttributes(*token_, uri));
   if (!key.type.has_value()) {
     return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
                  fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer,
-                   OpenSigner(token_, uri, {.algorithm = DefaultAlgorithm(*key.type)}));
+  SignatureAlgorithm algorithm = DefaultAlgorithm(*key.type);
+  if (!record.signature_algorithm.empty()) {
+    ASSIGN_OR_RETURN(algorithm, ParseSignatureAlgorithm(record.signature_algorithm));
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer, OpenSigner(token_, uri, {.algorithm = algorithm}));
   if (journal_ != nullptr) {
-    ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, name, std::move(signer)));
+    ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, record.authority, std::move(signer)));
   }
   return SigningKey::Create(std::move(signer));
 }
 
-Status Instance::ReloadIssuers() {
-  ASSIGN_OR_RETURN(issuers_, LoadIssuers(*store_, profiles_, config_.base_url, [this](const AuthorityRecord& record) {
-                     return OpenKey(record.authority, record.key_uri);
-                   }));
-  return absl::OkStatus();
+StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const AuthorityRecord& record) const {
+  StatusOr<std::shared_ptr<const SigningKey>> opened =
+      Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound, "the authority has no key yet");
+  for (size_t i = 0; i < record.key_uris.size(); ++i) {
+    StatusOr<std::shared_ptr<const SigningKey>> key = OpenKeyAt(record, record.key_uris[i]);
+    if (key.ok()) return key;
+    if (i == 0) opened = std::move(key);
+  }
+  return opened;
+}
+
+Status Instance::CheckToken(const std::string& name) const {
+  if (name.empty() || name == token_->uri().token) return absl::OkStatus();
+  return FieldError(reason::kRequestInvalid, "token",
+                    fmt::format("there is no token '{}' in the configuration; known: {}", name, token_->uri().token));
+}
+
+Tokens Instance::MakeTokens() const {
+  return {
+      .generate = [this](const std::string& token, KeyType type, const std::string& label) -> StatusOr<std::string> {
+        RETURN_IF_ERROR(CheckToken(token));
+        ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*token_, type, label));
+        return uri.ToString();
+      },
+      .find = [this](const std::string& token, const std::string& label) -> StatusOr<std::optional<std::string>> {
+        RETURN_IF_ERROR(CheckToken(token));
+        ASSIGN_OR_RETURN(const std::vector<KeyAttributes> keys, ListKeys(*token_));
+        for (const KeyAttributes& key : keys) {
+          if (key.uri.object == label) return std::optional(key.uri.ToString());
+        }
+        return std::optional<std::string>();
+      },
+      .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
 }
 
 }  // namespace hallmark

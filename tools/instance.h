@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "ca/authority.h"
+#include "ca/lifecycle.h"
 #include "hsm/pin.h"
 #include "hsm/signature_journal.h"
 #include "hsm/token.h"
@@ -36,17 +36,22 @@ class Instance {
   Store& store() const { return *store_; }
   const Clock& clock() const { return clock_; }
   const ProfileMap& profiles() const { return profiles_; }
-  const IssuerMap& issuers() const { return issuers_; }
+  Issuers& issuers() const { return *issuers_; }
   CertificateAuthority& authority() { return *authority_; }
+  Lifecycle& lifecycle() { return *lifecycle_; }
 
-  // The key at `key_uri` on the token, its signatures journalled when the configuration says so.
-  StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const std::string& name, const std::string& key_uri) const;
-  // Reads the authorities again, after one was founded.
-  Status ReloadIssuers();
+  // The key of an authority, its signatures journalled when the configuration says so: the first of its URIs that can
+  // be opened, or why the first cannot.
+  StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) const;
 
  private:
   explicit Instance(Config config) : config_(std::move(config)) {}
   Status OpenParts(PinEnvironment environment);
+  Status OpenAuthorities();
+  Tokens MakeTokens() const;
+  Status CheckToken(const std::string& name) const;
+  StatusOr<std::shared_ptr<const SigningKey>> OpenKeyAt(const AuthorityRecord& record,
+                                                        const std::string& key_uri) const;
 
   const Config config_;
   const SystemClock clock_;
@@ -55,8 +60,9 @@ class Instance {
   std::shared_ptr<Token> token_;
   std::shared_ptr<SignatureJournal> journal_;
   std::unique_ptr<Store> store_;
-  IssuerMap issuers_;
+  std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<Lifecycle> lifecycle_;
 };
 
 }  // namespace hallmark

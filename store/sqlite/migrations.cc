@@ -121,6 +121,38 @@ CREATE TABLE crls (
 ) STRICT;
 CREATE INDEX crls_signed ON crls (authority, number) WHERE signed = 1;
 )sql"},
+    // The life of an authority: made in steps, certified elsewhere, with several ways to its key, succeeded.
+    Migration{2, R"sql(
+CREATE TABLE authorities_2 (
+  id INTEGER PRIMARY KEY,
+  authority TEXT NOT NULL UNIQUE,
+  parent TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 5),
+  profile TEXT NOT NULL,
+  key_uris TEXT NOT NULL,              -- a JSON array, as are the three below
+  signature_algorithm TEXT NOT NULL DEFAULT '',
+  subject BLOB NOT NULL DEFAULT x'',
+  certificate BLOB,
+  created INTEGER NOT NULL,
+  external_chain TEXT NOT NULL DEFAULT '[]',        -- certificates in hexadecimal
+  earlier_certificates TEXT NOT NULL DEFAULT '[]',  -- likewise
+  predecessor TEXT UNIQUE REFERENCES authorities_2 (authority),
+  profiles TEXT NOT NULL DEFAULT '[]',
+  caller TEXT,
+  request_id TEXT,
+  request_digest BLOB CHECK (length(request_digest) = 32),
+  version INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (caller, request_id),
+  CHECK ((certificate IS NULL) = (state = 5)),
+  CHECK ((request_id IS NULL) = (request_digest IS NULL) AND (request_id IS NULL) = (caller IS NULL))
+) STRICT;
+INSERT INTO authorities_2 (id, authority, parent, state, profile, key_uris, certificate, created)
+  SELECT id, authority, parent, state, profile, json_array(key_uri), certificate, created FROM authorities;
+DROP TABLE authorities;
+ALTER TABLE authorities_2 RENAME TO authorities;
+CREATE TRIGGER authorities_are_kept BEFORE DELETE ON authorities
+BEGIN SELECT raise(ABORT, 'an authority is kept'); END;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

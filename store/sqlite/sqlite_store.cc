@@ -37,6 +37,18 @@ class SqliteStore : public Store {
                   [&](Transaction& transaction) { return sqlite::AddAuthority(transaction, authority, ledger_entry); });
   }
 
+  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& ledger_entry,
+                           Time time) override {
+    return Mutate("cannot update an authority", [&](Transaction& transaction) {
+      return sqlite::UpdateAuthorities(transaction, authorities, ledger_entry, time);
+    });
+  }
+
+  StatusOr<AuthorityRecord> GetAuthority(const std::string& authority) override {
+    return Read("cannot look an authority up",
+                [&](Connection& connection) { return sqlite::GetAuthority(connection, authority); });
+  }
+
   StatusOr<std::vector<AuthorityRecord>> ListAuthorities() override {
     return Read("cannot list the authorities", sqlite::ListAuthorities);
   }

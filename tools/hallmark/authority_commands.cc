@@ -1,4 +1,6 @@
-// hallmark authority list|show|chain.
+// hallmark authority list|show|chain|csr.
+#include "tools/hallmark/authority_commands.h"
+
 #include <fmt/format.h>
 
 #include "base/file.h"
@@ -29,23 +31,24 @@ StatusOr<ExitCode> List(Session& session) {
 StatusOr<ExitCode> Show(Session& session, const Options& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::Authority authority, client.GetAuthority(AuthorityName(options.name)));
-  if (session.json()) {
-    session.PrintJson(authority);
-  } else {
-    session.out << DescribeAuthority(authority, session.clock.Now(), session.colored());
-  }
+  PrintAuthority(session, authority);
   return kDone;
 }
 
+v1::ExportChainRequest::Format FormatOf(const std::string& name) {
+  if (name == "pkcs7") return v1::ExportChainRequest::PKCS7;
+  if (name == "der") return v1::ExportChainRequest::DER;
+  return name == "json" ? v1::ExportChainRequest::JSON : v1::ExportChainRequest::PEM;
+}
+
 StatusOr<ExitCode> Chain(Session& session, const Options& options) {
-  const bool pkcs7 = options.format == "pkcs7";
-  if (pkcs7 && options.out.empty() && !session.json() && session.environment.out_is_terminal) {
-    return UsageError("PKCS #7 is DER, which no terminal can show; add --out FILE, or redirect the output");
+  const bool binary = options.format == "pkcs7" || options.format == "der";
+  if (binary && options.out.empty() && !session.json() && session.environment.out_is_terminal) {
+    return UsageError("DER is nothing that a terminal can show; add --out FILE, or redirect the output");
   }
   ASSIGN_OR_RETURN(Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::ExportChainResponse response,
-                   client.ExportChain(AuthorityName(options.name),
-                                      pkcs7 ? v1::ExportChainRequest::PKCS7 : v1::ExportChainRequest::PEM));
+                   client.ExportChain(AuthorityName(options.name), FormatOf(options.format)));
   if (!options.out.empty()) {
     RETURN_IF_ERROR(WriteFile(options.out, AsBytes(response.chain())));
     session.err << fmt::format("wrote the chain of {} to {}\n", AuthorityName(options.name), options.out);
@@ -64,7 +67,10 @@ StatusOr<ExitCode> Csr(Session& session, const Options& options) {
   const std::string pem = PemEncode("CERTIFICATE REQUEST", AsBytes(response.csr()));
   if (!options.out.empty()) {
     RETURN_IF_ERROR(WriteFile(options.out, AsBytes(pem)));
-    session.err << fmt::format("wrote a CSR of {} to {}\n", AuthorityName(options.name), options.out);
+    session.err << fmt::format(
+        "wrote a CSR of {0} to {1}\nnext: have it certified as an authority (CA:TRUE, keyCertSign, cRLSign), then: "
+        "hallmark authority activate {2} CERTIFICATE... ROOT\n",
+        AuthorityName(options.name), options.out, ShortAuthority(options.name));
   }
   if (session.json()) {
     session.PrintJson(response);
@@ -77,8 +83,12 @@ StatusOr<ExitCode> Csr(Session& session, const Options& options) {
 }  // namespace
 
 void AddAuthority(CLI::App& app, Session& session) {
-  CLI::App* group = AddCommand(app, "authority", "The authorities that certify, and their chains",
-                               "  hallmark authority list\n  hallmark authority chain devices --out devices-chain.pem");
+  CLI::App* group = AddCommand(app, "authority", "The authorities that certify: their life, their keys, their chains",
+                               "  hallmark authority list\n"
+                               "  hallmark authority create plant-b --parent root --subject \"O=Example, CN=Plant B\"\n"
+                               "  hallmark authority enable plant-b\n"
+                               "  hallmark authority rollover plant-b\n"
+                               "  hallmark authority chain devices --out devices-chain.pem");
   group->require_subcommand(1);
 
   CLI::App* list =
@@ -97,8 +107,11 @@ void AddAuthority(CLI::App& app, Session& session) {
       "  hallmark authority chain devices\n"
       "  hallmark authority chain devices --format pkcs7 --out devices.p7c");
   chain->add_option("name", options->name, "Its name, e.g. devices")->required();
-  chain->add_option("--format", options->format, "pem (the root last) or pkcs7 (certs-only, DER)")
-      ->check(CLI::IsMember({"pem", "pkcs7"}))
+  chain
+      ->add_option("--format", options->format,
+                   "pem (the root last), pkcs7 (certs-only, DER), der (its own certificate alone) or json (with names, "
+                   "fingerprints and URLs)")
+      ->check(CLI::IsMember({"pem", "pkcs7", "der", "json"}))
       ->capture_default_str();
   chain->add_option("--out", options->out, "Where to; standard output if absent")->type_name("FILE");
   chain->callback([&session, options] { session.Finish(Chain(session, *options)); });
@@ -109,6 +122,8 @@ void AddAuthority(CLI::App& app, Session& session) {
   csr->add_option("name", options->name, "Its name, e.g. devices")->required();
   csr->add_option("--out", options->out, "Where to, PEM; standard output if absent")->type_name("FILE");
   csr->callback([&session, options] { session.Finish(Csr(session, *options)); });
+  AddAuthorityCreation(*group, session);
+  AddAuthorityActs(*group, session);
 }
 
 }  // namespace hallmark::cli

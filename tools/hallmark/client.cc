@@ -18,7 +18,7 @@ constexpr Duration kCallTimeout = absl::Seconds(30);
 constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
 
 // Issuance is missing on purpose: its retries are ours, with the same request_id and the service's RetryInfo. Revoking
-// twice is revoking once.
+// twice is revoking once, and each act on an authority is safe to repeat.
 constexpr char kServiceConfig[] = R"({"methodConfig": [{
   "name": [{"service": "hallmark.v1.Issuance", "method": "GetCertificate"},
            {"service": "hallmark.v1.Issuance", "method": "ListCertificates"},
@@ -167,6 +167,31 @@ StatusOr<v1::FetchCsrResponse> Client::FetchCsr(const std::string& authority) {
 StatusOr<v1::ListAuthoritiesResponse> Client::ListAuthorities() {
   return connection_->Call(connection_->authorities, &v1::Authorities::Stub::ListAuthorities,
                            v1::ListAuthoritiesRequest(), connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::CreateAuthority(const v1::CreateAuthorityRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::CreateAuthority, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::ActivateAuthority(const v1::ActivateAuthorityRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::ActivateAuthority, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::SetState(const v1::SetStateRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::SetState, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::RolloverAuthority(const v1::RolloverAuthorityRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::RolloverAuthority, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Authority> Client::UpdateAuthority(const v1::UpdateAuthorityRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::UpdateAuthority, request,
+                           connection_->Deadline());
 }
 
 namespace {

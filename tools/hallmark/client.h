@@ -48,6 +48,11 @@ class Client {
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
   StatusOr<v1::FetchCsrResponse> FetchCsr(const std::string& authority);
   StatusOr<v1::ListAuthoritiesResponse> ListAuthorities();
+  StatusOr<v1::Authority> CreateAuthority(const v1::CreateAuthorityRequest& request);
+  StatusOr<v1::Authority> ActivateAuthority(const v1::ActivateAuthorityRequest& request);
+  StatusOr<v1::Authority> SetState(const v1::SetStateRequest& request);
+  StatusOr<v1::Authority> RolloverAuthority(const v1::RolloverAuthorityRequest& request);
+  StatusOr<v1::Authority> UpdateAuthority(const v1::UpdateAuthorityRequest& request);
 
  private:
   struct Connection;

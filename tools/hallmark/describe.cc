@@ -50,6 +50,18 @@ Cell StateOf(const v1::Authority& authority) {
   }
 }
 
+std::string CertifiedBy(const v1::Authority& authority) {
+  if (authority.parent() == authority.name()) return "itself (a root)";
+  if (!authority.parent().empty()) return authority.parent();
+  return authority.certificate().empty() ? "(nobody yet)" : "(elsewhere)";
+}
+
+std::string Join(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all;
+}
+
 }  // namespace
 
 Cell ValidityOf(const v1::Certificate& certificate, Time now) {
@@ -91,18 +103,23 @@ std::string CertificateTable(const std::vector<v1::Certificate>& certificates, T
 }
 
 std::string DescribeAuthority(const v1::Authority& authority, Time now, bool colored) {
+  const bool certified = !authority.certificate().empty();
   return RenderFields(
       {{"Authority", authority.name()},
        {"Subject", authority.subject()},
        {"State", StateOf(authority)},
-       {"Status", ValidityBetween(At(authority.not_before()), At(authority.not_after()), now)},
-       {"Valid", Period(authority.not_before(), authority.not_after())},
-       {"Certified by", authority.parent() == authority.name() ? "itself (a root)" : authority.parent()},
+       {"Status", certified ? ValidityBetween(At(authority.not_before()), At(authority.not_after()), now) : Cell("")},
+       {"Valid", certified ? Period(authority.not_before(), authority.not_after()) : ""},
+       {"Certified by", CertifiedBy(authority)},
+       {"Successor", authority.successor()},
+       {"Predecessor", authority.predecessor()},
        {"Profile", authority.profile()},
+       {"Issues also", Join(authority.profiles())},
        {"Key", authority.key_type()},
-       {"Key in the HSM", authority.key_uri()},
-       {"CRL", authority.crl_url()},
-       {"Certificate", authority.aia_url()},
+       {"Signs with", authority.signature_algorithm()},
+       {"Key in the HSM", authority.key_uris_size() == 0 ? "none yet" : Join(authority.key_uris())},
+       {"CRL", certified ? authority.crl_url() : ""},
+       {"Certificate", certified ? authority.aia_url() : ""},
        {"SHA-256", authority.sha256_fingerprint()}},
       colored);
 }
@@ -111,10 +128,13 @@ std::string AuthorityTable(const std::vector<v1::Authority>& authorities, bool c
   std::vector<std::vector<Cell>> rows;
   for (const v1::Authority& authority : authorities) {
     rows.push_back({ShortAuthority(authority.name()), StateOf(authority), authority.subject(), authority.key_type(),
-                    Rfc3339(authority.not_after()),
-                    authority.parent() == authority.name() ? "(root)" : ShortAuthority(authority.parent())});
+                    authority.signature_algorithm(),
+                    authority.certificate().empty() ? "" : Rfc3339(authority.not_after()),
+                    authority.parent() == authority.name() ? "(root)" : ShortAuthority(CertifiedBy(authority)),
+                    ShortAuthority(authority.successor())});
   }
-  return RenderTable({"NAME", "STATE", "SUBJECT", "KEY", "NOT AFTER", "CERTIFIED BY"}, rows, colored);
+  return RenderTable({"NAME", "STATE", "SUBJECT", "KEY", "SIGNS WITH", "NOT AFTER", "CERTIFIED BY", "SUCCESSOR"}, rows,
+                     colored);
 }
 
 }  // namespace hallmark::cli

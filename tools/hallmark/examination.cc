@@ -292,6 +292,11 @@ class Doctor {
   // Whether the token holds the key of an authority's certificate, and whether its certificate and CRL are valid.
   void ExamineAuthority(Store& store, const AuthorityRecord& authority) {
     const std::string name = "authority " + authority.authority;
+    if (authority.certificate.empty()) {
+      Warn(name, "awaits its activation",
+           fmt::format("Have it certified: hallmark authority csr {}", authority.authority));
+      return;
+    }
     const StatusOr<CertificateParts> parts = ReadCertificate(authority.certificate);
     if (!parts.ok()) {
       Bad(name, Message(parts.status()), "The database is damaged. Restore the last backup; see docs/operations.md.");
@@ -299,7 +304,7 @@ class Doctor {
     }
     const Time now = clock_.Now();
     if (token_ != nullptr) {
-      const StatusOr<KeyUri> uri = KeyUri::Parse(authority.key_uri);
+      const StatusOr<KeyUri> uri = KeyUri::Parse(authority.key_uris.front());
       const StatusOr<Bytes> spki = uri.ok() ? ReadPublicKey(*token_, *uri) : StatusOr<Bytes>(uri.status());
       if (!spki.ok() || !Equal(*spki, parts->spki)) {
         Bad(name, spki.ok() ? "the key on the token is another than its certificate's" : Message(spki.status()),

@@ -220,18 +220,22 @@ crl:
     Progress(fmt::format("authority '{}': {} in the token, {}", name, options_.key_type, common_name));
     ASSIGN_OR_RETURN(const KeyType type, ParseKeyType(options_.key_type));
     ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*instance_->token(), type, name));
-    ASSIGN_OR_RETURN(const std::shared_ptr<const SigningKey> key, instance_->OpenKey(name, uri.ToString()));
-    const auto issuer = instance_->issuers().find(parent);
+    AuthorityRecord record;
+    record.authority = name;
+    record.key_uris = {uri.ToString()};
+    ASSIGN_OR_RETURN(const std::shared_ptr<const SigningKey> key, instance_->OpenKey(record));
+    const std::shared_ptr<const Issuers::Snapshot> known = instance_->issuers().Current();
+    const auto issuer = known->issuers.find(parent);
     const Founding founding{.authority = name,
                             .profile = profile,
                             .subject = {{"O", options_.organization}, {"CN", common_name}},
                             .key_uri = uri.ToString(),
                             .caller = OperatorUri()};
     RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->profiles(), founding, *key,
-                                   issuer == instance_->issuers().end() ? nullptr : issuer->second.get(),
+                                   issuer == known->issuers.end() ? nullptr : issuer->second.get(),
                                    absl::Now() + kStepLimit)
                         .status());
-    return instance_->ReloadIssuers();
+    return instance_->issuers().Reload();
   }
 
   Status FoundAuthorities() {
@@ -239,10 +243,11 @@ crl:
     RETURN_IF_ERROR(Found("root", "root", organization + " Root", ""));
     RETURN_IF_ERROR(Found("devices", "issuing-authority", organization + " Devices", "root"));
     RETURN_IF_ERROR(Found("access", "issuing-authority", organization + " Access", "root"));
-    for (const auto& [name, issuer] : instance_->issuers()) {
+    const std::shared_ptr<const Issuers::Snapshot> founded = instance_->issuers().Current();
+    for (const auto& [name, issuer] : founded->issuers) {
       RETURN_IF_ERROR(instance_->authority().GenerateCrl(*issuer, absl::Now() + kStepLimit).status());
     }
-    return WriteText("tls/root.pem", PemEncode("CERTIFICATE", instance_->issuers().at("root")->record().certificate));
+    return WriteText("tls/root.pem", PemEncode("CERTIFICATE", founded->issuers.at("root")->record().certificate));
   }
 
   std::string OperatorUri() const { return fmt::format("hallmark://{}/operator/init", options_.realm); }

@@ -144,6 +144,59 @@ std::string CommonName(ByteView certificate) {
   return ToString({ASN1_STRING_get0_data(value), static_cast<size_t>(ASN1_STRING_length(value))});
 }
 
+StatusOr<std::vector<v1::Attribute>> ParseSubject(const std::string& text) {
+  std::vector<v1::Attribute> subject;
+  std::string part;
+  const auto take = [&]() -> Status {
+    const size_t start = part.find_first_not_of(' ');
+    const size_t equals = part.find('=');
+    if (start == part.npos || equals == part.npos || equals <= start || equals + 1 == part.size()) {
+      return UsageError(fmt::format(
+          "'{}' is not a subject; write it like \"O=Example, CN=Plant B\", a comma in a value as \\,", text));
+    }
+    v1::Attribute& attribute = subject.emplace_back();
+    attribute.set_type(part.substr(start, equals - start));
+    attribute.set_value(part.substr(equals + 1));
+    part.clear();
+    return absl::OkStatus();
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == ',') {
+      RETURN_IF_ERROR(take());
+    } else {
+      if (text[i] == '\\' && i + 1 < text.size()) ++i;
+      part += text[i];
+    }
+  }
+  RETURN_IF_ERROR(take());
+  return subject;
+}
+
+StatusOr<std::string> ReadCertificates(const std::vector<std::string>& paths) {
+  std::string all;
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(const std::string content, ReadFile(path, size_t{1} << 20));
+    if (content.find("-----BEGIN CERTIFICATE-----") == content.npos) {
+      const bool pem = content.find("-----BEGIN ") != content.npos;
+      if (pem && paths.size() > 1) return UsageError(fmt::format("{} holds no certificate in PEM or DER", path));
+      all += content;
+      continue;
+    }
+    const ssl::Bio bio(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
+    if (bio == nullptr) return absl::InternalError("OpenSSL could not make a memory BIO");
+    while (true) {
+      const ssl::Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+      if (certificate == nullptr) break;
+      ASSIGN_OR_RETURN(const Bytes der, ssl::ToDer(i2d_X509, certificate.get()));
+      all += AsText(der);
+    }
+    const std::string end = ssl::DrainErrors();
+    if (BIO_pending(bio.get()) > 0 && content.rfind("-----BEGIN") > content.size() - BIO_pending(bio.get()))
+      return UsageError(fmt::format("{} holds a certificate that cannot be read: {}", path, end));
+  }
+  return all;
+}
+
 std::string CertificatePem(const v1::Certificate& certificate) {
   return PemEncode("CERTIFICATE", AsBytes(certificate.certificate()));
 }

@@ -3,9 +3,11 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "hallmark/v1/authorities.pb.h"
 #include "hallmark/v1/resources.pb.h"
 
 namespace hallmark::cli {
@@ -35,6 +37,14 @@ const char* ReasonName(v1::RevocationReason reason);
 StatusOr<std::string> SerialOf(ByteView certificate);
 // Its last commonName, or "" when it has none or is not a certificate.
 std::string CommonName(ByteView certificate);
+
+// A subject as people write it, "O=Example, CN=Plant B": types and values in this order, a comma in a value as "\,".
+// kInvalidArgument (COMMAND_LINE_INVALID) otherwise.
+StatusOr<std::vector<v1::Attribute>> ParseSubject(const std::string& text);
+
+// The certificates of files in PEM, with whatever text stands around them, or DER, one after the other in DER; or the
+// only file as it is, if it is a PKCS#7.
+StatusOr<std::string> ReadCertificates(const std::vector<std::string>& paths);
 
 // PEM: of the certificate, and of the certificate with its chain up to the root, leaf first.
 std::string CertificatePem(const v1::Certificate& certificate);

@@ -1,0 +1,95 @@
+// A store whose n-th mutation fails: before it reached the disk, or after it did and the answer was lost. Everything
+// else is the store's below.
+#pragma once
+
+#include <memory>
+
+#include "base/reason.h"
+#include "store/store.h"
+
+namespace hallmark::testing {
+
+struct StoreFault {
+  int after = -1;     // this many mutations work; negative: all of them
+  bool kept = false;  // what fails is on the disk all the same
+  int mutations = 0;  // so far
+};
+
+class FaultyStore : public Store {
+ public:
+  FaultyStore(std::unique_ptr<Store> store, StoreFault& fault) : store_(std::move(store)), fault_(fault) {}
+
+  Status AddAuthority(const AuthorityRecord& authority, const std::string& entry) override {
+    return Mutate([&] { return store_->AddAuthority(authority, entry); });
+  }
+  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& entry,
+                           Time time) override {
+    return Mutate([&] { return store_->UpdateAuthorities(authorities, entry, time); });
+  }
+  StatusOr<AuthorityRecord> GetAuthority(const std::string& authority) override {
+    return store_->GetAuthority(authority);
+  }
+  StatusOr<std::vector<AuthorityRecord>> ListAuthorities() override { return store_->ListAuthorities(); }
+  StatusOr<std::optional<Intended>> FindRequest(const std::string& caller, const std::string& request_id,
+                                                const Digest& digest) override {
+    return store_->FindRequest(caller, request_id, digest);
+  }
+  StatusOr<Intended> Intend(const Intent& intent) override {
+    return Mutate([&] { return store_->Intend(intent); });
+  }
+  StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
+                                     const std::string& entry) override {
+    return Mutate([&] { return store_->Record(intent, certificate, issued, entry); });
+  }
+  StatusOr<std::vector<Intent>> OpenIntents() override { return store_->OpenIntents(); }
+  StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) override {
+    return store_->GetCertificate(authority, serial);
+  }
+  StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
+                                                     const std::string& page_token) override {
+    return store_->ListCertificates(filter, page_size, page_token);
+  }
+  StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
+                                     const std::string& entry) override {
+    return Mutate([&] { return store_->Revoke(authority, serial, revocation, entry); });
+  }
+  StatusOr<uint64_t> RevocationCount(const std::string& authority) override {
+    return store_->RevocationCount(authority);
+  }
+  StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
+                                    const std::function<void(const RevokedCertificate&)>& visit) override {
+    return store_->ForEachRevoked(authority, expires_from, visit);
+  }
+  StatusOr<uint64_t> NextCrlNumber(const std::string& authority) override {
+    return Mutate([&] { return store_->NextCrlNumber(authority); });
+  }
+  Status IntendCrl(const CrlRecord& crl) override {
+    return Mutate([&] { return store_->IntendCrl(crl); });
+  }
+  Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl, const std::string& entry) override {
+    return Mutate([&] { return store_->RecordCrl(authority, number, crl, entry); });
+  }
+  StatusOr<CrlRecord> LatestCrl(const std::string& authority) override { return store_->LatestCrl(authority); }
+  StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
+    return Mutate([&] { return store_->AppendEntry(entry, time); });
+  }
+  StatusOr<LedgerHead> GetLedgerHead() override { return store_->GetLedgerHead(); }
+  StatusOr<std::vector<LedgerEntry>> ListEntries(uint64_t start, size_t count) override {
+    return store_->ListEntries(start, count);
+  }
+  Status Check() override { return store_->Check(); }
+
+ private:
+  template <class Mutation>
+  auto Mutate(const Mutation& mutation) -> decltype(mutation()) {
+    if (fault_.after < 0) return mutation();
+    if (fault_.mutations++ != fault_.after) return mutation();
+    if (fault_.kept) static_cast<void>(mutation());
+    return Error(Code::kUnavailable, reason::kStoreUnavailable, "the process was killed here");
+  }
+
+  const std::unique_ptr<Store> store_;
+  StoreFault& fault_;
+};
+
+}  // namespace hallmark::testing
