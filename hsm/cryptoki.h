@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/secret.h"
 
 namespace hallmark {
 
@@ -25,6 +26,10 @@ template <size_t size>
 void ToPadded(const std::string& text, unsigned char (&field)[size]) {
   std::memset(field, ' ', size);
   std::memcpy(field, text.data(), std::min(size, text.size()));
+}
+
+inline CK_UTF8CHAR* Octets(const Secret& pin) {
+  return reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(pin.Reveal().data()));  // Cryptoki lacks the const
 }
 
 // Attributes for templates; they borrow the value.

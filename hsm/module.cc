@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/openssl.h"
@@ -73,16 +74,15 @@ StatusOr<CK_FUNCTION_LIST*> LoadName(const std::string& name) {
 }
 
 // The slots, whose number may change between asking for it and asking for them.
-StatusOr<std::vector<CK_SLOT_ID>> SlotIds(const CK_FUNCTION_LIST& functions, const std::string& module) {
+CK_RV SlotIds(const CK_FUNCTION_LIST& functions, std::vector<CK_SLOT_ID>& slots) {
   while (true) {
     CK_ULONG count = 0;
     CK_RV rv = functions.C_GetSlotList(CK_FALSE, nullptr, &count);
-    std::vector<CK_SLOT_ID> slots(count);
-    if (rv == CKR_OK) rv = functions.C_GetSlotList(CK_FALSE, slots.data(), &count);
-    if (rv == CKR_BUFFER_TOO_SMALL) continue;
-    if (rv != CKR_OK) return CkrError("list the slots of " + module, rv);
     slots.resize(count);
-    return slots;
+    if (rv == CKR_OK && count > 0) rv = functions.C_GetSlotList(CK_FALSE, slots.data(), &count);
+    if (rv == CKR_BUFFER_TOO_SMALL) continue;
+    slots.resize(count);
+    return rv;
   }
 }
 
@@ -105,6 +105,7 @@ Module::~Module() {
 }
 
 StatusOr<ModuleInformation> Module::Describe() const {
+  ASSIGN_OR_RETURN(const Use use, Enter());
   CK_INFO info = {};
   if (const CK_RV rv = functions_->C_GetInfo(&info); rv != CKR_OK) return CkrError("describe " + name_, rv);
   return ModuleInformation{FromPadded(info.libraryDescription), FromPadded(info.manufacturerID),
@@ -112,27 +113,35 @@ StatusOr<ModuleInformation> Module::Describe() const {
 }
 
 StatusOr<std::vector<SlotInformation>> Module::ListSlots() const {
-  ASSIGN_OR_RETURN(const std::vector<CK_SLOT_ID> ids, SlotIds(*functions_, name_));
+  ASSIGN_OR_RETURN(const Use use, Enter());
   std::vector<SlotInformation> slots;
+  if (const CK_RV rv = ReadSlots(slots); rv != CKR_OK) return CkrError("list the slots of " + name_, rv);
+  return slots;
+}
+
+ReturnValue Module::ReadSlots(std::vector<SlotInformation>& slots) const {
+  std::vector<CK_SLOT_ID> ids;
+  if (const CK_RV rv = SlotIds(*functions_, ids); rv != CKR_OK) return rv;
   for (const CK_SLOT_ID id : ids) {
     CK_SLOT_INFO info = {};
     CK_RV rv = functions_->C_GetSlotInfo(id, &info);
     if (rv == CKR_SLOT_ID_INVALID) continue;  // gone since it was listed
-    if (rv != CKR_OK) return CkrError(fmt::format("describe slot {} of {}", id, name_), rv);
+    if (rv != CKR_OK) return rv;
     SlotInformation slot{id, FromPadded(info.slotDescription), std::nullopt};
     if ((info.flags & CKF_TOKEN_PRESENT) != 0) {
       CK_TOKEN_INFO token = {};
       rv = functions_->C_GetTokenInfo(id, &token);
       if (rv == CKR_OK) slot.token = FromTokenInfo(token);
       const bool absent = rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_TOKEN_NOT_RECOGNIZED || rv == CKR_SLOT_ID_INVALID;
-      if (rv != CKR_OK && !absent) return CkrError(fmt::format("describe the token in slot {} of {}", id, name_), rv);
+      if (rv != CKR_OK && !absent) return rv;
     }
     slots.push_back(std::move(slot));
   }
-  return slots;
+  return CKR_OK;
 }
 
 StatusOr<std::vector<MechanismInformation>> Module::ListMechanisms(unsigned long slot) const {
+  ASSIGN_OR_RETURN(const Use use, Enter());
   std::vector<MechanismInformation> mechanisms;
   for (const auto& [name, type] : kMechanisms) {
     CK_MECHANISM_INFO info = {};
@@ -143,6 +152,67 @@ StatusOr<std::vector<MechanismInformation>> Module::ListMechanisms(unsigned long
     mechanisms.push_back({name, rv == CKR_OK, info.ulMinKeySize, info.ulMaxKeySize});
   }
   return mechanisms;
+}
+
+StatusOr<Module::Use> Module::Enter(Instant deadline) const {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline, [this] { return !reinitializing_; })) {
+    return WithRetry(Error(Code::kUnavailable, reason::kHsmUnavailable,
+                           fmt::format("cannot use {}: it is being initialised again; try again later", name_)),
+                     kHsmRetryDelay);
+  }
+  ++inside_;
+  return Use(this, incarnation_);
+}
+
+void Module::Leave() const {
+  const std::lock_guard lock(mutex_);
+  if (--inside_ == 0) changed_.notify_all();
+}
+
+uint64_t Module::incarnation() const {
+  const std::lock_guard lock(mutex_);
+  return incarnation_;
+}
+
+Status Module::Reinitialize(uint64_t seen, Instant deadline) {
+  constexpr Duration kPatience = absl::Seconds(2);
+  const std::string attempted = fmt::format("initialise the PKCS#11 module {} again", name_);
+  const Status occupied = WithRetry(
+      Error(Code::kUnavailable, reason::kHsmUnavailable,
+            fmt::format("cannot {}: calls that are in it do not return; try again later, and restart if it stays so",
+                        attempted)),
+      kHsmRetryDelay);
+  deadline = std::min(deadline, After(Now(), kPatience));
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline, [this] { return !reinitializing_; })) return occupied;
+  if (incarnation_ != seen) return absl::OkStatus();
+  reinitializing_ = true;
+  const bool is_empty = changed_.wait_until(lock, deadline, [this] { return inside_ == 0; });
+  CK_RV rv = CKR_OK;
+  if (is_empty) {
+    lock.unlock();
+    p11_kit_module_finalize(functions_);  // whatever it answers, what counts is whether it can be initialised
+    rv = p11_kit_module_initialize(functions_);
+    lock.lock();
+    initialized_ = rv == CKR_OK;
+    ++incarnation_;
+  }
+  reinitializing_ = false;
+  changed_.notify_all();
+  if (!is_empty) return occupied;
+  return rv == CKR_OK ? absl::OkStatus() : CkrError(attempted, rv);
+}
+
+void Module::NoteAnswer(const void* user) {
+  const std::lock_guard lock(mutex_);
+  answered_[user] = Now();
+}
+
+bool Module::HasAnsweredOthers(const void* user, Instant since) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(answered_.begin(), answered_.end(),
+                     [&](const auto& answer) { return answer.first != user && answer.second > since; });
 }
 
 }  // namespace hallmark

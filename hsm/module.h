@@ -1,12 +1,18 @@
 // Module is a loaded and initialised PKCS#11 module, and what it says of itself, its slots and its tokens.
 #pragma once
 
+#include <condition_variable>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "hsm/instant.h"
+#include "hsm/return_value.h"
 
 struct _CK_FUNCTION_LIST;  // of pkcs11.h, which only the files of hsm/ see
 
@@ -52,6 +58,11 @@ struct ModuleInformation {
 
 // Thread-safe. Loaded through p11-kit, so that its configuration and `p11-kit server` remoting work as its users know
 // them. The destructor finalises the module: it must outlive all use, which is why everybody shares it.
+//
+// p11-kit's client never connects again by itself. When its server dies, every call fails with CKR_DEVICE_ERROR, and
+// goes on so when the server is back; initialised without a server it succeeds, but has no slot and answers
+// CKR_DEVICE_REMOVED. Only Reinitialize heals both, and only if the process has loaded the module once: p11-kit counts
+// those who load it, and finalises it for the last one.
 class Module {
  public:
   // Loads a module by its path (which has a '/' or ends in ".so"), or by its name in p11-kit's configuration.
@@ -64,19 +75,67 @@ class Module {
 
   const std::string& name() const { return name_; }
 
+  // Errors: as CkrError says, and as Enter.
   StatusOr<ModuleInformation> Describe() const;
   StatusOr<std::vector<SlotInformation>> ListSlots() const;
   StatusOr<std::vector<MechanismInformation>> ListMechanisms(unsigned long slot) const;
 
-  // For the files of hsm/.
+  // For the files of hsm/ from here on.
+
+  // A thread's stay in the module, in which no other thread re-initialises it. A thread has one at a time, and neither
+  // waits for others nor re-initialises meanwhile.
+  class Use {
+   public:
+    Use(Use&& other) noexcept : module_(std::exchange(other.module_, nullptr)), incarnation_(other.incarnation_) {}
+    Use& operator=(Use&&) = delete;  // nobody needs it
+    ~Use() {
+      if (module_ != nullptr) module_->Leave();
+    }
+    // Grows with each re-initialisation, which ends all sessions and handles.
+    uint64_t incarnation() const { return incarnation_; }
+
+   private:
+    friend class Module;
+    Use(const Module* module, uint64_t incarnation) : module_(module), incarnation_(incarnation) {}
+    const Module* module_;
+    uint64_t incarnation_;
+  };
+
+  // kUnavailable (HSM_UNAVAILABLE, with a retry delay): it was being re-initialised until `deadline`.
+  StatusOr<Use> Enter(Instant deadline) const;
+  // Waits for 10 s, for those who have no deadline.
+  StatusOr<Use> Enter() const { return Enter(After(Now(), absl::Seconds(10))); }
+
+  // To be called during a Use only.
   const _CK_FUNCTION_LIST& functions() const { return *functions_; }
+  ReturnValue ReadSlots(std::vector<SlotInformation>& slots) const;
+
+  uint64_t incarnation() const;
+
+  // Finalises and initialises the module again, when everybody has left it; nobody enters it meanwhile. Does nothing if
+  // its incarnation is not `seen` any more: then another thread has done it. kUnavailable (HSM_UNAVAILABLE, with a
+  // retry delay): somebody stayed in it for 2 s or until `deadline`. Otherwise as CkrError says, from C_Initialize.
+  Status Reinitialize(uint64_t seen, Instant deadline);
+
+  // Remembers that a call of `user`, a token, was answered; and whether since an instant any was, or another user's.
+  void NoteAnswer(const void* user);
+  bool HasAnswered(Instant since) const { return HasAnsweredOthers(nullptr, since); }
+  bool HasAnsweredOthers(const void* user, Instant since) const;
 
  private:
   Module(std::string name, _CK_FUNCTION_LIST* functions) : name_(std::move(name)), functions_(functions) {}
+  void Leave() const;
 
   const std::string name_;
   _CK_FUNCTION_LIST* const functions_;  // loaded; finalised and released by the destructor
   bool initialized_ = false;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  mutable size_t inside_ = 0;  // Uses
+  bool reinitializing_ = false;
+  uint64_t incarnation_ = 1;
+  std::map<const void*, Instant> answered_;  // by user
 };
 
 }  // namespace hallmark

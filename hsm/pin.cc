@@ -33,7 +33,7 @@ StatusOr<std::filesystem::path> PathOf(const std::string& pin_source) {
 
 }  // namespace
 
-StatusOr<Secret> ReadPin(PinSources sources) {
+StatusOr<Secret> ReadPin(const PinSources& sources) {
   std::string tried;
   if (!sources.pin_source.empty()) {
     ASSIGN_OR_RETURN(const std::filesystem::path path, PathOf(sources.pin_source));
@@ -48,7 +48,7 @@ StatusOr<Secret> ReadPin(PinSources sources) {
   } else {
     tried += ", there is no credentials directory";
   }
-  if (!sources.environment_value.empty()) return std::move(sources.environment_value);
+  if (!sources.environment_value.empty()) return Secret(std::string(sources.environment_value.Reveal()));
   tried += sources.environment_variable.empty() ? "" : fmt::format(", {} is not set", sources.environment_variable);
   return NoPin(tried + "; give one of them");
 }

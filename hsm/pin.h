@@ -23,6 +23,6 @@ struct PinSources {
 // is readable by everybody or is empty is an error, not a reason to try the next; only a missing credential is.
 // kFailedPrecondition: CONFIGURATION_INVALID when no source has a PIN (the message says which were tried),
 // FILE_UNREADABLE as ReadSecretFile says.
-StatusOr<Secret> ReadPin(PinSources sources);
+StatusOr<Secret> ReadPin(const PinSources& sources);
 
 }  // namespace hallmark

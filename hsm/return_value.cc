@@ -23,9 +23,9 @@ constexpr Meaning kMeanings[] = {
     MEANING(CKR_OK, kRefuse),
     MEANING(CKR_CANCEL, kRefuse),
     MEANING(CKR_HOST_MEMORY, kWait),
-    MEANING(CKR_SLOT_ID_INVALID, kWait),
-    MEANING(CKR_GENERAL_ERROR, kWait),
-    MEANING(CKR_FUNCTION_FAILED, kWait),
+    MEANING(CKR_SLOT_ID_INVALID, kFindToken),
+    MEANING(CKR_GENERAL_ERROR, kReplaceSession),
+    MEANING(CKR_FUNCTION_FAILED, kReplaceSession),
     MEANING(CKR_ARGUMENTS_BAD, kRefuse),
     MEANING(CKR_NO_EVENT, kRefuse),
     MEANING(CKR_NEED_TO_CREATE_THREADS, kRefuse),
@@ -37,12 +37,12 @@ constexpr Meaning kMeanings[] = {
     MEANING(CKR_ACTION_PROHIBITED, kRefuse),
     MEANING(CKR_DATA_INVALID, kRefuse),
     MEANING(CKR_DATA_LEN_RANGE, kRefuse),
-    MEANING(CKR_DEVICE_ERROR, kWait),
+    MEANING(CKR_DEVICE_ERROR, kReinitialize),
     MEANING(CKR_DEVICE_MEMORY, kWait),
-    MEANING(CKR_DEVICE_REMOVED, kWait),
+    MEANING(CKR_DEVICE_REMOVED, kReinitialize),
     MEANING(CKR_ENCRYPTED_DATA_INVALID, kRefuse),
     MEANING(CKR_ENCRYPTED_DATA_LEN_RANGE, kRefuse),
-    MEANING(CKR_FUNCTION_CANCELED, kWait),
+    MEANING(CKR_FUNCTION_CANCELED, kReplaceSession),
     MEANING(CKR_FUNCTION_NOT_PARALLEL, kRefuse),
     MEANING(CKR_FUNCTION_NOT_SUPPORTED, kRefuse),
     MEANING(CKR_KEY_HANDLE_INVALID, kFindKey),
@@ -58,15 +58,15 @@ constexpr Meaning kMeanings[] = {
     MEANING(CKR_MECHANISM_INVALID, kRefuse),
     MEANING(CKR_MECHANISM_PARAM_INVALID, kRefuse),
     MEANING(CKR_OBJECT_HANDLE_INVALID, kFindKey),
-    MEANING(CKR_OPERATION_ACTIVE, kOpenSession),
-    MEANING(CKR_OPERATION_NOT_INITIALIZED, kOpenSession),
+    MEANING(CKR_OPERATION_ACTIVE, kReplaceSession),
+    MEANING(CKR_OPERATION_NOT_INITIALIZED, kReplaceSession),
     MEANING(CKR_PIN_INCORRECT, kRefusePin),
     MEANING(CKR_PIN_INVALID, kRefusePin),
     MEANING(CKR_PIN_LEN_RANGE, kRefusePin),
     MEANING(CKR_PIN_EXPIRED, kRefusePin),
     MEANING(CKR_PIN_LOCKED, kRefusePin),
     MEANING(CKR_SESSION_CLOSED, kOpenSession),
-    MEANING(CKR_SESSION_COUNT, kWait),
+    MEANING(CKR_SESSION_COUNT, kShareSessions),
     MEANING(CKR_SESSION_HANDLE_INVALID, kOpenSession),
     MEANING(CKR_SESSION_PARALLEL_NOT_SUPPORTED, kRefuse),
     MEANING(CKR_SESSION_READ_ONLY, kRefuse),
@@ -77,8 +77,8 @@ constexpr Meaning kMeanings[] = {
     MEANING(CKR_SIGNATURE_LEN_RANGE, kRefuse),
     MEANING(CKR_TEMPLATE_INCOMPLETE, kRefuse),
     MEANING(CKR_TEMPLATE_INCONSISTENT, kRefuse),
-    MEANING(CKR_TOKEN_NOT_PRESENT, kWait),
-    MEANING(CKR_TOKEN_NOT_RECOGNIZED, kWait),
+    MEANING(CKR_TOKEN_NOT_PRESENT, kFindToken),
+    MEANING(CKR_TOKEN_NOT_RECOGNIZED, kFindToken),
     MEANING(CKR_TOKEN_WRITE_PROTECTED, kRefuse),
     MEANING(CKR_UNWRAPPING_KEY_HANDLE_INVALID, kRefuse),
     MEANING(CKR_UNWRAPPING_KEY_SIZE_RANGE, kRefuse),
@@ -102,7 +102,7 @@ constexpr Meaning kMeanings[] = {
     MEANING(CKR_SAVED_STATE_INVALID, kRefuse),
     MEANING(CKR_INFORMATION_SENSITIVE, kRefuse),
     MEANING(CKR_STATE_UNSAVEABLE, kRefuse),
-    MEANING(CKR_CRYPTOKI_NOT_INITIALIZED, kWait),
+    MEANING(CKR_CRYPTOKI_NOT_INITIALIZED, kReinitialize),
     MEANING(CKR_CRYPTOKI_ALREADY_INITIALIZED, kRefuse),
     MEANING(CKR_MUTEX_BAD, kRefuse),
     MEANING(CKR_MUTEX_NOT_LOCKED, kRefuse),
@@ -129,7 +129,7 @@ const Meaning* Find(ReturnValue value) {
 Remedy RemedyFor(ReturnValue value) {
   const Meaning* meaning = Find(value);
   // Vendors report a lost connection with values of their own, and nothing else of ours would provoke one.
-  return meaning == nullptr ? Remedy::kWait : meaning->remedy;
+  return meaning == nullptr ? Remedy::kReinitialize : meaning->remedy;
 }
 
 std::string CkrName(ReturnValue value) {
@@ -145,11 +145,15 @@ Status CkrError(const std::string& attempted, ReturnValue value) {
                    what + "; a retry will not help, compare the token's mechanisms, policy and key attributes");
     case Remedy::kRefusePin:
       return Error(Code::kFailedPrecondition, reason::kHsmPinIncorrect,
-                   what + "; it is not tried again, so that the token does not lock: correct the PIN and restart");
-    case Remedy::kOpenSession:
-    case Remedy::kLogIn:
+                   what + "; this PIN is not tried again, so that the token does not lock: correct it in its source");
+    case Remedy::kWait:
+    case Remedy::kShareSessions:
     case Remedy::kFindKey:
-    case Remedy::kWait: break;
+    case Remedy::kLogIn:
+    case Remedy::kReplaceSession:
+    case Remedy::kOpenSession:
+    case Remedy::kFindToken:
+    case Remedy::kReinitialize: break;
   }
   return WithRetry(Error(Code::kUnavailable, reason::kHsmUnavailable, what + "; try again later"), kHsmRetryDelay);
 }

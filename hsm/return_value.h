@@ -9,14 +9,22 @@ namespace hallmark {
 
 using ReturnValue = unsigned long;  // CK_RV, as pkcs11.h defines it
 
-// What may help after a call has failed. A remedy is tried once for a call; when it did not help, the call fails.
+// What may help after a call has failed. A remedy is tried once for a call, and the call made again; then, where it
+// says so, the next stronger one; and when nothing is left the call fails.
 enum class Remedy {
-  kRefuse,       // nothing: an operator has to act
-  kRefusePin,    // nothing: and the PIN must not be tried again, or the token may lock
-  kOpenSession,  // the session is lost or spoilt: open another
-  kLogIn,        // the login is lost: log in again
-  kFindKey,      // the object handle is stale: find the key again
-  kWait,         // the HSM is away or busy: ask again later
+  kRefuse,          // nothing: an operator has to act
+  kRefusePin,       // nothing: and the PIN must not be tried again, or the token may lock
+  kWait,            // nothing: the HSM is busy, or another application has it; ask again later
+  kShareSessions,   // the token allows no further session: use those that are open already
+  kFindKey,         // the object handle is stale: find the key again
+  kLogIn,           // the login is lost: log in again
+  kReplaceSession,  // the session is spoilt, or the failure may have been a passing one: close it and open another
+  kOpenSession,     // the session is lost, and with it perhaps all: open another; then kReinitialize
+  kFindToken,       // the token is away, and with it all sessions: look for it in every slot; then kReinitialize
+  // The module has lost its device or its server, and many find it again only when they are initialised anew: p11-kit's
+  // client, YubiHSM's. That ends every session in the module, so it is done after kReplaceSession did not help, and
+  // only if nobody else gets answers from the module.
+  kReinitialize,
 };
 
 Remedy RemedyFor(ReturnValue value);

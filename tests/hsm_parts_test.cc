@@ -1,4 +1,4 @@
-// The parts of the HSM room that need no HSM: URIs, PINs, return values, the session pool and the signature journal.
+// The parts of the HSM room that need no HSM: URIs, PINs, return values and the signature journal.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -11,7 +11,6 @@
 #include "hsm/key_uri.h"
 #include "hsm/pin.h"
 #include "hsm/return_value.h"
-#include "hsm/session_pool.h"
 #include "hsm/signature_journal.h"
 #include "tests/command.h"
 #include "tests/software_signer.h"
@@ -28,9 +27,7 @@ using ::hallmark::testing::SoftwareSigner;
 using ::hallmark::testing::TemporaryDirectory;
 using ::hallmark::testing::Verifies;
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 
@@ -150,8 +147,8 @@ TEST(PinTest, TakesTheFirstSourceThatIsThere) {
   };
   for (const auto& c : kCases) {
     SCOPED_TRACE(c.name);
-    PinSources sources{c.pin_source, directory.path(), c.credential, "PIN_VARIABLE", MakeSecret(c.environment)};
-    const StatusOr<Secret> pin = ReadPin(std::move(sources));
+    const PinSources sources{c.pin_source, directory.path(), c.credential, "PIN_VARIABLE", MakeSecret(c.environment)};
+    const StatusOr<Secret> pin = ReadPin(sources);
     if (c.pin != nullptr) {
       ASSERT_THAT(pin, IsOk());
       EXPECT_EQ(pin->Reveal(), c.pin);
@@ -170,22 +167,29 @@ TEST(ReturnValueTest, HasANameAndAMeaning) {
     Code code;
     const char* reason;
   } kCases[] = {
-      {0x06, "CKR_FUNCTION_FAILED", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
-      {0x30, "CKR_DEVICE_ERROR", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
-      {0x32, "CKR_DEVICE_REMOVED", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x02, "CKR_HOST_MEMORY", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x03, "CKR_SLOT_ID_INVALID", Remedy::kFindToken, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x05, "CKR_GENERAL_ERROR", Remedy::kReplaceSession, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x06, "CKR_FUNCTION_FAILED", Remedy::kReplaceSession, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x30, "CKR_DEVICE_ERROR", Remedy::kReinitialize, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x32, "CKR_DEVICE_REMOVED", Remedy::kReinitialize, Code::kUnavailable, reason::kHsmUnavailable},
       {0x60, "CKR_KEY_HANDLE_INVALID", Remedy::kFindKey, Code::kUnavailable, reason::kHsmUnavailable},
       {0x68, "CKR_KEY_FUNCTION_NOT_PERMITTED", Remedy::kRefuse, Code::kFailedPrecondition, reason::kHsmRefused},
       {0x70, "CKR_MECHANISM_INVALID", Remedy::kRefuse, Code::kFailedPrecondition, reason::kHsmRefused},
       {0x82, "CKR_OBJECT_HANDLE_INVALID", Remedy::kFindKey, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x90, "CKR_OPERATION_ACTIVE", Remedy::kReplaceSession, Code::kUnavailable, reason::kHsmUnavailable},
       {0xa0, "CKR_PIN_INCORRECT", Remedy::kRefusePin, Code::kFailedPrecondition, reason::kHsmPinIncorrect},
       {0xa4, "CKR_PIN_LOCKED", Remedy::kRefusePin, Code::kFailedPrecondition, reason::kHsmPinIncorrect},
       {0xb0, "CKR_SESSION_CLOSED", Remedy::kOpenSession, Code::kUnavailable, reason::kHsmUnavailable},
+      {0xb1, "CKR_SESSION_COUNT", Remedy::kShareSessions, Code::kUnavailable, reason::kHsmUnavailable},
       {0xb3, "CKR_SESSION_HANDLE_INVALID", Remedy::kOpenSession, Code::kUnavailable, reason::kHsmUnavailable},
-      {0xe0, "CKR_TOKEN_NOT_PRESENT", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0xe0, "CKR_TOKEN_NOT_PRESENT", Remedy::kFindToken, Code::kUnavailable, reason::kHsmUnavailable},
+      {0xe1, "CKR_TOKEN_NOT_RECOGNIZED", Remedy::kFindToken, Code::kUnavailable, reason::kHsmUnavailable},
       {0x101, "CKR_USER_NOT_LOGGED_IN", Remedy::kLogIn, Code::kUnavailable, reason::kHsmUnavailable},
-      {0x190, "CKR_CRYPTOKI_NOT_INITIALIZED", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x104, "CKR_USER_ANOTHER_ALREADY_LOGGED_IN", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x190, "CKR_CRYPTOKI_NOT_INITIALIZED", Remedy::kReinitialize, Code::kUnavailable, reason::kHsmUnavailable},
       {0x200, "CKR_FUNCTION_REJECTED", Remedy::kRefuse, Code::kFailedPrecondition, reason::kHsmRefused},
-      {0x80000001, "CKR_0x80000001", Remedy::kWait, Code::kUnavailable, reason::kHsmUnavailable},
+      {0x80000001, "CKR_0x80000001", Remedy::kReinitialize, Code::kUnavailable, reason::kHsmUnavailable},
   };
   for (const auto& c : kCases) {
     SCOPED_TRACE(c.name);
@@ -196,67 +200,6 @@ TEST(ReturnValueTest, HasANameAndAMeaning) {
     EXPECT_THAT(Message(status), HasSubstr(c.name));
     EXPECT_EQ(RetryDelay(status).has_value(), c.code == Code::kUnavailable);
   }
-}
-
-// --- The session pool, over counted sessions.
-
-class CountedSessions {
- public:
-  SessionPool Pool(size_t size) {
-    return SessionPool(
-        size,
-        [this]() -> StatusOr<SessionHandle> {
-          open_.push_back(++last_);
-          return last_;
-        },
-        [this](SessionHandle session) { std::erase(open_, session); });
-  }
-  const std::vector<SessionHandle>& open() const { return open_; }
-
- private:
-  SessionHandle last_ = 0;
-  std::vector<SessionHandle> open_;
-};
-
-TEST(SessionPoolTest, ReusesSessionsAndNeverABrokenOne) {
-  CountedSessions sessions;
-  {
-    SessionPool pool = sessions.Pool(2);
-    { EXPECT_EQ(pool.Acquire(absl::InfiniteFuture())->session(), 1u); }
-    { EXPECT_EQ(pool.Acquire(absl::InfiniteFuture())->session(), 1u); }
-    { pool.Acquire(absl::InfiniteFuture())->MarkBroken(); }
-    EXPECT_THAT(sessions.open(), IsEmpty());
-    EXPECT_EQ(pool.Acquire(absl::InfiniteFuture())->session(), 2u);
-    EXPECT_THAT(sessions.open(), ElementsAre(2));
-  }
-  EXPECT_THAT(sessions.open(), IsEmpty());
-}
-
-TEST(SessionPoolTest, RenewDropsEverySessionOfBefore) {
-  CountedSessions sessions;
-  SessionPool pool = sessions.Pool(3);
-  StatusOr<SessionPool::Lease> lost = pool.Acquire(absl::InfiniteFuture());
-  StatusOr<SessionPool::Lease> leased = pool.Acquire(absl::InfiniteFuture());
-  { pool.Acquire(absl::InfiniteFuture()).IgnoreError(); }
-  EXPECT_THAT(sessions.open(), ElementsAre(1, 2, 3));
-  ASSERT_THAT(lost->Renew(), IsOk());
-  EXPECT_EQ(lost->session(), 4u);
-  EXPECT_THAT(sessions.open(), ElementsAre(2, 4));
-  leased = absl::CancelledError();
-  EXPECT_THAT(sessions.open(), ElementsAre(4));
-}
-
-TEST(SessionPoolTest, WaitsForASessionNoLongerThanTheDeadline) {
-  CountedSessions sessions;
-  SessionPool pool = sessions.Pool(1);
-  {
-    const StatusOr<SessionPool::Lease> lease = pool.Acquire(absl::InfiniteFuture());
-    const Time start = absl::Now();
-    const StatusOr<SessionPool::Lease> refused = pool.Acquire(start + absl::Milliseconds(100));
-    EXPECT_THAT(refused, Fails(Code::kDeadlineExceeded, reason::kHsmUnavailable));
-    EXPECT_GE(absl::Now() - start, absl::Milliseconds(99));
-  }
-  EXPECT_THAT(pool.Acquire(absl::InfinitePast()), IsOk());
 }
 
 // --- The signature journal.

@@ -43,6 +43,10 @@ constexpr size_t kSessions = 4;
 
 Secret MakeSecret(const char* text) { return Secret(std::string(text)); }
 
+PinSource PinOf(const char* pin) {
+  return [pin] { return MakeSecret(pin); };
+}
+
 // The output of a shell command, after checking that it succeeded.
 std::string Shell(const std::string& command) {
   const CommandResult result = RunCommand(command);
@@ -96,7 +100,7 @@ class HsmTest : public ::testing::Test {
   }
 
   std::shared_ptr<Token> MakeToken(const char* pin, size_t sessions = kSessions) const {
-    return std::make_shared<Token>(module_, TokenUri(), MakeSecret(pin), sessions);
+    return std::make_shared<Token>(module_, TokenUri(), PinOf(pin), TokenOptions{.sessions = sessions});
   }
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
   std::unique_ptr<Signer> MakeSigner() const {
@@ -160,7 +164,7 @@ TEST_F(HsmTest, TokenIsFoundByLabelAndSerial) {
   EXPECT_THAT(token_->LogIn(), IsOk());
   KeyUri absent = TokenUri();
   absent.token = "absent";
-  const Status not_found = Token(module_, absent, MakeSecret(kPin), kSessions).LogIn();
+  const Status not_found = Token(module_, absent, PinOf(kPin), TokenOptions{.sessions = kSessions}).LogIn();
   EXPECT_THAT(not_found, Fails(Code::kUnavailable, reason::kHsmTokenNotFound));
   EXPECT_EQ(RetryDelay(not_found), absl::Seconds(1));
 
@@ -174,7 +178,7 @@ TEST_F(HsmTest, TokenIsFoundByLabelAndSerial) {
   EXPECT_THAT(MakeToken(kPin)->LogIn(), Fails(Code::kFailedPrecondition, reason::kHsmTokenNotFound));
   KeyUri one = TokenUri();
   one.serial = Slot().token->serial;
-  EXPECT_THAT(Token(module_, one, MakeSecret(kPin), kSessions).LogIn(), IsOk());
+  EXPECT_THAT(Token(module_, one, PinOf(kPin), TokenOptions{.sessions = kSessions}).LogIn(), IsOk());
 }
 
 TEST_F(HsmTest, WrongPinIsTriedOnce) {
@@ -183,7 +187,7 @@ TEST_F(HsmTest, WrongPinIsTriedOnce) {
   ASSERT_EQ(setenv("PKCS11SPY_OUTPUT", log.c_str(), 1), 0);
   const auto spy = Module::Load("pkcs11-spy.so");
   ASSERT_THAT(spy, IsOk());
-  Token token(*spy, TokenUri(), MakeSecret("000000"), kSessions);
+  Token token(*spy, TokenUri(), PinOf("000000"), TokenOptions{.sessions = kSessions});
   for (int attempt = 0; attempt < 5; ++attempt) {
     EXPECT_THAT(token.LogIn(), Fails(Code::kFailedPrecondition, reason::kHsmPinIncorrect));
     EXPECT_THAT(ListKeys(token), Fails(Code::kFailedPrecondition, reason::kHsmPinIncorrect));
@@ -456,7 +460,7 @@ TEST_F(HsmTest, SignsThroughP11KitServer) {
   const P11KitServer server(directory_.path(), TokenUri().ToString());
   const StatusOr<std::shared_ptr<Module>> client = Module::Load("p11-kit-client.so");
   ASSERT_THAT(client, IsOk());
-  const auto token = std::make_shared<Token>(*client, TokenUri(), MakeSecret(kPin), kSessions);
+  const auto token = std::make_shared<Token>(*client, TokenUri(), PinOf(kPin), TokenOptions{.sessions = kSessions});
   const StatusOr<std::unique_ptr<Pkcs11Signer>> signer =
       OpenSigner(token, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256});
   ASSERT_THAT(signer, IsOk());

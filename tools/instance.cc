@@ -34,9 +34,11 @@ StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment 
   sources.credential = "hallmark-pin";
   sources.environment_variable = "HALLMARK_PIN";
   sources.environment_value = std::move(environment.environment_pin);
-  ASSIGN_OR_RETURN(Secret pin, ReadPin(std::move(sources)));
   ASSIGN_OR_RETURN(std::shared_ptr<Module> module, Module::Load(config.hsm_module));
-  return std::make_shared<Token>(std::move(module), uri, std::move(pin), static_cast<size_t>(config.hsm_sessions));
+  const auto pin_sources = std::make_shared<const PinSources>(std::move(sources));
+  return std::make_shared<Token>(
+      std::move(module), uri, [pin_sources] { return ReadPin(*pin_sources); },
+      TokenOptions{.sessions = static_cast<size_t>(config.hsm_sessions)});
 }
 
 StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, PinEnvironment environment) {
