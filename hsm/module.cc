@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/openssl.h"
 #include "base/reason.h"
@@ -73,6 +74,11 @@ StatusOr<CK_FUNCTION_LIST*> LoadName(const std::string& name) {
                    "p11-kit's configuration has no module of that name; give its path, or run: p11-kit list-modules");
 }
 
+bool IsP11KitClient(const std::string& name, CK_FUNCTION_LIST* functions) {
+  const ssl::Owner<char, std::free> remote(p11_kit_config_option(functions, "remote"));
+  return remote != nullptr || std::filesystem::path(name).filename() == "p11-kit-client.so";
+}
+
 // The slots, whose number may change between asking for it and asking for them.
 CK_RV SlotIds(const CK_FUNCTION_LIST& functions, std::vector<CK_SLOT_ID>& slots) {
   while (true) {
@@ -98,6 +104,9 @@ StatusOr<std::shared_ptr<Module>> Module::Load(const std::string& path_or_name) 
   module->initialized_ = true;
   return module;
 }
+
+Module::Module(std::string name, CK_FUNCTION_LIST* functions)
+    : name_(std::move(name)), functions_(functions), serial_(IsP11KitClient(name_, functions)) {}
 
 Module::~Module() {
   if (initialized_) p11_kit_module_finalize(functions_);  // nothing is left to do about a failure
@@ -156,9 +165,10 @@ StatusOr<std::vector<MechanismInformation>> Module::ListMechanisms(unsigned long
 
 StatusOr<Module::Use> Module::Enter(Instant deadline) const {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_until(lock, deadline, [this] { return !reinitializing_; })) {
+  if (!changed_.wait_until(lock, deadline, [this] { return !reinitializing_ && (!serial_ || inside_ == 0); })) {
     return WithRetry(Error(Code::kUnavailable, reason::kHsmUnavailable,
-                           fmt::format("cannot use {}: it is being initialised again; try again later", name_)),
+                           fmt::format("cannot use {}: it is {}; try again later", name_,
+                                       reinitializing_ ? "being initialised again" : "busy with another call")),
                      kHsmRetryDelay);
   }
   ++inside_;
@@ -207,6 +217,11 @@ Status Module::Reinitialize(uint64_t seen, Instant deadline) {
 void Module::NoteAnswer(const void* user) {
   const std::lock_guard lock(mutex_);
   answered_[user] = Now();
+}
+
+void Module::Forget(const void* user) {
+  const std::lock_guard lock(mutex_);
+  answered_.erase(user);
 }
 
 bool Module::HasAnsweredOthers(const void* user, Instant since) const {

@@ -59,10 +59,14 @@ struct ModuleInformation {
 // Thread-safe. Loaded through p11-kit, so that its configuration and `p11-kit server` remoting work as its users know
 // them. The destructor finalises the module: it must outlive all use, which is why everybody shares it.
 //
-// p11-kit's client never connects again by itself. When its server dies, every call fails with CKR_DEVICE_ERROR, and
-// goes on so when the server is back; initialised without a server it succeeds, but has no slot and answers
-// CKR_DEVICE_REMOVED. Only Reinitialize heals both, and only if the process has loaded the module once: p11-kit counts
-// those who load it, and finalises it for the last one.
+// p11-kit's client (p11-kit-client.so, or a module with `remote:` in its configuration), as of 0.24.1:
+// - It has one connection, in which the server answers one call after the other. When that is lost while several
+//   threads wait for answers, some wait for ever. So only one thread at a time enters it.
+// - It never connects again by itself. When its server dies every call gives CKR_DEVICE_ERROR, and goes on so when the
+//   server is back. Initialised without a server it succeeds, but has no slot and gives CKR_DEVICE_REMOVED. Only
+//   Reinitialize heals both, and only if the process has loaded the module once: p11-kit counts those who load it, and
+//   finalises it for the last one.
+// - The process must ignore SIGPIPE.
 class Module {
  public:
   // Loads a module by its path (which has a '/' or ends in ".so"), or by its name in p11-kit's configuration.
@@ -81,6 +85,9 @@ class Module {
   StatusOr<std::vector<MechanismInformation>> ListMechanisms(unsigned long slot) const;
 
   // For the files of hsm/ from here on.
+
+  // Whether it serves one call after the other, so that only one thread at a time enters it.
+  bool is_serial() const { return serial_; }
 
   // A thread's stay in the module, in which no other thread re-initialises it. A thread has one at a time, and neither
   // waits for others nor re-initialises meanwhile.
@@ -101,7 +108,8 @@ class Module {
     uint64_t incarnation_;
   };
 
-  // kUnavailable (HSM_UNAVAILABLE, with a retry delay): it was being re-initialised until `deadline`.
+  // kUnavailable (HSM_UNAVAILABLE, with a retry delay): it was being re-initialised, or was serial and taken, until
+  // `deadline`.
   StatusOr<Use> Enter(Instant deadline) const;
   // Waits for 10 s, for those who have no deadline.
   StatusOr<Use> Enter() const { return Enter(After(Now(), absl::Seconds(10))); }
@@ -117,17 +125,20 @@ class Module {
   // retry delay): somebody stayed in it for 2 s or until `deadline`. Otherwise as CkrError says, from C_Initialize.
   Status Reinitialize(uint64_t seen, Instant deadline);
 
-  // Remembers that a call of `user`, a token, was answered; and whether since an instant any was, or another user's.
+  // Remembers that a call of `user`, a token, was answered, until it dies; and whether since an instant any was, or
+  // another user's.
   void NoteAnswer(const void* user);
+  void Forget(const void* user);
   bool HasAnswered(Instant since) const { return HasAnsweredOthers(nullptr, since); }
   bool HasAnsweredOthers(const void* user, Instant since) const;
 
  private:
-  Module(std::string name, _CK_FUNCTION_LIST* functions) : name_(std::move(name)), functions_(functions) {}
+  Module(std::string name, _CK_FUNCTION_LIST* functions);
   void Leave() const;
 
   const std::string name_;
   _CK_FUNCTION_LIST* const functions_;  // loaded; finalised and released by the destructor
+  const bool serial_;
   bool initialized_ = false;
 
   mutable std::mutex mutex_;

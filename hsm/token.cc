@@ -114,7 +114,7 @@ StatusOr<ReturnValue> Token::LookFor(Instant deadline, Place& place, size_t& ses
   const TokenInformation& token = *slots.front().token;
   place = {.incarnation = stay.use.incarnation(), .slot = slots.front().slot, .write_protected = token.write_protected};
   login_required_ = token.login_required;
-  sessions = SessionLimit(options_.sessions, token);
+  sessions = module_->is_serial() ? 1 : SessionLimit(options_.sessions, token);
   return CKR_OK;
 }
 

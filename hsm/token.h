@@ -56,6 +56,7 @@ class Token {
   Token(std::shared_ptr<Module> module, KeyUri uri, PinSource pin, TokenOptions options);
   Token(const Token&) = delete;  // it owns the login
   Token& operator=(const Token&) = delete;
+  ~Token() { module_->Forget(this); }
 
   // Finds the token and logs in, for a check at start. kUnavailable (HSM_TOKEN_NOT_FOUND, with a retry delay): it is
   // not there. kFailedPrecondition: HSM_TOKEN_NOT_FOUND when several match, HSM_PIN_INCORRECT when the PIN is wrong or

@@ -15,6 +15,7 @@
 #include "hsm/pkcs11_signer.h"
 #include "hsm/token.h"
 #include "tests/command.h"
+#include "tests/softhsm.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
@@ -25,7 +26,13 @@ namespace {
 using ::hallmark::testing::CommandResult;
 using ::hallmark::testing::Fails;
 using ::hallmark::testing::IsOk;
+using ::hallmark::testing::kPin;
+using ::hallmark::testing::kSoftHsm;
+using ::hallmark::testing::kSoPin;
+using ::hallmark::testing::MakeSecret;
+using ::hallmark::testing::PinOf;
 using ::hallmark::testing::RunCommand;
+using ::hallmark::testing::SoftHsmEnvironment;
 using ::hallmark::testing::SoftwareSigner;
 using ::hallmark::testing::TemporaryDirectory;
 using ::hallmark::testing::Verifies;
@@ -36,16 +43,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr char kSoftHsm[] = "/usr/lib/softhsm/libsofthsm2.so";
-constexpr char kPin[] = "314159";
-constexpr char kSoPin[] = "271828";
 constexpr size_t kSessions = 4;
-
-Secret MakeSecret(const char* text) { return Secret(std::string(text)); }
-
-PinSource PinOf(const char* pin) {
-  return [pin] { return MakeSecret(pin); };
-}
 
 // The output of a shell command, after checking that it succeeded.
 std::string Shell(const std::string& command) {
@@ -70,20 +68,6 @@ bool SignsAndVerifies(const Signer& signer, const std::string& tbs) {
 
 // --- SoftHSM.
 
-// One token directory for the whole program, since SoftHSM reads its configuration once.
-class SoftHsmEnvironment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    std::filesystem::create_directory(directory_ / "tokens");
-    const std::string configuration =
-        fmt::format("directories.tokendir = {}\nlog.level = ERROR\n", (directory_ / "tokens").string());
-    ASSERT_THAT(WriteFile(directory_ / "softhsm2.conf", AsBytes(configuration)), IsOk());
-    ASSERT_EQ(setenv("SOFTHSM2_CONF", (directory_ / "softhsm2.conf").c_str(), 1), 0);
-  }
-
- private:
-  const TemporaryDirectory directory_;
-};
 const auto* const kEnvironment = ::testing::AddGlobalTestEnvironment(std::make_unique<SoftHsmEnvironment>().release());
 
 // A token of the test's own, named after it.
