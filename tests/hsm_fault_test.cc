@@ -233,6 +233,12 @@ TEST(HsmFaultTest, FiftyKillsOfTheTokensServerUnderLoad) {
     const Time back = absl::Now() + Outage(round, random);
     if (round == 20) ExpectTheRestIsServed(instance.service(), load.Certificates().front().certificate.name());
     absl::SleepFor(back - absl::Now());
+    if (round % 3 == 0) {  // it dies again while the service begins to talk to it
+      instance.server().Start();
+      absl::SleepFor(absl::Microseconds(random() % 5000));
+      instance.server().Kill();
+      absl::SleepFor(absl::Milliseconds(50));
+    }
     instance.server().Start();
     const Time begin = absl::Now();
     ASSERT_TRUE(load.AwaitAnswers(1)) << instance.service().Log().substr(0, 20000);
@@ -304,6 +310,16 @@ void ExpectRefusalOfTheKey(const Answer& answer) {
   EXPECT_THAT(answer.status.error_message(), HasSubstr("object=devices"));
 }
 
+// CKA_ID in hexadecimal, as the database knows it.
+std::string IdOfDevicesKey(const Service& service) {
+  std::string id = RunCommand(fmt::format("sqlite3 {}/hallmark.db \"SELECT key_uri FROM authorities WHERE authority = "
+                                          "'devices'\" | sed 's/.*;id=\\([^;]*\\);.*/\\1/'",
+                                          service.ca().string()))
+                       .output;
+  std::erase_if(id, [](char c) { return c == '%' || c == '\n'; });
+  return id;
+}
+
 TEST(HsmFaultTest, ATokenWithoutOurKeysOrWithOtherKeysOfTheirNamesSignsNothing) {
   Pkcs11Shim shim;
   ServedInstance instance(Pkcs11Shim::Path());
@@ -318,12 +334,14 @@ TEST(HsmFaultTest, ATokenWithoutOurKeysOrWithOtherKeysOfTheirNamesSignsNothing) 
   EXPECT_EQ(empty.reason, reason::kHsmKeyNotFound);
   ExpectRefusalOfTheKey(empty);
 
-  instance.ChangeToken(
-      "id=$(sqlite3 hallmark.db \"SELECT key_uri FROM authorities WHERE authority = 'devices'\" | grep -o 'id=[^;]*' | "
-      "tr "
-      "-d "
-      "'id=%'); pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hallmark --login --pin $pin "
-      "--keypairgen --key-type EC:secp256r1 --label devices --id $id --usage-sign --sensitive");
+  // The token of another instance, whose key for devices gets our key's CKA_ID and whose PIN is ours.
+  const std::unique_ptr<Service> other = Service::Stopped();
+  instance.ChangeToken(fmt::format(
+      "rm -r token; cp -a {0}/token .; pkcs11() {{ pkcs11-tool --module {1} --token-label hallmark --login --pin "
+      "$(cat {0}/secrets/pin) \"$@\"; }}; for type in privkey pubkey; do pkcs11 --type $type --id {2} --set-id {3}; "
+      "done; "
+      "pkcs11 --change-pin --new-pin $pin",
+      other->ca().string(), kSoftHsm, IdOfDevicesKey(*other), IdOfDevicesKey(instance.service())));
   const Answer another =
       IssueUntil(channel, request, {"", reason::kHsmKeyMismatch, reason::kHsmKeyUnsafe, reason::kHsmSignatureInvalid});
   EXPECT_EQ(another.reason, reason::kHsmKeyMismatch) << another.status.error_message();
