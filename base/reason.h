@@ -27,7 +27,7 @@ inline constexpr char kCsrMalformed[] = "CSR_MALFORMED";
 inline constexpr char kCsrSignatureInvalid[] = "CSR_SIGNATURE_INVALID";
 inline constexpr char kCsrAlgorithmUnsupported[] = "CSR_ALGORITHM_UNSUPPORTED";
 inline constexpr char kKeyUnsupported[] = "KEY_UNSUPPORTED";  // algorithm, curve or parameters that nobody may use
-inline constexpr char kKeyWeak[] = "KEY_WEAK";                // size, exponent, or a point that is not a key
+inline constexpr char kKeyWeak[] = "KEY_WEAK";                // no key, or one that others can have, too
 
 // The profile's verdict.
 inline constexpr char kKeyNotAllowed[] = "KEY_NOT_ALLOWED";
@@ -53,6 +53,7 @@ inline constexpr char kConfigurationInvalid[] = "CONFIGURATION_INVALID";
 inline constexpr char kFileUnreadable[] = "FILE_UNREADABLE";
 inline constexpr char kCommandLineInvalid[] = "COMMAND_LINE_INVALID";  // of the command-line tools
 inline constexpr char kServiceUnreachable[] = "SERVICE_UNREACHABLE";   // a client's: no connection, or a broken one
+inline constexpr char kTranscriptInvalid[] = "TRANSCRIPT_INVALID";     // of a ceremony: changed, or not proven
 inline constexpr char kShuttingDown[] = "SHUTTING_DOWN";
 inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kInternal[] = "INTERNAL";  // a defect of Hallmark itself

@@ -5,6 +5,7 @@
 #include "base/reason.h"
 #include "ca/der.h"
 #include "ca/extensions.h"
+#include "ca/key_quality.h"
 #include "ca/names.h"
 
 namespace hallmark {
@@ -108,7 +109,7 @@ StatusOr<Parts> Split(ByteView der) {
 
 }  // namespace
 
-StatusOr<Csr> ReadCsr(ByteView octets) {
+StatusOr<Csr> ReadCsr(ByteView octets, const BlockedKeys& blocked) {
   ASSIGN_OR_RETURN(const Bytes der, ToDer(octets));
   const StatusOr<Parts> parts = Split(der);
   if (!parts.ok()) return AsMalformed(parts.status());
@@ -123,6 +124,7 @@ StatusOr<Csr> ReadCsr(ByteView octets) {
     return FieldError(reason::kCsrSignatureInvalid, "csr.signature",
                       "is not made by the private key of the request's public key; make the CSR again");
   }
+  RETURN_IF_ERROR(CheckKeyQuality(key, blocked));
   Facts facts;
   ASSIGN_OR_RETURN(facts.subject, ReadName(parts->subject));
   if (const Status status = ReadAttributes(parts->attributes, facts); !status.ok()) return AsMalformed(status);

@@ -2,6 +2,7 @@
 
 #include "base/reason.h"
 #include "ca/der.h"
+#include "ca/key_quality.h"
 
 namespace hallmark {
 
@@ -26,10 +27,14 @@ SigningKey::SigningKey(std::shared_ptr<const Signer> signer, PublicKey public_ke
     : signer_(std::move(signer)), public_key_(std::move(public_key)) {}
 
 StatusOr<std::shared_ptr<const SigningKey>> SigningKey::Create(std::shared_ptr<const Signer> signer) {
+  const auto refuse = [](const Status& status) {
+    return Error(Code::kFailedPrecondition, reason::kHsmRefused, "the token's public key: " + Message(status));
+  };
   StatusOr<PublicKey> public_key = PublicKey::FromSpki(signer->public_key());
-  if (!public_key.ok())
-    return Error(Code::kFailedPrecondition, reason::kHsmRefused,
-                 "the token's public key: " + Message(public_key.status()));
+  if (!public_key.ok()) return refuse(public_key.status());
+  // A token makes weak keys, too: CVE-2017-15361 was one's.
+  const Status quality = CheckKeyQuality(*public_key, BlockedKeys::Shipped());
+  if (!quality.ok()) return refuse(quality);
   const bool ec = public_key->type() == KeyType::kEcP256 || public_key->type() == KeyType::kEcP384;
   if (ec != (SchemeOf(signer->algorithm()).kind == SignatureScheme::Kind::kEcdsa)) {
     return Error(Code::kFailedPrecondition, reason::kHsmRefused, "the signature algorithm does not fit the key's type");

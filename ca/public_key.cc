@@ -28,7 +28,10 @@ using ParamBuilder = ssl::Owner<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using Params = ssl::Owner<OSSL_PARAM, OSSL_PARAM_free>;
 
 constexpr int kModulusBits[] = {2048, 3072, 4096};
-constexpr uint64_t kMaxExponentBits = 33;  // 65537 and the few larger ones in use; a huge one only burns time
+// FIPS 186-5 A.1.1: odd, and 2^16 < e < 2^256; of those, 65537 and the few larger ones in use: a huge one only burns
+// time.
+constexpr int kMinExponentBits = 17;
+constexpr int kMaxExponentBits = 33;
 
 struct Scheme {
   SignatureScheme scheme;
@@ -116,25 +119,25 @@ StatusOr<EcKey> ReadEcPoint(const Curve& curve, ByteView point) {
   return key;
 }
 
-// Whether an odd number below 752 divides it: then it was not made of two large primes.
-bool HasSmallFactor(const BIGNUM* modulus) {
-  for (BN_ULONG divisor = 3; divisor < 752; divisor += 2) {
-    if (BN_mod_word(modulus, divisor) == 0) return true;
-  }
-  return false;
-}
+struct RsaKey {
+  KeyType type;
+  ByteView modulus;  // within what was read
+  ssl::EvpKey key;
+};
 
-StatusOr<ssl::EvpKey> ReadRsaKey(ByteView key_octets, KeyType& type) {
+StatusOr<RsaKey> ReadRsaKey(ByteView key_octets) {
   const StatusOr<ByteView> sequence = der::ReadWhole(key_octets, der::kSequence);
   if (!sequence.ok()) return Unsupported("the RSA key is malformed");
   der::Reader reader(*sequence);
+  std::array<ByteView, 2> magnitudes;
   std::array<ssl::Bignum, 2> numbers;
-  for (ssl::Bignum& number : numbers) {
+  for (size_t i = 0; i < numbers.size(); ++i) {
     const StatusOr<ByteView> content = reader.Content(der::kInteger);
     const StatusOr<ByteView> magnitude = content.ok() ? der::UnsignedContent(*content) : content.status();
     if (!magnitude.ok()) return Unsupported("the RSA key is malformed");
-    number.reset(BN_bin2bn(magnitude->data(), static_cast<int>(magnitude->size()), nullptr));
-    if (number == nullptr) return absl::ResourceExhaustedError("out of memory");
+    magnitudes[i] = *magnitude;
+    numbers[i].reset(BN_bin2bn(magnitude->data(), static_cast<int>(magnitude->size()), nullptr));
+    if (numbers[i] == nullptr) return absl::ResourceExhaustedError("out of memory");
   }
   if (!reader.ExpectEnd().ok()) return Unsupported("the RSA key is malformed");
   const auto& [modulus, exponent] = numbers;
@@ -142,14 +145,12 @@ StatusOr<ssl::EvpKey> ReadRsaKey(ByteView key_octets, KeyType& type) {
   const auto size = std::find(std::begin(kModulusBits), std::end(kModulusBits), bits);
   if (size == std::end(kModulusBits))
     return Weak(fmt::format("an RSA modulus of {} bits; use 2048, 3072 or 4096", bits));
-  if (BN_is_odd(exponent.get()) == 0 || BN_num_bits(exponent.get()) < 17 ||
-      BN_num_bits(exponent.get()) > static_cast<int>(kMaxExponentBits)) {
+  if (BN_is_odd(exponent.get()) == 0 || BN_num_bits(exponent.get()) < kMinExponentBits ||
+      BN_num_bits(exponent.get()) > kMaxExponentBits) {
     return Weak("the RSA exponent must be odd and at least 65537, of at most 33 bits; generate the key with 65537");
   }
-  if (BN_is_odd(modulus.get()) == 0 || HasSmallFactor(modulus.get()))
-    return Weak("the RSA modulus has a small factor; it is no key");
+  if (BN_is_odd(modulus.get()) == 0) return Weak("the RSA modulus is even; it is no key. Make the key again");
   constexpr KeyType kTypes[] = {KeyType::kRsa2048, KeyType::kRsa3072, KeyType::kRsa4096};
-  type = kTypes[size - std::begin(kModulusBits)];
 
   const ParamBuilder builder(OSSL_PARAM_BLD_new());
   if (builder == nullptr || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
@@ -163,7 +164,7 @@ StatusOr<ssl::EvpKey> ReadRsaKey(ByteView key_octets, KeyType& type) {
       EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
     return absl::InternalError("OpenSSL could not take an RSA key");
   }
-  return ssl::EvpKey(key);
+  return RsaKey{kTypes[size - std::begin(kModulusBits)], magnitudes[0], ssl::EvpKey(key)};
 }
 
 bool VerifyEcdsa(EC_KEY* key, SignatureScheme scheme, ByteView message, ByteView signature) {
@@ -224,6 +225,7 @@ struct PublicKey::Parts {
   KeyType type = KeyType::kEcP256;
   Bytes spki;
   ByteView key_octets;  // within spki
+  ByteView modulus;     // within key_octets; of an RSA key
   EcKey ec;             // one of the two
   ssl::EvpKey rsa;
 };
@@ -236,6 +238,7 @@ PublicKey::~PublicKey() = default;
 KeyType PublicKey::type() const { return parts_->type; }
 ByteView PublicKey::spki() const { return parts_->spki; }
 ByteView PublicKey::key_octets() const { return parts_->key_octets; }
+ByteView PublicKey::modulus() const { return parts_->modulus; }
 
 StatusOr<PublicKey> PublicKey::FromSpki(ByteView der) {
   static const Bytes kEcPublicKey = der::Oid("1.2.840.10045.2.1");
@@ -259,7 +262,10 @@ StatusOr<PublicKey> PublicKey::FromSpki(ByteView der) {
   parts->key_octets = *octets;
 
   if (Equal(algorithm->whole, kRsaIdentifier)) {
-    ASSIGN_OR_RETURN(parts->rsa, ReadRsaKey(*octets, parts->type));
+    ASSIGN_OR_RETURN(RsaKey key, ReadRsaKey(*octets));
+    parts->type = key.type;
+    parts->modulus = key.modulus;
+    parts->rsa = std::move(key.key);
     return PublicKey(std::move(parts));
   }
   der::Reader identifier(algorithm->content);

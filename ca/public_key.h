@@ -1,5 +1,5 @@
-// A public key as certificates carry it, read strictly and checked to be a key at all; and the signature algorithms
-// that may be verified with it.
+// A public key as certificates carry it, read strictly and checked to be well-formed (whether it is also a good one
+// says ca/key_quality.h); and the signature algorithms that may be verified with it.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,8 @@ std::optional<SignatureScheme> FindScheme(ByteView algorithm_identifier);
 class PublicKey {
  public:
   // Reads a SubjectPublicKeyInfo (RFC 5280 4.1.2.7, RFC 5480, RFC 3279 2.3.1). kInvalidArgument: KEY_UNSUPPORTED for
-  // an algorithm, curve, parameters or point form that nobody may use, KEY_WEAK for a size, an exponent, a modulus
-  // that is even or has a small factor, or a point that is not on the curve.
+  // an algorithm, curve, parameters or point form that nobody may use, KEY_WEAK for a size, an exponent (FIPS 186-5
+  // A.1.1), an even modulus, or a point that is not on the curve.
   static StatusOr<PublicKey> FromSpki(ByteView der);
 
   PublicKey(PublicKey&&) noexcept;
@@ -42,6 +42,8 @@ class PublicKey {
   ByteView spki() const;
   // The octets of subjectPublicKey, of which the key identifiers are made (RFC 5280 4.2.1.2).
   ByteView key_octets() const;
+  // The modulus of an RSA key, big-endian without leading zero; empty for an EC key.
+  ByteView modulus() const;
 
   // True when `signature` is the key's over `message`; false also when the scheme does not fit the key.
   bool Verify(SignatureScheme scheme, ByteView message, ByteView signature) const;

@@ -23,11 +23,18 @@ constexpr struct {
                    {"CKM_RSA_PKCS", CKM_RSA_PKCS},
                    {"CKM_RSA_PKCS_PSS", CKM_RSA_PKCS_PSS}};
 
+constexpr CK_FLAGS kErrorState = 0x01000000;  // CKF_ERROR_STATE of v2.40 3.2, which p11-kit's header lacks
+
 std::string Version(const CK_VERSION& version) { return fmt::format("{}.{}", version.major, version.minor); }
 
 std::optional<unsigned long> Limit(unsigned long stated) {
   if (stated == CK_UNAVAILABLE_INFORMATION || stated == CK_EFFECTIVELY_INFINITE) return std::nullopt;
   return stated;
+}
+
+std::optional<unsigned long> Stated(unsigned long value) {
+  if (value == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
+  return value;
 }
 
 TokenInformation FromTokenInfo(const CK_TOKEN_INFO& info) {
@@ -46,6 +53,17 @@ TokenInformation FromTokenInfo(const CK_TOKEN_INFO& info) {
   token.user_pin_locked = has(CKF_USER_PIN_LOCKED);
   token.max_sessions = Limit(info.ulMaxSessionCount);
   token.max_rw_sessions = Limit(info.ulMaxRwSessionCount);
+  token.open_sessions = Stated(info.ulSessionCount);
+  token.open_rw_sessions = Stated(info.ulRwSessionCount);
+  token.protected_authentication_path = has(CKF_PROTECTED_AUTHENTICATION_PATH);
+  token.user_pin_to_be_changed = has(CKF_USER_PIN_TO_BE_CHANGED);
+  token.so_pin_locked = has(CKF_SO_PIN_LOCKED);
+  token.error_state = has(kErrorState);
+  token.min_pin_size = info.ulMinPinLen;
+  token.max_pin_size = info.ulMaxPinLen;
+  token.total_private_memory = Stated(info.ulTotalPrivateMemory);
+  token.free_private_memory = Stated(info.ulFreePrivateMemory);
+  if (has(CKF_CLOCK_ON_TOKEN)) token.utc_time.assign(std::begin(info.utcTime), std::end(info.utcTime));
   return token;
 }
 
@@ -136,7 +154,7 @@ ReturnValue Module::ReadSlots(std::vector<SlotInformation>& slots) const {
     CK_RV rv = functions_->C_GetSlotInfo(id, &info);
     if (rv == CKR_SLOT_ID_INVALID) continue;  // gone since it was listed
     if (rv != CKR_OK) return rv;
-    SlotInformation slot{id, FromPadded(info.slotDescription), std::nullopt};
+    SlotInformation slot{id, FromPadded(info.slotDescription), std::nullopt, (info.flags & CKF_HW_SLOT) != 0};
     if ((info.flags & CKF_TOKEN_PRESENT) != 0) {
       CK_TOKEN_INFO token = {};
       rv = functions_->C_GetTokenInfo(id, &token);
@@ -158,7 +176,8 @@ StatusOr<std::vector<MechanismInformation>> Module::ListMechanisms(unsigned long
     if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID) {
       return CkrError(fmt::format("ask slot {} of {} for the mechanism {}", slot, name_, name), rv);
     }
-    mechanisms.push_back({name, rv == CKR_OK, info.ulMinKeySize, info.ulMaxKeySize});
+    mechanisms.push_back({name, rv == CKR_OK, info.ulMinKeySize, info.ulMaxKeySize, (info.flags & CKF_SIGN) != 0,
+                          (info.flags & CKF_GENERATE_KEY_PAIR) != 0});
   }
   return mechanisms;
 }

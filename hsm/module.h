@@ -33,12 +33,24 @@ struct TokenInformation {
   bool user_pin_locked = false;
   std::optional<unsigned long> max_sessions;  // absent when the token does not state a limit
   std::optional<unsigned long> max_rw_sessions;
+  std::optional<unsigned long> open_sessions;     // of this application
+  std::optional<unsigned long> open_rw_sessions;  // of this application
+  bool protected_authentication_path = false;     // the PIN is typed at the token
+  bool user_pin_to_be_changed = false;
+  bool so_pin_locked = false;
+  bool error_state = false;  // a FIPS self-test failed
+  unsigned long min_pin_size = 0;
+  unsigned long max_pin_size = 0;
+  std::optional<unsigned long> total_private_memory;  // octets; absent when not stated, as is the next
+  std::optional<unsigned long> free_private_memory;
+  std::string utc_time;  // of a token with a clock: YYYYMMDDhhmmss and two reserved digits
 };
 
 struct SlotInformation {
   unsigned long slot = 0;  // CK_SLOT_ID; may change when tokens come and go
   std::string description;
   std::optional<TokenInformation> token;  // absent when the slot is empty
+  bool hardware = false;                  // not a token in software
 };
 
 // A mechanism that Hallmark uses, and whether a token has it.
@@ -47,6 +59,8 @@ struct MechanismInformation {
   bool present = false;
   unsigned long min_key_bits = 0;
   unsigned long max_key_bits = 0;
+  bool signs = false;
+  bool generates_key_pairs = false;
 };
 
 struct ModuleInformation {

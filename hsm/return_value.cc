@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/reason.h"
+#include "hsm/explanation.h"
 
 namespace hallmark {
 namespace {
@@ -138,7 +139,9 @@ std::string CkrName(ReturnValue value) {
 }
 
 Status CkrError(const std::string& attempted, ReturnValue value) {
-  const std::string what = fmt::format("cannot {}: the HSM answered {}", attempted, CkrName(value));
+  const Explanation explanation = Explain(value);
+  const std::string what = fmt::format("cannot {}: the HSM answered {} ({}; {})", attempted, CkrName(value),
+                                       explanation.meaning, explanation.next_step);
   switch (RemedyFor(value)) {
     case Remedy::kRefuse:
       return Error(Code::kFailedPrecondition, reason::kHsmRefused,

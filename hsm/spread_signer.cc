@@ -77,11 +77,11 @@ StatusOr<std::shared_ptr<SpreadSigner>> SpreadSigner::Create(std::vector<std::un
 }
 
 StatusOr<Bytes> SpreadSigner::Sign(ByteView tbs, Time deadline) const {
-  if (replicas_.size() == 1) return SignWith(TurnOf(*replicas_.front(), true), tbs, deadline);
+  if (replicas_.size() == 1) return SignWith(ChoiceOf(*replicas_.front(), true), tbs, deadline);
   Status failure = absl::OkStatus();
-  for (const Turn& turn : Order()) {
+  for (const Choice& choice : Order()) {
     if (!failure.ok() && clock_.Now() >= deadline) break;
-    StatusOr<Bytes> signature = SignWith(turn, tbs, deadline);
+    StatusOr<Bytes> signature = SignWith(choice, tbs, deadline);
     if (!IsLoss(signature.status().code())) return signature;
     failure = failure.ok() ? signature.status() : MoreHopeful(failure, signature.status());
   }
@@ -97,48 +97,48 @@ Status SpreadSigner::Examine(Time deadline) const {
   return failure;
 }
 
-std::vector<ReplicaHealth> SpreadSigner::Health() const {
+std::vector<ReplicaHealth> SpreadSigner::health() const {
   const std::lock_guard lock(mutex_);
   std::vector<ReplicaHealth> health;
   for (const std::unique_ptr<Replica>& replica : replicas_) health.push_back(HealthOf(*replica));
   return health;
 }
 
-SpreadSigner::Turn SpreadSigner::TurnOf(Replica& replica, bool may_retry) const {
-  Turn turn = {&replica, false, replica.code, replica.busy};
-  if (turn.code == Code::kOk || !may_retry) return turn;
+SpreadSigner::Choice SpreadSigner::ChoiceOf(Replica& replica, bool may_retry) const {
+  Choice choice = {&replica, false, replica.code, replica.busy};
+  if (choice.code == Code::kOk || !may_retry) return choice;
   const std::lock_guard lock(mutex_);
-  turn.is_retry = !replica.retried && clock_.Now() >= replica.retry_at;
-  if (turn.is_retry) replica.retried = true;
-  return turn;
+  choice.is_retry = !replica.retried && clock_.Now() >= replica.retry_at;
+  if (choice.is_retry) replica.retried = true;
+  return choice;
 }
 
 // All replicas: a lost one whose time has come, then those in use, the least busy first, and then those that are only
 // away. The others stand at the end for their Status.
-std::vector<SpreadSigner::Turn> SpreadSigner::Order() const {
+std::vector<SpreadSigner::Choice> SpreadSigner::Order() const {
   const size_t first = next_.fetch_add(1, std::memory_order_relaxed);
-  std::vector<Turn> turns;
-  turns.reserve(replicas_.size());
+  std::vector<Choice> choices;
+  choices.reserve(replicas_.size());
   bool is_retry = false;
   for (size_t i = 0; i < replicas_.size(); ++i) {
-    turns.push_back(TurnOf(*replicas_[(first + i) % replicas_.size()], !is_retry));
-    is_retry = is_retry || turns.back().is_retry;
+    choices.push_back(ChoiceOf(*replicas_[(first + i) % replicas_.size()], !is_retry));
+    is_retry = is_retry || choices.back().is_retry;
   }
-  const auto rank = [](const Turn& turn) {
-    if (turn.is_retry) return 0;
-    if (turn.code == Code::kOk) return 1;
-    return turn.code == Code::kUnavailable ? 2 : 3;
+  const auto rank = [](const Choice& choice) {
+    if (choice.is_retry) return 0;
+    if (choice.code == Code::kOk) return 1;
+    return choice.code == Code::kUnavailable ? 2 : 3;
   };
-  std::stable_sort(turns.begin(), turns.end(), [&](const Turn& a, const Turn& b) {
+  std::stable_sort(choices.begin(), choices.end(), [&](const Choice& a, const Choice& b) {
     return std::pair(rank(a), a.busy) < std::pair(rank(b), b.busy);
   });
-  return turns;
+  return choices;
 }
 
-StatusOr<Bytes> SpreadSigner::SignWith(const Turn& turn, ByteView tbs, Time deadline) const {
-  Replica& replica = *turn.replica;
-  if (turn.code == Code::kFailedPrecondition) {
-    if (turn.is_retry) {
+StatusOr<Bytes> SpreadSigner::SignWith(const Choice& choice, ByteView tbs, Time deadline) const {
+  Replica& replica = *choice.replica;
+  if (choice.code == Code::kFailedPrecondition) {
+    if (choice.is_retry) {
       RETURN_IF_ERROR(ExamineReplica(replica, deadline));
     } else {
       const std::lock_guard lock(mutex_);

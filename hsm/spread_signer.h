@@ -52,7 +52,7 @@ class SpreadSigner : public Signer {
   Status Examine(Time deadline = absl::InfiniteFuture()) const;
 
   // Asks no HSM.
-  std::vector<ReplicaHealth> Health() const;
+  std::vector<ReplicaHealth> health() const;
 
  private:
   struct Replica {
@@ -70,7 +70,7 @@ class SpreadSigner : public Signer {
   };
 
   // A replica that a caller is going to use, and what was known of it.
-  struct Turn {
+  struct Choice {
     Replica* replica;
     bool is_retry;  // by this caller for all
     Code code;
@@ -79,9 +79,9 @@ class SpreadSigner : public Signer {
 
   SpreadSigner(std::vector<std::unique_ptr<Replica>> replicas, const Clock& clock, Observer observer);
 
-  Turn TurnOf(Replica& replica, bool may_retry) const;
-  std::vector<Turn> Order() const;
-  StatusOr<Bytes> SignWith(const Turn& turn, ByteView tbs, Time deadline) const;
+  Choice ChoiceOf(Replica& replica, bool may_retry) const;
+  std::vector<Choice> Order() const;
+  StatusOr<Bytes> SignWith(const Choice& choice, ByteView tbs, Time deadline) const;
   Status ExamineReplica(Replica& replica, Time deadline) const;
   void Note(Replica& replica, uint64_t changes, const Status& status) const;
   ReplicaHealth HealthOf(const Replica& replica) const;

@@ -12,4 +12,7 @@ struct ShippedPolicy {
 };
 const std::vector<ShippedPolicy>& ShippedPolicies();
 
+// The text of policies/blocked-keys.txt (ca/blocked_keys.h), which holds in every instance and is not copied to any.
+std::string_view ShippedBlockedKeys();
+
 }  // namespace hallmark

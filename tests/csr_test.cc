@@ -151,11 +151,6 @@ std::vector<Case> BadRequests() {
          c.spki = RsaSpki(m, 65537);
        }),
        reason::kKeyWeak},
-      {"RSA modulus divisible by 3", With([](CsrBuilder& c) {
-         Bytes m(256, 0xff);
-         c.spki = RsaSpki(m, 65537);
-       }),
-       reason::kKeyWeak},
       {"a negative RSA modulus", With([](CsrBuilder& c) {
          Bytes m = OddModulus(256);
          c.spki = der::Sequence(

@@ -370,8 +370,9 @@ TEST_F(SignerTest, ExaminationFindsAChangedAttributeAndADeletedKey) {
   EXPECT_THAT(unsafe, Fails(Code::kFailedPrecondition, reason::kHsmKeyUnsafe));
   EXPECT_THAT(Message(unsafe), HasSubstr("CKA_DERIVE is true (derive)"));
   EXPECT_EQ(SignStatus(*signer), unsafe);
-  hsm_.shim().Fail(Function::kFindObjectsInit, CKR_DEVICE_ERROR);
+  hsm_.shim().Fail(Function::kFindObjectsInit, CKR_DEVICE_ERROR, -1);
   EXPECT_EQ(signer->Examine().code(), Code::kUnavailable);  // which tells nothing of the key
+  hsm_.shim().Clear();
   EXPECT_EQ(OnceUp([&] { return SignStatus(*signer); }), unsafe);
   EXPECT_EQ(hsm_.Signatures(), 1u);
   ASSERT_THAT(set_derive(CK_FALSE), IsOk());

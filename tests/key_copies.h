@@ -94,7 +94,8 @@ class SignerTest : public ::testing::Test {
   std::string File(const std::string& name) const { return (directory_ / name).string(); }
 
   const TemporaryDirectory directory_;
-  OwnHsm hsm_{"first"};
+  const TokenDirectory tokens_;
+  OwnHsm hsm_{tokens_, "first"};
   const OutsideKey key_ = MakeKey(directory_.path(), "key");
   const OutsideKey other_key_ = MakeKey(directory_.path(), "other");
 };

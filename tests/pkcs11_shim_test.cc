@@ -77,7 +77,7 @@ class Pkcs11ShimTest : public ::testing::Test {
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
   std::shared_ptr<Token> MakeToken() const {
     return std::make_shared<Token>(
-        module_, TokenUri(), [] { return MakeSecret(kPin); }, TokenOptions{.sessions = 4});
+        module_, TokenUri(), [] { return StatusOr<Secret>(MakeSecret(kPin)); }, TokenOptions{.sessions = 4});
   }
   CK_SLOT_ID Slot() const {
     const std::vector<SlotInformation> slots = module_->ListSlots().value();

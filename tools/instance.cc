@@ -8,7 +8,6 @@
 #include "base/reason.h"
 #include "ca/hierarchy.h"
 #include "hsm/key.h"
-#include "hsm/pin.h"
 #include "hsm/pkcs11_signer.h"
 #include "policies/load.h"
 #include "store/sqlite/sqlite_store.h"
@@ -22,10 +21,9 @@ PinEnvironment ReadPinEnvironment() {
   return environment;
 }
 
-StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment environment) {
-  ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(config.hsm_token));
+PinSources PinSourcesOf(const Config& config, const KeyUri& token, PinEnvironment environment) {
   PinSources sources;
-  sources.pin_source = uri.pin_source;
+  sources.pin_source = token.pin_source;
   // A relative pin-source lies beside the configuration.
   if (!sources.pin_source.empty() && sources.pin_source[0] != '/' && !sources.pin_source.starts_with("file:")) {
     sources.pin_source = std::filesystem::absolute(config.file.parent_path() / sources.pin_source).lexically_normal();
@@ -34,8 +32,13 @@ StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment 
   sources.credential = "hallmark-pin";
   sources.environment_variable = "HALLMARK_PIN";
   sources.environment_value = std::move(environment.environment_pin);
+  return sources;
+}
+
+StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment environment) {
+  ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(config.hsm_token));
+  const auto pin_sources = std::make_shared<const PinSources>(PinSourcesOf(config, uri, std::move(environment)));
   ASSIGN_OR_RETURN(std::shared_ptr<Module> module, Module::Load(config.hsm_module));
-  const auto pin_sources = std::make_shared<const PinSources>(std::move(sources));
   return std::make_shared<Token>(
       std::move(module), uri, [pin_sources] { return ReadPin(*pin_sources); },
       TokenOptions{.sessions = static_cast<size_t>(config.hsm_sessions)});

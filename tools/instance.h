@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ca/authority.h"
+#include "hsm/pin.h"
 #include "hsm/signature_journal.h"
 #include "hsm/token.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@ struct PinEnvironment {
   std::filesystem::path credentials_directory;
 };
 PinEnvironment ReadPinEnvironment();  // for main
+PinSources PinSourcesOf(const Config& config, const KeyUri& token, PinEnvironment environment);
 StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment environment);
 
 class Instance {

@@ -1,7 +1,8 @@
 // What the steps of one issuance cost, each beside what OpenSSL's object layer takes for the same: the figures of
-// docs/decisions/0003-own-csr-reader.md and 0004-composed-certificates.md.
+// docs/decisions/0003-own-csr-reader.md, 0004-composed-certificates.md and 0011-key-quality.md.
 #include <benchmark/benchmark.h>
 
+#include "ca/key_quality.h"
 #include "ca/lint.h"
 #include "tests/house.h"
 
@@ -113,6 +114,28 @@ void Verify_OwnSignature(benchmark::State& state) {
         issuer.key().public_key().Verify(SchemeOf(issuer.key().signer().algorithm()), tbs, signature));
 }
 BENCHMARK(Verify_OwnSignature);
+
+void CheckQuality(benchmark::State& state, const ssl::EvpKey& key) {
+  const PublicKey public_key = PublicKey::FromSpki(ssl::ToDer(i2d_PUBKEY, key.get()).value()).value();
+  const BlockedKeys& blocked = BlockedKeys::Shipped();
+  for (auto _ : state) benchmark::DoNotOptimize(CheckKeyQuality(public_key, blocked).ok());
+}
+void CheckQuality_Ec(benchmark::State& state) { CheckQuality(state, ssl::EvpKey(EVP_EC_gen("P-256"))); }
+BENCHMARK(CheckQuality_Ec);
+void CheckQuality_Rsa(benchmark::State& state) {
+  CheckQuality(state, ssl::EvpKey(EVP_RSA_gen(static_cast<unsigned>(state.range(0)))));
+}
+BENCHMARK(CheckQuality_Rsa)->Arg(2048)->Arg(3072)->Arg(4096);
+
+void Verify_Rsa2048(benchmark::State& state) {
+  const testing::SoftwareSigner signer(SignatureAlgorithm::kRsaPkcs1Sha256);
+  const PublicKey public_key = PublicKey::FromSpki(signer.public_key()).value();
+  const Bytes tbs(600, 0x30);
+  const Bytes signature = signer.Sign(tbs, absl::InfiniteFuture()).value();
+  for (auto _ : state)
+    benchmark::DoNotOptimize(public_key.Verify(SchemeOf(SignatureAlgorithm::kRsaPkcs1Sha256), tbs, signature));
+}
+BENCHMARK(Verify_Rsa2048);
 
 }  // namespace
 }  // namespace hallmark

@@ -62,15 +62,20 @@ class Doctor {
 
  private:
   void Good(const std::string& part, const std::string& finding) {
-    examined_.push_back({part, Verdict::kGood, finding, ""});
+    examined_.push_back({part, Judgement::kGood, finding, ""});
   }
   void Warn(const std::string& part, const std::string& finding, const std::string& advice) {
-    examined_.push_back({part, Verdict::kWarning, finding, advice});
+    examined_.push_back({part, Judgement::kWarning, finding, advice});
   }
   // Records a failure; false, so that what needs the part is left out.
   bool Bad(const std::string& part, const std::string& finding, const std::string& advice) {
-    examined_.push_back({part, Verdict::kBad, finding, advice});
+    examined_.push_back({part, Judgement::kBad, finding, advice});
     return false;
+  }
+  // The same of a part that --hsm looks at more closely.
+  bool BadHsm(const std::string& part, const std::string& finding, const std::string& advice) {
+    return Bad(part, finding,
+               fmt::format("{} See the cause with: hallmark doctor --hsm --config {}", advice, file_.string()));
   }
 
   bool ExamineConfiguration() {
@@ -181,12 +186,12 @@ class Doctor {
   bool ExamineModule() {
     StatusOr<std::shared_ptr<Module>> module = Module::Load(config_.hsm_module);
     if (!module.ok())
-      return Bad("module", Message(module.status()),
-                 "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
+      return BadHsm("module", Message(module.status()),
+                    "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
     const StatusOr<ModuleInformation> information = (*module)->Describe();
     if (!information.ok())
-      return Bad("module", Message(information.status()),
-                 "The module was loaded but does not answer; see the vendor's log.");
+      return BadHsm("module", Message(information.status()),
+                    "The module was loaded but does not answer; see the vendor's log.");
     Good("module", fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version,
                                information->cryptoki_version, config_.hsm_module));
     module_ = std::move(*module);
@@ -195,28 +200,29 @@ class Doctor {
 
   bool ExamineToken() {
     const StatusOr<KeyUri> uri = KeyUri::Parse(config_.hsm_token);
-    if (!uri.ok()) return Bad("token", Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
+    if (!uri.ok()) return BadHsm("token", Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
     const StatusOr<std::vector<SlotInformation>> slots = module_->ListSlots();
     if (!slots.ok())
-      return Bad("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
+      return BadHsm("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
     std::string labels;
     for (const SlotInformation& slot : *slots) {
       if (!slot.token.has_value() || !slot.token->initialized) continue;
       labels += (labels.empty() ? "" : ", ") + slot.token->label;
       if (slot.token->label == uri->token) return JudgeToken(*slot.token);
     }
-    return Bad("token", fmt::format("no token '{}'; there are: {}", uri->token, labels.empty() ? "none" : labels),
-               "Connect the token, or correct hsm.token or hsm.environment (SoftHSM: SOFTHSM2_CONF) in hallmark.yaml.");
+    return BadHsm(
+        "token", fmt::format("no token '{}'; there are: {}", uri->token, labels.empty() ? "none" : labels),
+        "Connect the token, or correct hsm.token or hsm.environment (SoftHSM: SOFTHSM2_CONF) in hallmark.yaml.");
   }
 
   bool JudgeToken(const TokenInformation& token) {
     const std::string name =
         fmt::format("'{}', {} {}, serial {}", token.label, token.manufacturer, token.model, token.serial);
     if (token.user_pin_locked)
-      return Bad("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
+      return BadHsm("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
     if (token.user_pin_final_try) {
-      return Bad("token", name + ": one more wrong PIN locks it",
-                 "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
+      return BadHsm("token", name + ": one more wrong PIN locks it",
+                    "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
     }
     if (token.user_pin_count_low)
       Warn("token", name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
@@ -228,7 +234,7 @@ class Doctor {
     StatusOr<std::shared_ptr<Token>> token = OpenToken(config_, ReadPinEnvironment());
     const Status status = token.ok() ? (*token)->LogIn() : token.status();
     if (!status.ok())
-      return Bad(
+      return BadHsm(
           "login", Message(status),
           "Correct the PIN's source (pin-source in hsm.token, $CREDENTIALS_DIRECTORY/hallmark-pin or HALLMARK_PIN).");
     Good("login", "the PIN is right");
@@ -239,21 +245,21 @@ class Doctor {
   void ExamineKeys() {
     const StatusOr<std::vector<KeyAttributes>> keys = ListKeys(*token_);
     if (!keys.ok()) {
-      Bad("keys", Message(keys.status()), "The token lists no keys; see the vendor's log.");
+      BadHsm("keys", Message(keys.status()), "The token lists no keys; see the vendor's log.");
       return;
     }
     for (const KeyAttributes& key : *keys) {
       const Status safe = CheckSafe(key);
       const std::string name = fmt::format("key {}", key.uri.object);
       if (!safe.ok()) {
-        Bad(name, Message(safe),
-            "Such a key could have been copied. Make a new one on the token and roll its authority over.");
+        BadHsm(name, Message(safe),
+               "Such a key could have been copied. Make a new one on the token and roll its authority over.");
       } else {
         Good(name, fmt::format("{}, made on the token, not extractable", KeyTypeName(*key.type)));
       }
     }
     if (keys->empty())
-      Bad("keys", "the token holds no key", "Found the authorities with: hallmark init DIR, or restore the token.");
+      BadHsm("keys", "the token holds no key", "Found the authorities with: hallmark init DIR, or restore the token.");
   }
 
   void ExamineDatabase() {

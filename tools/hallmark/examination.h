@@ -2,21 +2,12 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/examined.h"
 
 namespace hallmark::cli {
-
-enum class Verdict { kGood, kWarning, kBad };
-
-struct Examined {
-  std::string part;  // "module", "token", "clock"...
-  Verdict verdict = Verdict::kGood;
-  std::string finding;  // what was found
-  std::string advice;   // what to do about it; empty when good
-};
 
 // Examines configuration, policies, module, token, login, keys, clock, database, disk, TLS files and ports, in the
 // order in which they need each other; what needs a part that is bad is not examined. The database and the authorities

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
 #include "tools/hallmark/session.h"
@@ -37,6 +38,7 @@ int Main(int argc, char** argv) {
   AddDoctor(app, session);
   AddCertificate(app, session);
   AddAuthority(app, session);
+  AddCeremony(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});
 }

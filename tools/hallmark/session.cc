@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/edit_distance.h"
 #include "base/reason.h"
 #include "base/yaml.h"
 
@@ -23,19 +24,6 @@ EXAMPLES
   hallmark --context demo/contexts/station.yaml certificate issue device-1.csr --out issued
   hallmark certificate list --output json
   source <(hallmark completion bash))";
-
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 // The command that was being called, as far as the command line was understood.
 CLI::App* Deepest(CLI::App& app) {

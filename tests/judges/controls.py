@@ -1,0 +1,116 @@
+"""What is known to be bad, and made with openssl: a judge that accepts it is none. And one chain that is known to be
+good, so that each of the bad ones is refused for what is wrong with it."""
+
+import pathlib
+
+from house import Certificate, Crl, House, run
+from judges import Judge
+
+EXTENSIONS = """
+[root]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+[constrained]
+basicConstraints = critical, CA:TRUE, pathlen:0
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+nameConstraints = critical, permitted;DNS:inside.example, excluded;DNS:secret.inside.example
+[device]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = DNS:$ENV::NAME
+[flawed]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature, keyCertSign
+[crl]
+authorityKeyIdentifier = keyid
+[ca]
+default_ca = list
+[list]
+database = $ENV::INDEX
+crlnumber = $ENV::NUMBER
+default_md = sha256
+default_crl_days = 7
+"""
+
+
+class Workshop:
+    """Certifies without asking."""
+
+    def __init__(self, directory: pathlib.Path):
+        directory.mkdir()
+        self.directory = directory
+        self._config = directory / "openssl.cnf"
+        self._config.write_text(EXTENSIONS)
+        (directory / "index").touch()
+        (directory / "number").write_text("01\n")
+
+    def certify(self, name: str, extensions: str, issuer: str | None, dns: str = "none") -> pathlib.Path:
+        """NAME.pem and NAME.key, signed by the key of `issuer`, or by its own."""
+        path = self.directory / f"{name}.pem"
+        key = path.with_suffix(".key")
+        request = path.with_suffix(".csr")
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            f"/CN={name.partition('-')[0]}", "-keyout", key, "-out", request)
+        signer = ("-signkey", key) if issuer is None else ("-CA", self.directory / f"{issuer}.pem", "-CAkey",
+                                                           self.directory / f"{issuer}.key", "-CAcreateserial")
+        run(*self._environment(dns), "openssl", "x509", "-req", "-in", request, "-days", 30, "-extfile", self._config,
+            "-extensions", extensions, *signer, "-out", path)
+        return path
+
+    def list_revoked(self, issuer: str, name: str, *options) -> pathlib.Path:
+        path = self.directory / f"{name}.crl"
+        run(*self._environment("none"), "openssl", "ca", "-gencrl", "-config", self._config, *options, "-cert",
+            self.directory / f"{issuer}.pem", "-keyfile", self.directory / f"{issuer}.key", "-out", path)
+        return path
+
+    def _environment(self, dns: str) -> list[str]:
+        return ["env", f"NAME={dns}", f"INDEX={self.directory / 'index'}", f"NUMBER={self.directory / 'number'}"]
+
+
+def examine(judges: list[Judge], directory: pathlib.Path, revoked: list[Certificate]) -> list[str]:
+    """What a judge got wrong."""
+    workshop = Workshop(directory)
+    root = workshop.certify("root", "root", None)
+    constrained = workshop.certify("constrained", "constrained", "root")
+    workshop.certify("constrained-impostor", "root", None)  # the same name, another key
+    crls = [Crl(issuer, workshop.list_revoked(issuer, issuer, "-crlexts", "crl"), directory / f"{issuer}.pem")
+            for issuer in ("root", "constrained")]
+    house = House(directory, root, [constrained], crls)
+
+    def device(name: str, dns: str, issuer: str = "constrained") -> Certificate:
+        return Certificate(name, "device", "clientAuth", workshop.certify(name, "device", issuer, dns),
+                           (constrained, root), house)
+
+    good = device("permitted", "device.inside.example")
+    bad = [device("outside", "device.outside.example"), device("excluded", "device.secret.inside.example"),
+           device("forged", "device.inside.example", "constrained-impostor")]
+    flawed = Certificate("flawed", "device", "clientAuth", workshop.certify("flawed", "flawed", "constrained"),
+                         (constrained, root), house)
+    wrong_issuer = Crl("of another authority", crls[0].path, constrained)
+    bare = Crl("without extensions", workshop.list_revoked("root", "bare"), root)
+
+    failures = []
+
+    def expect(judge: Judge, judged, item: Certificate | Crl, refused: bool) -> None:
+        findings = judged(item)
+        print(f"{'ok' if bool(findings) == refused else 'FAILED':8} {judge.name:8} control: {item.name}")
+        if bool(findings) != refused:
+            failures.append(f"{judge.name} {'accepts' if refused else 'refuses'} the control '{item.name}': {findings}")
+
+    for judge in judges:
+        if judge.validates:
+            expect(judge, judge.certificate, good, False)
+        for certificate in bad if judge.validates else [flawed]:
+            expect(judge, judge.certificate, certificate, True)
+        for certificate in revoked if judge.sees_revocation else []:
+            expect(judge, judge.certificate, certificate, True)
+        if judge.crl:
+            expect(judge, judge.crl, wrong_issuer if judge.validates else bare, True)
+    return failures

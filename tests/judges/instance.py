@@ -1,0 +1,128 @@
+"""An instance of Hallmark, and everything that it certifies: by `hallmark init`, and over gRPC."""
+
+import contextlib
+import pathlib
+import sqlite3
+import subprocess
+import urllib.request
+
+import yaml
+
+import csr
+from house import Certificate, Crl, Failure, House, run, wait_until, write_pem
+from judges import USAGES
+
+SERVICE = "localhost"  # a name that the service's certificate always has
+
+
+class Instance:
+    def __init__(self, directory: pathlib.Path, programs: pathlib.Path, key_type: str, *init_options: str):
+        directory.mkdir()
+        self.directory = directory
+        self.programs = programs
+        self.key_type = key_type
+        self.ca = directory / "ca"
+        run(programs / "hallmark", "init", self.ca, "--grpc-port", 0, "--http-port", 0, "--key-type", key_type,
+            *init_options)
+        self.config = yaml.safe_load((self.ca / "hallmark.yaml").read_text())
+        self.profiles = {path.stem: yaml.safe_load(path.read_text())
+                         for path in sorted((self.ca / "policies/profiles").glob("*.yaml"))}
+
+    @contextlib.contextmanager
+    def service(self):
+        """Runs hallmarkd for as long as the caller needs it."""
+        log = self.directory / "hallmarkd.log"
+        with log.open("w") as stderr:
+            process = subprocess.Popen([self.programs / "hallmarkd", "--config", self.ca / "hallmark.yaml"],
+                                       stderr=stderr)
+
+        url = f"http://{self.config['listen']['http']}/readyz"
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise Failure(f"hallmarkd exited {process.returncode}:\n{log.read_text()}")
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(url, timeout=10).status == 200
+            return False
+
+        try:
+            wait_until(ready, f"hallmarkd does not become ready; see {log}")
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+    def issue_each(self) -> None:
+        """For each profile of end entities: one certificate of each key type with every name that the profile allows,
+        and one with no names but those that it requires."""
+        keys = {}
+        for name, profile in self.profiles.items():
+            if "ca" in profile:
+                continue  # made by hallmark init
+            directory = self.directory / name
+            directory.mkdir()
+            for key_type in profile["keys"]:
+                if key_type not in keys:
+                    keys[key_type] = csr.make_key(self.directory / f"{key_type}.key", key_type)
+                csr.write_csr(directory / f"{key_type}.csr", keys[key_type], name, profile, self.config["realm"], True)
+            csr.write_csr(directory / "least.csr", keys[profile["keys"][0]], name, profile, self.config["realm"], False)
+            self._hallmark("certificate", "issue", "--authority", profile.get("authorities", ["devices"])[0],
+                           "--profile", name, "--out", directory, directory)
+
+    def revoke(self, reasons: list[str]) -> None:
+        """Certifies a device for each reason, revokes it, and waits until a CRL says so."""
+        directory = self.directory / "revoked"
+        directory.mkdir()
+        for reason in reasons:
+            run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                f"/CN=revoked-{reason}", "-keyout", directory / f"{reason}.key", "-out", directory / f"{reason}.csr")
+        self._hallmark("certificate", "issue", "--out", directory, directory)
+        for reason in reasons:
+            self._hallmark("certificate", "revoke", directory / f"{reason}.pem", "--reason", reason, "--yes")
+        entries = "SELECT max(revocation_count) FROM crls WHERE authority = 'devices' AND signed = 1"
+        wait_until(lambda: self._query(entries) == [(len(reasons),)], "no CRL of 'devices' has what was revoked")
+
+    def certificates(self) -> tuple[House, list[Certificate], list[Certificate]]:
+        """What is on record: the house, its certificates, and those of them that are revoked."""
+        out = self.directory / "out"
+        out.mkdir()
+        parents, authorities = {}, {}
+        for name, parent, der in self._query("SELECT authority, parent, certificate FROM authorities"):
+            parents[name] = parent
+            authorities[name] = write_pem(out / f"authority-{name}.pem", "CERTIFICATE", der)
+        newest = "SELECT authority, crl, max(number) FROM crls WHERE signed = 1 GROUP BY authority"
+        crls = [Crl(f"{self.key_type} CRL of {name}", write_pem(out / f"{name}.crl", "X509 CRL", der),
+                    authorities[name]) for name, der, _ in self._query(newest)]
+        root = next(name for name, parent in parents.items() if parent == name)
+        house = House(out, authorities[root], [authorities[name] for name in authorities if name != root], crls)
+
+        def lineage(name: str) -> list[pathlib.Path]:
+            return [authorities[name]] + ([] if name == root else lineage(parents[name]))
+
+        good, revoked = [], []
+        issued = "SELECT id, authority, profile, subject, revoked, certificate FROM certificates WHERE draft IS NULL"
+        for number, authority, profile, subject, revocation, der in self._query(issued):
+            (good if revocation is None else revoked).append(
+                Certificate(f"{self.key_type} {profile} {subject}", profile, self._usage(profile),
+                            write_pem(out / f"{number}.pem", "CERTIFICATE", der), tuple(lineage(authority)), house))
+        return house, good, revoked
+
+    def _usage(self, profile: str) -> str:
+        fields = self.profiles[profile]
+        usage = "ca" if "ca" in fields else fields["extended_key_usage"][0]
+        if usage not in USAGES:
+            raise Failure(f"profile {profile}: nobody here knows how a judge is asked about {usage}; add it to USAGES "
+                          "in tests/judges/judges.py")
+        return usage
+
+    def _hallmark(self, *arguments) -> str:
+        context = self.ca / "contexts/local.yaml"
+        if not context.exists():  # the operator's, by a name that resolves
+            operator = yaml.safe_load((self.ca / "contexts/operator.yaml").read_text())
+            operator["endpoint"] = f"{SERVICE}:{operator['endpoint'].rpartition(':')[2]}"
+            context.write_text(yaml.safe_dump(operator))
+        return run(self.programs / "hallmark", "--context", context, *arguments)
+
+    def _query(self, sql: str) -> list[tuple]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.ca / 'hallmark.db'}?mode=ro", uri=True)) as database:
+            return database.execute(sql).fetchall()
