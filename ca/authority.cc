@@ -114,10 +114,11 @@ StatusOr<Issued> CertificateAuthority::Finish(IssuerPointer issuer, const Intend
   return Issued{std::move(record), std::move(issuer)};
 }
 
-StatusOr<size_t> CertificateAuthority::Recover(Time deadline) const {
+StatusOr<size_t> CertificateAuthority::Recover(Time intended_before, Time deadline) const {
   ASSIGN_OR_RETURN(const std::vector<Intent> intents, parts_.store.OpenIntents());
   size_t finished = 0;
   for (const Intent& intent : intents) {
+    if (intent.intended >= intended_before) continue;
     const StatusOr<IssuerPointer> issuer = FindIssuer(intent.authority);
     if (absl::IsNotFound(issuer.status())) {
       return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,

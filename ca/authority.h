@@ -63,10 +63,10 @@ class CertificateAuthority {
   // request (same caller, id and content) returns the certificate of the first.
   StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
 
-  // Finishes the intents that a crash left open, and returns how many. One under an authority that does not issue any
-  // more or whose key is away, or that has expired meanwhile, stays open and is logged. To be called at start, before
-  // the first Issue.
-  StatusOr<size_t> Recover(Time deadline) const;
+  // Finishes the intents of before an instant that are still open, and returns how many: all of them at start, before
+  // the first Issue, and later those that nobody waits for any more. One under an authority that does not issue any
+  // more or whose key is away, or that has expired meanwhile, stays open and is logged.
+  StatusOr<size_t> Recover(Time intended_before, Time deadline) const;
 
   // kNotFound (CERTIFICATE_UNKNOWN, AUTHORITY_UNKNOWN), kPermissionDenied.
   StatusOr<Issued> Get(const Caller& caller, const std::string& authority, ByteView serial) const;

@@ -70,9 +70,11 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
                                     fmt::join(record.key_uris, ", ")));
   }
   const Extension* constraints = FindExtension(parts->extensions, oid::kBasicConstraints);
-  const auto value = constraints == nullptr
-                         ? BasicConstraintsValue()
-                         : ReadBasicConstraints(constraints->value).value_or(BasicConstraintsValue());
+  BasicConstraintsValue value;
+  if (constraints != nullptr) {
+    const StatusOr<BasicConstraintsValue> read = ReadBasicConstraints(constraints->value);
+    if (read.ok()) value = *read;
+  }
   const Extension* usage = FindExtension(parts->extensions, oid::kKeyUsage);
   const auto usages =
       usage == nullptr ? std::vector<KeyUsage>() : ReadKeyUsage(usage->value).value_or(std::vector<KeyUsage>());

@@ -16,6 +16,7 @@ class Session {
  public:
   static StatusOr<std::unique_ptr<Session>> Open(const Module& module, unsigned long slot) {
     CK_SESSION_HANDLE session = 0;
+    ASSIGN_OR_RETURN(const Module::Use use, module.Enter());
     const CK_RV rv = module.functions().C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
     if (rv != CKR_OK) return CkrError("open a session", rv);
     return std::make_unique<Session>(module, session);
@@ -23,11 +24,14 @@ class Session {
   Session(const Module& module, CK_SESSION_HANDLE session) : module_(module), session_(session) {}
   Session(const Session&) = delete;  // two owners would close it twice
   Session& operator=(const Session&) = delete;
-  ~Session() { module_.functions().C_CloseSession(session_); }
+  ~Session() {
+    if (const StatusOr<Module::Use> use = module_.Enter(); use.ok()) module_.functions().C_CloseSession(session_);
+  }
 
   // Whether a user is logged in already.
   StatusOr<bool> IsLoggedIn() const {
     CK_SESSION_INFO info = {};
+    ASSIGN_OR_RETURN(const Module::Use use, module_.Enter());
     if (const CK_RV rv = module_.functions().C_GetSessionInfo(session_, &info); rv != CKR_OK) {
       return CkrError("look at a session", rv);
     }
@@ -181,13 +185,16 @@ class Examiner {
     Secret pin;
     source_ = Describe(hsm_.pin);
     if (token().login_required && !*was_logged_in) {
-      StatusOr<Secret> read = ReadPin(std::move(hsm_.pin));
+      StatusOr<Secret> read = ReadPin(hsm_.pin);
       if (!read.ok()) return RefusePin(read.status());
       pin = std::move(*read);
       if (!JudgePin(pin)) return false;
     }
     const std::string oddity = pin.empty() ? "" : Oddity(pin);
-    logged_in_ = std::make_shared<Token>(module_, uri_, std::move(pin), 1);
+    const auto kept = std::make_shared<const Secret>(std::move(pin));
+    logged_in_ = std::make_shared<Token>(
+        module_, uri_, [kept]() -> StatusOr<Secret> { return Secret(std::string(kept->Reveal())); },
+        TokenOptions{.sessions = 1});
     if (const Status status = logged_in_->LogIn(); !status.ok()) return RefuseLogin(status, oddity);
     made_.login = *was_logged_in            ? LoginState::kWasLoggedIn
                   : !token().login_required ? LoginState::kNotRequired
@@ -255,6 +262,7 @@ class Examiner {
                                                    .must_fit = hsm_.all_must_fit,
                                                    .sign = hsm_.sign,
                                                    .journal = hsm_.journal,
+                                                   .exceptions = hsm_.exceptions,
                                                    .sessions = UsableSessions(token(), hsm_.sessions),
                                                    .progress = hsm_.progress});
     made_.keys = std::move(keys.keys);

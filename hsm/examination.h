@@ -28,6 +28,7 @@ struct HsmToExamine {
   std::vector<KeyToExamine> keys;
   bool all_must_fit = true;  // see KeyExaminationOptions
   std::shared_ptr<SignatureJournal> journal;
+  std::vector<KeyException> exceptions;  // what the configuration accepts of keys
   bool sign = true;
   ModuleEnvironment environment;
   std::function<void(const std::string&)> progress = [](const std::string&) {};  // told of each step

@@ -20,11 +20,6 @@ constexpr Duration kLimit = absl::Seconds(30);
 
 std::string Milliseconds(Duration duration) { return fmt::format("{:.1f} ms", absl::ToDoubleMilliseconds(duration)); }
 
-SignatureAlgorithm AlgorithmOf(KeyType type) {
-  if (type == KeyType::kEcP256) return SignatureAlgorithm::kEcdsaSha256;
-  return type == KeyType::kEcP384 ? SignatureAlgorithm::kEcdsaSha384 : SignatureAlgorithm::kRsaPkcs1Sha256;
-}
-
 bool VerifiesUnder(ByteView public_key, SignatureAlgorithm algorithm, ByteView message, ByteView signature) {
   const uint8_t* in = public_key.data();
   const ssl::EvpKey key(d2i_PUBKEY(nullptr, &in, static_cast<long>(public_key.size())));
@@ -145,6 +140,17 @@ class Examiner {
     }
   }
 
+  // Why what is wrong with a key is accepted, each reason once.
+  std::string ReasonsOf(const KeyAttributes& attributes) const {
+    std::vector<std::string> reasons;
+    for (const AcceptedWeakness& accepted : AcceptedWeaknesses(attributes, options_.exceptions)) {
+      if (std::find(reasons.begin(), reasons.end(), accepted.reason) == reasons.end()) {
+        reasons.push_back(accepted.reason);
+      }
+    }
+    return JoinNames(reasons);
+  }
+
   void ExamineKey(ExaminedKey& key) {
     const KeyAttributes& attributes = key.attributes;
     if (!attributes.type.has_value()) {
@@ -156,8 +162,12 @@ class Examiner {
     if (!weaknesses.empty()) {
       std::string all;
       for (const std::string& weakness : weaknesses) all += (all.empty() ? "" : "; ") + weakness;
-      Judge(key, Unfit(key), all,
-            "Generate another key on the token with Hallmark, and let it found a successor of the authority.");
+      if (CheckSafe(attributes, options_.exceptions).ok()) {
+        Judge(key, Judgement::kWarning, all, "The configuration accepts it: " + ReasonsOf(attributes));
+      } else {
+        Judge(key, Unfit(key), all,
+              "Generate another key on the token with Hallmark, and let it found a successor of the authority.");
+      }
     }
     const StatusOr<Bytes> public_key = ReadPublicKey(*token_, attributes.uri);
     key.has_public_key = public_key.ok();
@@ -236,8 +246,10 @@ class Examiner {
   }
 
   StatusOr<TestSignatures> MakeSignatures(const ExaminedKey& key, const Bytes& public_key) {
-    const SignatureAlgorithm algorithm = AlgorithmOf(*key.attributes.type);
-    ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token_, key.attributes.uri, algorithm));
+    const SignatureAlgorithm algorithm = DefaultAlgorithm(*key.attributes.type);
+    ASSIGN_OR_RETURN(
+        std::shared_ptr<const Signer> signer,
+        OpenSigner(token_, key.attributes.uri, {.algorithm = algorithm, .exceptions = options_.exceptions}));
     if (options_.journal != nullptr) {
       const std::string name = key.authority.empty() ? Hex(key.attributes.uri.id) : key.authority;
       ASSIGN_OR_RETURN(signer, JournalSignatures(options_.journal, "doctor:" + name, std::move(signer)));

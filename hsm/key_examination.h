@@ -59,6 +59,7 @@ struct KeyExaminationOptions {
   bool must_fit = true;  // a key of none of `wanted` must be fit for a CA, too; otherwise it is another program's
   bool sign = true;      // makes test signatures: with the wanted keys, else with one key of each type
   std::shared_ptr<SignatureJournal> journal;  // takes a line for each test signature, by "doctor:LABEL"; null: none
+  std::vector<KeyException> exceptions;       // what the configuration accepts, to be warned of only
   size_t sessions = 1;                        // that signatures will be made with at a time
   std::function<void(const std::string&)> progress;
 };

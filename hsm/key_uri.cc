@@ -168,4 +168,10 @@ std::string KeyUri::ToString() const {
   return text.get();
 }
 
+bool MeanTheSameToken(const KeyUri& a, const KeyUri& b) {
+  const auto agree = [](const std::string& x, const std::string& y) { return x.empty() || y.empty() || x == y; };
+  return a.token == b.token && agree(a.serial, b.serial) && agree(a.manufacturer, b.manufacturer) &&
+         agree(a.model, b.model);
+}
+
 }  // namespace hallmark

@@ -36,4 +36,7 @@ struct KeyUri {
   friend bool operator==(const KeyUri&, const KeyUri&) = default;
 };
 
+// Whether both can mean the same token: what they both say of it is equal.
+bool MeanTheSameToken(const KeyUri& a, const KeyUri& b);
+
 }  // namespace hallmark

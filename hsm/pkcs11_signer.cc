@@ -157,8 +157,7 @@ StatusOr<ReturnValue> Pkcs11Signer::CurrentKey(SessionHandle session, unsigned l
   const uint64_t generation = token_->generation();
   {
     const std::lock_guard lock(mutex_);
-    if (finding_.generation == generation) {
-      RETURN_IF_ERROR(finding_.verdict);
+    if (finding_.generation == generation && finding_.verdict.ok()) {
       key = finding_.key;
       return CKR_OK;
     }

@@ -135,7 +135,7 @@ TEST_F(CeremonyTest, RefusalsChangeNothing) {
       {"key that the profile forbids", "root", {{"ec-p384  #", "rsa-2048  #"}}, 3, reason::kKeyNotAllowed, "rsa-2048"},
       {"algorithm of another key",
        "root",
-       {{"# algorithm: ecdsa-sha384;", "algorithm: rsa-sha256 #"}},
+       {{"# algorithm: ecdsa-sha384;", "algorithm: rsa-pkcs1-sha256 #"}},
        1,
        reason::kConfigurationInvalid,
        "does not fit"},
@@ -462,7 +462,7 @@ TEST_F(CeremonyTest, EveryKindOfKeySignsWhatOpensslVerifies) {
     const char* openssl;
   } cases[] = {{"ec-p256", "ecdsa-sha256", "-sha256"},
                {"ec-p384", "ecdsa-sha256", "-sha256"},
-               {"rsa-3072", "rsa-sha384", "-sha384"},
+               {"rsa-3072", "rsa-pkcs1-sha384", "-sha384"},
                {"rsa-3072", "rsa-pss-sha256", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"}};
   for (const auto& c : cases) {
     const std::string name = fmt::format("{}-{}", c.type, c.algorithm);

@@ -119,7 +119,9 @@ TEST(DoctorHsmTest, LeavesALoginOfTheApplicationAlone) {
   const Instance instance;
   ASSERT_EQ(setenv("SOFTHSM2_CONF", (instance.ca() + "/softhsm2.conf").c_str(), 1), 0);
   const auto module = Module::Load(kSoftHsm).value();
-  Token token(module, KeyUri::Parse("pkcs11:token=hallmark").value(), Secret(instance.Pin()), 1);
+  Token token(
+      module, KeyUri::Parse("pkcs11:token=hallmark").value(),
+      [&]() -> StatusOr<Secret> { return Secret(instance.Pin()); }, TokenOptions{.sessions = 1});
   ASSERT_TRUE(token.LogIn().ok());
   HsmToExamine hsm;
   hsm.module = kSoftHsm;

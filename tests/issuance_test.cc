@@ -178,7 +178,7 @@ TEST(RecoveryTest, AnIntentThatWasNotSignedIsFinishedOnceTheHsmIsBack) {
 
   house.signer_failure = absl::OkStatus();
   house.Reopen();
-  EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture()).value(), 1u);
+  EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture(), absl::InfiniteFuture()).value(), 1u);
   EXPECT_TRUE(house.store().OpenIntents().value().empty());
   EXPECT_EQ(house.Issue(request).value().record.serial, serial);
 }
@@ -329,7 +329,7 @@ TEST(RecoveryTest, AnIntentThatNobodyWouldIntendTodayIsNotSigned) {
                                        RevocationReason::kCaCompromise),
               IsOk());
   house.Reopen();
-  EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture()).value(), 0u);
+  EXPECT_EQ(house.authority().Recover(absl::InfiniteFuture(), absl::InfiniteFuture()).value(), 0u);
   EXPECT_THAT(house.Issue(second), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
   EXPECT_EQ(house.signatures, signatures);
 }

@@ -271,7 +271,7 @@ TEST_P(CrashedCreationTest, IsFinishedByTheSameRequest) {
   house.generate_failure = house.lost_answer = house.signer_failure = absl::OkStatus();
   house.store_fault = {};
   house.Reopen();
-  ASSERT_THAT(house.authority().Recover(kNoDeadline), IsOk()) << "the service starts";
+  ASSERT_THAT(house.authority().Recover(absl::InfiniteFuture(), kNoDeadline), IsOk()) << "the service starts";
   EXPECT_THAT(house.Issue(house.DeviceRequest("meanwhile")), IsOk());
 
   const auto created = house.lifecycle().Create(caller, PlantB(), kNoDeadline);
@@ -303,7 +303,7 @@ TEST_F(LifecycleTest, ACrashedRootIsFinishedAndDoesNotKeepTheServiceFromStarting
   ASSERT_THAT(Create(root), Fails(Code::kUnavailable, reason::kHsmUnavailable));
   house_.signer_failure = absl::OkStatus();
   house_.Reopen();
-  EXPECT_EQ(house_.authority().Recover(kNoDeadline).value(), 0u);
+  EXPECT_EQ(house_.authority().Recover(absl::InfiniteFuture(), kNoDeadline).value(), 0u);
   EXPECT_THAT(Create(root), IsOk());
   EXPECT_EQ(house_.generated, 1);
 }
@@ -462,7 +462,7 @@ TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
   house_.signer_failure = absl::OkStatus();
   house_.open_failure = away;
   house_.Reopen();
-  EXPECT_EQ(house_.authority().Recover(kNoDeadline).value(), 0u) << "the service starts";
+  EXPECT_EQ(house_.authority().Recover(absl::InfiniteFuture(), kNoDeadline).value(), 0u) << "the service starts";
   EXPECT_EQ(house_.issuer("devices").chain().size(), 2u);
   EXPECT_THAT(IssueFrom("devices", "away", "station"), Fails(Code::kUnavailable, reason::kHsmUnavailable));
   EXPECT_THAT(house_.authority().GenerateCrl(house_.issuer("devices"), kNoDeadline),

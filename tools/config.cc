@@ -21,14 +21,57 @@ Status ReadTls(yaml::Mapping& tls, const std::filesystem::path& directory, Confi
   return tls.Finish();
 }
 
-Status ReadHsm(yaml::Mapping& hsm, const std::filesystem::path& directory, Config& config) {
+TokenConfig ReadToken(yaml::Mapping& token, const std::string& name) {
   constexpr int64_t kMaxSessions = 1024;
-  config.hsm_module = hsm.Required<std::string>("module");
-  config.hsm_token = hsm.Required<std::string>("token");
-  config.hsm_sessions = hsm.Optional<int64_t>("sessions", config.hsm_sessions);
-  if (config.hsm_sessions < 1 || config.hsm_sessions > kMaxSessions) {
-    hsm.Fail("sessions", fmt::format("must be 1 to {}", kMaxSessions));
+  TokenConfig config;
+  config.name = name;
+  config.module = token.Required<std::string>("module");
+  config.uri = token.Required<std::string>("token");
+  config.sessions = token.Optional<int64_t>("sessions", 0);
+  if (token.Has("sessions") && (config.sessions < 1 || config.sessions > kMaxSessions)) {
+    token.Fail("sessions",
+               fmt::format("must be 1 to {}; leave it out to use as many as the token allows", kMaxSessions));
   }
+  return config;
+}
+
+bool IsTokenName(const std::string& name) {
+  constexpr size_t kLimit = 31;
+  return !name.empty() && name.size() <= kLimit && name[0] >= 'a' && name[0] <= 'z' &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+}
+
+// One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
+void ReadTokens(yaml::Mapping& hsm, Config& config) {
+  if (!hsm.Has("tokens")) {
+    config.hsm_tokens.push_back(ReadToken(hsm, "default"));
+    return;
+  }
+  hsm.Nested("tokens", [&](yaml::Mapping& tokens) -> Status {
+    for (const std::string& name : tokens.Keys()) {
+      if (!IsTokenName(name)) tokens.Fail(name, "is no name of a token: 1 to 31 of a-z 0-9 -, a letter first");
+    }
+    tokens.Entries([&](const std::string& name, yaml::Mapping& token) {
+      config.hsm_tokens.push_back(ReadToken(token, name));
+      return token.Finish();
+    });
+    return tokens.Finish();
+  });
+  if (config.hsm_tokens.empty()) hsm.Fail("tokens", "must name at least one token");
+}
+
+Status ReadHsm(yaml::Mapping& hsm, const std::filesystem::path& directory, Config& config) {
+  ReadTokens(hsm, config);
+  hsm.Each("key_exceptions", [&](yaml::Mapping& exception) {
+    const std::string key = exception.Required<std::string>("key");
+    StatusOr<KeyException> accepted = KeyException::Create(
+        key, exception.Required<std::vector<std::string>>("attributes"), exception.Required<std::string>("reason"));
+    exception.Check(accepted.status(), "key");
+    if (accepted.ok()) config.hsm_key_exceptions.push_back(*std::move(accepted));
+    return exception.Finish();
+  });
+  config.hsm_key_watch = hsm.Optional<Duration>("key_watch", absl::Hours(1));
+  if (config.hsm_key_watch < absl::Seconds(1)) hsm.Fail("key_watch", "must be at least 1s");
   config.hsm_signature_journal = Resolve(directory, hsm.Optional<std::string>("signature_journal", ""));
   hsm.Nested("environment", [&](yaml::Mapping& environment) {
     for (const std::string& name : environment.Keys()) {

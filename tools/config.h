@@ -5,11 +5,21 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "hsm/key_exception.h"
 
 namespace hallmark {
+
+// One token on which keys of authorities are.
+struct TokenConfig {
+  std::string name;      // [a-z][a-z0-9-]{0,30}; "default" where the file names none
+  std::string module;    // a path, or a name of p11-kit's configuration
+  std::string uri;       // RFC 7512, with pin-source perhaps
+  int64_t sessions = 0;  // at most; 0: as many as the token allows
+};
 
 struct Config {
   std::filesystem::path file;  // that it was read from
@@ -23,9 +33,9 @@ struct Config {
   std::filesystem::path tls_key;          // PEM
   std::filesystem::path tls_client_roots;
 
-  std::string hsm_module;  // a path, or a name of p11-kit's configuration
-  std::string hsm_token;   // RFC 7512 URI, with pin-source perhaps
-  int64_t hsm_sessions = 8;
+  std::vector<TokenConfig> hsm_tokens;  // never empty; new keys are made on the first unless somebody names another
+  std::vector<KeyException> hsm_key_exceptions;
+  Duration hsm_key_watch;                              // between two examinations of every key's attributes
   std::map<std::string, std::string> hsm_environment;  // set before the module is loaded, e.g. SOFTHSM2_CONF
   std::filesystem::path hsm_signature_journal;         // empty: none
 

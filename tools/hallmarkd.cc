@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/periodic.h"
 #include "base/reason.h"
 #include "ca/crl_publisher.h"
 #include "ca/entries.h"
@@ -23,6 +24,8 @@ namespace hallmark {
 namespace {
 
 constexpr Duration kRecoveryLimit = absl::Minutes(5);
+constexpr Duration kRecoveryPeriod = absl::Minutes(5);
+constexpr Duration kIntentAge = absl::Seconds(30);  // nobody waits for older ones
 constexpr Duration kGrace = absl::Seconds(10);
 
 // The signals that stop the service, blocked before the first thread so that only Wait sees them.
@@ -95,7 +98,14 @@ Observers MakeObservers(Metrics& metrics, std::optional<CrlPublisher>& publisher
 std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher) {
   const Status store = instance.store().Check();
   StopIfDamaged(store);
-  return {{"store", store}, {"crl", publisher.Check()}};
+  std::vector<Check> checks = {{"store", store}, {"crl", publisher.Check()}};
+  for (const ConfiguredTokens::Entry& entry : instance.tokens().all()) {
+    checks.push_back({"token " + entry.name, entry.token->health().status, false});
+  }
+  for (const Instance::KeyHealth& key : instance.CheckKeys()) {
+    checks.push_back({fmt::format("key {} {}", key.authority, key.copy.uri.token), key.copy.status, false});
+  }
+  return checks;
 }
 
 RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher) {
@@ -112,18 +122,82 @@ RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher)
           .checks = [&instance, &publisher] { return CheckReadiness(instance, publisher); }};
 }
 
+// Metrics and log lines of tokens and keys that go and come.
+HsmObservers MakeHsmObservers(Metrics& metrics) {
+  return {.token =
+              [&metrics](const std::string& token, const Health& health) {
+                metrics.SetTokenUp(token, health.status.ok());
+                log::Fields fields = {{"token", token}};
+                if (health.status.ok()) return log::Info("token_up", fields);
+                fields.update(log::Describe(health.status));
+                log::Error("token_away", fields);
+              },
+          .key =
+              [&metrics](const std::string& authority, const ReplicaHealth& copy) {
+                const std::string uri = copy.uri.ToString();
+                metrics.SetKeyUp(authority, uri, copy.status.ok());
+                log::Fields fields = {{"authority", authority}, {"key", uri}};
+                if (copy.status.ok()) return log::Info("key_up", fields);
+                fields.update(log::Describe(copy.status));
+                log::Error("key_lost", fields);
+              }};
+}
+
+// What the observers do not tell of: how it is at start, and what is accepted of keys.
+void ReportHsm(const Instance& instance, Metrics& metrics) {
+  for (const ConfiguredTokens::Entry& entry : instance.tokens().all()) {
+    if (entry.token->health().status.ok()) metrics.SetTokenUp(entry.name, true);
+  }
+  for (const Instance::KeyHealth& key : instance.CheckKeys()) {
+    const std::string uri = key.copy.uri.ToString();
+    metrics.SetKeyUp(key.authority, uri, key.copy.status.ok());
+    for (const AcceptedWeakness& accepted : key.copy.accepted) {
+      log::Warning(
+          "key_exception",
+          {{"authority", key.authority}, {"key", uri}, {"attribute", accepted.attribute}, {"reason", accepted.reason}});
+    }
+  }
+}
+
+void CollectSessions(const Instance& instance, Metrics& metrics) {
+  for (const ConfiguredTokens::Entry& entry : instance.tokens().all()) {
+    const Health health = entry.token->health();
+    metrics.SetTokenSessions(entry.name, health.busy, health.open, health.limit);
+  }
+}
+
+// Finishes what was intended and not signed, e.g. because the HSM was away and nobody asked again.
+void FinishIntents(const CertificateAuthority& authority) {
+  const StatusOr<size_t> finished = authority.Recover(absl::Now() - kIntentAge, absl::Now() + kRecoveryLimit);
+  if (!finished.ok()) {
+    log::Warning("recovery_failed", log::Describe(finished.status()));
+  } else if (*finished > 0) {
+    log::Info("recovered", {{"open_intents", *finished}});
+  }
+}
+
 Status Serve(const Config& config) {
   const StopSignals stop;
-  ASSIGN_OR_RETURN(const std::unique_ptr<Instance> instance, Instance::Open(config, ReadPinEnvironment()));
+  Metrics metrics;
+  metrics.SetBuildInfo(HALLMARK_VERSION);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Instance> instance,
+                   Instance::Open(config, ReadPinEnvironment(), MakeHsmObservers(metrics)));
+  ReportHsm(*instance, metrics);
+  metrics.SetCollector([&] { CollectSessions(*instance, metrics); });
   if (instance->issuers().Current()->records.empty()) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
                  "the database has no authority yet; run: hallmark init DIR");
   }
-  ASSIGN_OR_RETURN(const size_t recovered, instance->authority().Recover(absl::Now() + kRecoveryLimit));
-  log::Info("recovered", {{"open_intents", recovered}});
+  const StatusOr<size_t> recovered =
+      instance->authority().Recover(absl::InfiniteFuture(), absl::Now() + kRecoveryLimit);
+  if (recovered.ok()) {
+    log::Info("recovered", {{"open_intents", *recovered}});
+  } else if (absl::IsUnavailable(recovered.status())) {  // goes on in the background
+    log::Warning("recovery_failed", log::Describe(recovered.status()));
+  } else {
+    return recovered.status();
+  }
 
-  Metrics metrics;
-  metrics.SetBuildInfo(HALLMARK_VERSION);
   std::optional<CrlPublisher> publisher;
   instance->authority().SetObservers(MakeObservers(metrics, publisher));
   publisher.emplace(instance->authority());
@@ -139,6 +213,9 @@ Status Serve(const Config& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
                    HttpServer::Start({.listen = config.http_listen},
                                      [&](const HttpRequest& request) { return repository.Handle(request); }));
+  const Periodic recovery(kRecoveryPeriod, [&](const std::atomic<bool>&) { FinishIntents(instance->authority()); });
+  const Periodic key_watch(config.hsm_key_watch,
+                           [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); });
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 
   const int received = stop.Wait();

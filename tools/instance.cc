@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
-#include "base/file.h"
+#include "base/log.h"
 #include "base/reason.h"
+#include "ca/certificate.h"
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
 #include "policies/load.h"
@@ -13,37 +12,8 @@
 
 namespace hallmark {
 
-PinEnvironment ReadPinEnvironment() {
-  PinEnvironment environment;
-  if (const char* pin = std::getenv("HALLMARK_PIN")) environment.environment_pin = Secret(std::string(pin));
-  if (const char* directory = std::getenv("CREDENTIALS_DIRECTORY")) environment.credentials_directory = directory;
-  return environment;
-}
-
-PinSources PinSourcesOf(const Config& config, const KeyUri& token, PinEnvironment environment) {
-  PinSources sources;
-  sources.pin_source = token.pin_source;
-  // A relative pin-source lies beside the configuration.
-  if (!sources.pin_source.empty() && sources.pin_source[0] != '/' && !sources.pin_source.starts_with("file:")) {
-    sources.pin_source = std::filesystem::absolute(config.file.parent_path() / sources.pin_source).lexically_normal();
-  }
-  sources.credentials_directory = std::move(environment.credentials_directory);
-  sources.credential = "hallmark-pin";
-  sources.environment_variable = "HALLMARK_PIN";
-  sources.environment_value = std::move(environment.environment_pin);
-  return sources;
-}
-
-StatusOr<std::shared_ptr<Token>> OpenToken(const Config& config, PinEnvironment environment) {
-  ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(config.hsm_token));
-  const auto pin_sources = std::make_shared<const PinSources>(PinSourcesOf(config, uri, std::move(environment)));
-  ASSIGN_OR_RETURN(std::shared_ptr<Module> module, Module::Load(config.hsm_module));
-  return std::make_shared<Token>(
-      std::move(module), uri, [pin_sources] { return ReadPin(*pin_sources); },
-      TokenOptions{.sessions = static_cast<size_t>(config.hsm_sessions)});
-}
-
-StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, PinEnvironment environment) {
+StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, const PinEnvironment& environment,
+                                                   HsmObservers observers) {
   if (!std::filesystem::exists(config.store_sqlite)) {
     return Error(
         Code::kNotFound, reason::kFileUnreadable,
@@ -52,21 +22,25 @@ StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, PinEnvi
             "hallmark init DIR",
             config.store_sqlite.string()));
   }
-  return Create(config, std::move(environment));
+  return Create(config, environment, std::move(observers));
 }
 
-StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, PinEnvironment environment) {
-  std::unique_ptr<Instance> instance(new Instance(config));  // the constructor is private
-  RETURN_IF_ERROR(instance->OpenParts(std::move(environment)));
+StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, const PinEnvironment& environment,
+                                                     HsmObservers observers) {
+  std::unique_ptr<Instance> instance(new Instance(config, std::move(observers)));  // the constructor is private
+  RETURN_IF_ERROR(instance->OpenParts(environment));
   return instance;
 }
 
-Status Instance::OpenParts(PinEnvironment environment) {
+Status Instance::OpenParts(const PinEnvironment& environment) {
   ASSIGN_OR_RETURN(profiles_, LoadProfiles(config_.profiles, config_.realm));
   ASSIGN_OR_RETURN(Access access, LoadAccess(config_.roles));
   access_ = std::make_unique<const Access>(std::move(access));
-  ASSIGN_OR_RETURN(token_, OpenToken(config_, std::move(environment)));
-  RETURN_IF_ERROR(token_->LogIn());
+  ASSIGN_OR_RETURN(tokens_, ConfiguredTokens::Open(config_, environment, observers_.token));
+  for (const ConfiguredTokens::Entry& entry : tokens_->all()) {
+    const Status status = entry.token->LogIn();
+    if (!status.ok() && !absl::IsUnavailable(status)) return Annotate(status, fmt::format("token '{}'", entry.name));
+  }
   if (!config_.hsm_signature_journal.empty()) {
     ASSIGN_OR_RETURN(journal_, SignatureJournal::Open(config_.hsm_signature_journal, clock_));
   }
@@ -94,58 +68,115 @@ Status Instance::OpenAuthorities() {
   return absl::OkStatus();
 }
 
-StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKeyAt(const AuthorityRecord& record,
-                                                                const std::string& key_uri) const {
-  ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(key_uri));
-  ASSIGN_OR_RETURN(const KeyAttributes key, ReadKeyAttributes(*token_, uri));
-  if (!key.type.has_value()) {
-    return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
-                 fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
+// With the certificate's key no token has to be asked; an authority that has none yet takes the key that is there.
+StatusOr<SignerOptions> Instance::SignerOptionsOf(const AuthorityRecord& record) const {
+  SignerOptions options;
+  options.exceptions = config_.hsm_key_exceptions;
+  if (!record.certificate.empty()) {
+    ASSIGN_OR_RETURN(const CertificateParts parts, ReadCertificate(record.certificate));
+    options.expected_public_key = ToBytes(parts.spki);
+  } else {
+    ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(record.key_uris.front()));
+    ASSIGN_OR_RETURN(const std::shared_ptr<Token> token, tokens_->FindOf(uri));
+    ASSIGN_OR_RETURN(options.expected_public_key, ReadPublicKey(*token, uri));
   }
-  SignatureAlgorithm algorithm = DefaultAlgorithm(*key.type);
   if (!record.signature_algorithm.empty()) {
-    ASSIGN_OR_RETURN(algorithm, ParseSignatureAlgorithm(record.signature_algorithm));
+    ASSIGN_OR_RETURN(options.algorithm, ParseSignatureAlgorithm(record.signature_algorithm));
+  } else {
+    ASSIGN_OR_RETURN(const KeyType type, PublicKeyType(options.expected_public_key));
+    options.algorithm = DefaultAlgorithm(type);
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer, OpenSigner(token_, uri, {.algorithm = algorithm}));
+  return options;
+}
+
+StatusOr<std::shared_ptr<SpreadSigner>> Instance::OpenCopies(const AuthorityRecord& record) const {
+  ASSIGN_OR_RETURN(const SignerOptions options, SignerOptionsOf(record));
+  std::vector<std::unique_ptr<Pkcs11Signer>> copies;
+  for (const std::string& key_uri : record.key_uris) {
+    ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(key_uri));
+    ASSIGN_OR_RETURN(std::shared_ptr<Token> token, tokens_->FindOf(uri));
+    ASSIGN_OR_RETURN(std::unique_ptr<Pkcs11Signer> copy, OpenSigner(std::move(token), uri, options));
+    copies.push_back(std::move(copy));
+  }
+  SpreadSigner::Observer observer = [](const ReplicaHealth&) {};
+  if (observers_.key) {
+    observer = [this, authority = record.authority](const ReplicaHealth& copy) { observers_.key(authority, copy); };
+  }
+  return SpreadSigner::Create(std::move(copies), clock_, std::move(observer));
+}
+
+StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const AuthorityRecord& record) const {
+  if (record.key_uris.empty()) {
+    return Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound,
+                 fmt::format("authority '{}' has no key yet; repeat the request that creates it", record.authority));
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<SpreadSigner> copies, OpenCopies(record));
+  {
+    const std::lock_guard lock(keys_mutex_);
+    keys_.push_back({record.authority, copies});
+  }
+  std::shared_ptr<const Signer> signer = copies;
   if (journal_ != nullptr) {
     ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, record.authority, std::move(signer)));
   }
   return SigningKey::Create(std::move(signer));
 }
 
-StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const AuthorityRecord& record) const {
-  StatusOr<std::shared_ptr<const SigningKey>> opened =
-      Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound, "the authority has no key yet");
-  for (size_t i = 0; i < record.key_uris.size(); ++i) {
-    StatusOr<std::shared_ptr<const SigningKey>> key = OpenKeyAt(record, record.key_uris[i]);
-    if (key.ok()) return key;
-    if (i == 0) opened = std::move(key);
-  }
+// Those that are in use; the others are forgotten.
+std::vector<std::pair<std::string, std::shared_ptr<const SpreadSigner>>> Instance::OpenedKeys() const {
+  std::vector<std::pair<std::string, std::shared_ptr<const SpreadSigner>>> opened;
+  const std::lock_guard lock(keys_mutex_);
+  std::erase_if(keys_, [&opened](const OpenedKey& key) {
+    std::shared_ptr<const SpreadSigner> signer = key.signer.lock();
+    const bool is_gone = signer == nullptr;
+    if (!is_gone) opened.emplace_back(key.authority, std::move(signer));
+    return is_gone;
+  });
   return opened;
 }
 
-Status Instance::CheckToken(const std::string& name) const {
-  if (name.empty() || name == token_->uri().token) return absl::OkStatus();
-  return FieldError(reason::kRequestInvalid, "token",
-                    fmt::format("there is no token '{}' in the configuration; known: {}", name, token_->uri().token));
+void Instance::ExamineKeys(const std::atomic<bool>& stopping) const {
+  constexpr Duration kLimit = absl::Seconds(30);
+  for (const auto& [authority, signer] : OpenedKeys()) {
+    if (stopping) return;
+    const Status status = signer->Examine(absl::Now() + kLimit);
+    if (status.ok()) continue;
+    log::Fields fields = log::Describe(status);
+    fields["authority"] = authority;
+    log::Error("key_examination_failed", fields);
+  }
+}
+
+std::vector<Instance::KeyHealth> Instance::CheckKeys() const {
+  std::vector<KeyHealth> keys;
+  for (const auto& [authority, signer] : OpenedKeys()) {
+    for (ReplicaHealth& copy : signer->health()) keys.push_back({authority, std::move(copy)});
+  }
+  return keys;
 }
 
 Tokens Instance::MakeTokens() const {
-  return {
-      .generate = [this](const std::string& token, KeyType type, const std::string& label) -> StatusOr<std::string> {
-        RETURN_IF_ERROR(CheckToken(token));
-        ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*token_, type, label));
-        return uri.ToString();
-      },
-      .find = [this](const std::string& token, const std::string& label) -> StatusOr<std::optional<std::string>> {
-        RETURN_IF_ERROR(CheckToken(token));
-        ASSIGN_OR_RETURN(const std::vector<KeyAttributes> keys, ListKeys(*token_));
-        for (const KeyAttributes& key : keys) {
-          if (key.uri.object == label) return std::optional(key.uri.ToString());
-        }
-        return std::optional<std::string>();
-      },
-      .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
+  return {.generate = [this](const std::string& name, KeyType type, const std::string& label) -> StatusOr<std::string> {
+            ASSIGN_OR_RETURN(const std::shared_ptr<Token> token, FindToken(name));
+            ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*token, type, label));
+            return uri.ToString();
+          },
+          .find = [this](const std::string& name, const std::string& label) -> StatusOr<std::optional<std::string>> {
+            ASSIGN_OR_RETURN(const std::shared_ptr<Token> token, FindToken(name));
+            ASSIGN_OR_RETURN(const std::vector<KeyAttributes> keys, ListKeys(*token));
+            for (const KeyAttributes& key : keys) {
+              if (key.uri.object == label) return std::optional(key.uri.ToString());
+            }
+            return std::optional<std::string>();
+          },
+          .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
+}
+
+// A token that a request names.
+StatusOr<std::shared_ptr<Token>> Instance::FindToken(const std::string& name) const {
+  StatusOr<std::shared_ptr<Token>> token = tokens_->FindNamed(name);
+  if (!token.ok()) return FieldError(reason::kRequestInvalid, "token", Message(token.status()));
+  return token;
 }
 
 }  // namespace hallmark

@@ -232,8 +232,9 @@ void Run(const Options& options) {
   const Service service("--key-type " + options.key_type);
   const Config config = LoadConfig(service.ca() / "hallmark.yaml").value();
   ApplyEnvironment(config);
-  const std::shared_ptr<Token> token = OpenToken(config, PinEnvironment()).value();
-  KeyUri uri = KeyUri::Parse(config.hsm_token).value();
+  const std::unique_ptr<ConfiguredTokens> tokens = ConfiguredTokens::Open(config, PinEnvironment(), nullptr).value();
+  const std::shared_ptr<Token> token = tokens->FindNamed("").value();
+  KeyUri uri = token->uri();
   uri.object = "devices";
   uri.type = "private";
   const std::unique_ptr<Signer> signer =

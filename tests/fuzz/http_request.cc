@@ -33,8 +33,8 @@ class Service {
   SystemClock clock_;
   Metrics metrics_;
   Repository repository_{
-      {"devices"},
-      {.certificate = [](const std::string&) { return StatusOr<Bytes>(absl::UnavailableError("none")); },
+      {.is_known = [](const std::string& authority) { return authority == "devices"; },
+       .certificate = [](const std::string&) { return StatusOr<Bytes>(absl::UnavailableError("none")); },
        .crl =
            [this](const std::string&) {
              return StatusOr<CrlRecord>({.authority = "devices",

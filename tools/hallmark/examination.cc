@@ -55,7 +55,9 @@ class Doctor {
     ExamineDisk();
     ExamineTls();
     ExaminePorts();
-    if (ExamineModule() && ExamineToken() && ExamineLogin()) ExamineKeys();
+    for (const TokenConfig& token : config_.hsm_tokens) {
+      if (ExamineModule(token) && ExamineToken(token) && ExamineLogin(token)) ExamineKeys(token);
+    }
     ExamineDatabase();
     return std::move(examined_);
   }
@@ -183,74 +185,89 @@ class Doctor {
     }
   }
 
-  bool ExamineModule() {
-    StatusOr<std::shared_ptr<Module>> module = Module::Load(config_.hsm_module);
+  // The name of a part; that of several tokens has the token's behind it.
+  std::string PartOf(const std::string& part, const TokenConfig& token) const {
+    return config_.hsm_tokens.size() == 1 ? part : part + " " + token.name;
+  }
+
+  bool ExamineModule(const TokenConfig& configured) {
+    const std::string part = PartOf("module", configured);
+    StatusOr<std::shared_ptr<Module>> module = Module::Load(configured.module);
     if (!module.ok())
-      return BadHsm("module", Message(module.status()),
+      return BadHsm(part, Message(module.status()),
                     "Install the module's package (SoftHSM: softhsm2), or correct hsm.module in hallmark.yaml.");
     const StatusOr<ModuleInformation> information = (*module)->Describe();
     if (!information.ok())
-      return BadHsm("module", Message(information.status()),
+      return BadHsm(part, Message(information.status()),
                     "The module was loaded but does not answer; see the vendor's log.");
-    Good("module", fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version,
-                               information->cryptoki_version, config_.hsm_module));
+    Good(part, fmt::format("{} {} (Cryptoki {}), {}", information->description, information->version,
+                           information->cryptoki_version, configured.module));
     module_ = std::move(*module);
     return true;
   }
 
-  bool ExamineToken() {
-    const StatusOr<KeyUri> uri = KeyUri::Parse(config_.hsm_token);
-    if (!uri.ok()) return BadHsm("token", Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
+  bool ExamineToken(const TokenConfig& configured) {
+    const std::string part = PartOf("token", configured);
+    const StatusOr<KeyUri> uri = KeyUri::Parse(configured.uri);
+    if (!uri.ok()) return BadHsm(part, Message(uri.status()), "Correct hsm.token in hallmark.yaml (RFC 7512).");
     const StatusOr<std::vector<SlotInformation>> slots = module_->ListSlots();
     if (!slots.ok())
-      return BadHsm("token", Message(slots.status()), "The module does not list its slots; see the vendor's log.");
+      return BadHsm(part, Message(slots.status()), "The module does not list its slots; see the vendor's log.");
     std::string labels;
     for (const SlotInformation& slot : *slots) {
       if (!slot.token.has_value() || !slot.token->initialized) continue;
       labels += (labels.empty() ? "" : ", ") + slot.token->label;
-      if (slot.token->label == uri->token) return JudgeToken(*slot.token);
+      if (slot.token->label == uri->token) return JudgeToken(part, *slot.token);
     }
     return BadHsm(
-        "token", fmt::format("no token '{}'; there are: {}", uri->token, labels.empty() ? "none" : labels),
+        part, fmt::format("no token '{}'; there are: {}", uri->token, labels.empty() ? "none" : labels),
         "Connect the token, or correct hsm.token or hsm.environment (SoftHSM: SOFTHSM2_CONF) in hallmark.yaml.");
   }
 
-  bool JudgeToken(const TokenInformation& token) {
+  bool JudgeToken(const std::string& part, const TokenInformation& token) {
     const std::string name =
         fmt::format("'{}', {} {}, serial {}", token.label, token.manufacturer, token.model, token.serial);
     if (token.user_pin_locked)
-      return BadHsm("token", name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
+      return BadHsm(part, name + ": its PIN is locked", "The security officer has to set a new PIN (C_InitPIN).");
     if (token.user_pin_final_try) {
-      return BadHsm("token", name + ": one more wrong PIN locks it",
+      return BadHsm(part, name + ": one more wrong PIN locks it",
                     "Hallmark will not spend the last try. Log in by hand with the right PIN first.");
     }
     if (token.user_pin_count_low)
-      Warn("token", name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
-    if (!token.user_pin_count_low) Good("token", name);
+      Warn(part, name + ": a wrong PIN was tried", "Find out who tried; a successful login resets the count.");
+    if (!token.user_pin_count_low) Good(part, name);
     return true;
   }
 
-  bool ExamineLogin() {
-    StatusOr<std::shared_ptr<Token>> token = OpenToken(config_, ReadPinEnvironment());
+  bool ExamineLogin(const TokenConfig& configured) {
+    const std::string part = PartOf("login", configured);
+    if (tokens_ == nullptr) {
+      StatusOr<std::unique_ptr<ConfiguredTokens>> tokens =
+          ConfiguredTokens::Open(config_, ReadPinEnvironment(), nullptr);
+      if (!tokens.ok()) return BadHsm(part, Message(tokens.status()), "Correct hsm in hallmark.yaml.");
+      tokens_ = std::move(*tokens);
+    }
+    const StatusOr<std::shared_ptr<Token>> token = tokens_->FindNamed(configured.name);
     const Status status = token.ok() ? (*token)->LogIn() : token.status();
     if (!status.ok())
       return BadHsm(
-          "login", Message(status),
+          part, Message(status),
           "Correct the PIN's source (pin-source in hsm.token, $CREDENTIALS_DIRECTORY/hallmark-pin or HALLMARK_PIN).");
-    Good("login", "the PIN is right");
-    token_ = std::move(*token);
+    Good(part, "the PIN is right");
     return true;
   }
 
-  void ExamineKeys() {
-    const StatusOr<std::vector<KeyAttributes>> keys = ListKeys(*token_);
+  void ExamineKeys(const TokenConfig& configured) {
+    const StatusOr<std::shared_ptr<Token>> token = tokens_->FindNamed(configured.name);
+    const StatusOr<std::vector<KeyAttributes>> keys =
+        token.ok() ? ListKeys(**token) : StatusOr<std::vector<KeyAttributes>>(token.status());
     if (!keys.ok()) {
       BadHsm("keys", Message(keys.status()), "The token lists no keys; see the vendor's log.");
       return;
     }
     for (const KeyAttributes& key : *keys) {
-      const Status safe = CheckSafe(key);
-      const std::string name = fmt::format("key {}", key.uri.object);
+      const Status safe = CheckSafe(key, config_.hsm_key_exceptions);
+      const std::string name = PartOf("key " + key.uri.object, configured);
       if (!safe.ok()) {
         BadHsm(name, Message(safe),
                "Such a key could have been copied. Make a new one on the token and roll its authority over.");
@@ -289,6 +306,12 @@ class Doctor {
     for (const AuthorityRecord& authority : *authorities) ExamineAuthority(**store, authority);
   }
 
+  StatusOr<Bytes> ReadPublicKeyAt(const std::string& key_uri) const {
+    ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(key_uri));
+    ASSIGN_OR_RETURN(const std::shared_ptr<Token> token, tokens_->FindOf(uri));
+    return ReadPublicKey(*token, uri);
+  }
+
   // Whether the token holds the key of an authority's certificate, and whether its certificate and CRL are valid.
   void ExamineAuthority(Store& store, const AuthorityRecord& authority) {
     const std::string name = "authority " + authority.authority;
@@ -303,9 +326,9 @@ class Doctor {
       return;
     }
     const Time now = clock_.Now();
-    if (token_ != nullptr) {
-      const StatusOr<KeyUri> uri = KeyUri::Parse(authority.key_uris.front());
-      const StatusOr<Bytes> spki = uri.ok() ? ReadPublicKey(*token_, *uri) : StatusOr<Bytes>(uri.status());
+    for (const std::string& key_uri : authority.key_uris) {
+      if (tokens_ == nullptr) break;
+      const StatusOr<Bytes> spki = ReadPublicKeyAt(key_uri);
       if (!spki.ok() || !Equal(*spki, parts->spki)) {
         Bad(name, spki.ok() ? "the key on the token is another than its certificate's" : Message(spki.status()),
             "Restore the token that the authority was founded on; the service does not start without its keys.");
@@ -333,7 +356,7 @@ class Doctor {
   Config config_;
   bool served_ = false;
   std::shared_ptr<Module> module_;
-  std::shared_ptr<Token> token_;
+  std::unique_ptr<ConfiguredTokens> tokens_;
 };
 
 }  // namespace

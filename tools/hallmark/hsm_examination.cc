@@ -34,7 +34,7 @@ class Diagnosis {
     if (!options_.module.empty()) {
       hsms.push_back(OfOptions());
     } else if (ReadConfiguration()) {
-      hsms.push_back(OfConfiguration());
+      OfConfiguration(hsms);
     }
     for (HsmToExamine& hsm : hsms) {
       hsm.sign = options_.sign && !unjournaled_;
@@ -50,16 +50,11 @@ class Diagnosis {
     made_.findings.push_back({part, verdict, finding, advice});
   }
 
-  // A token that cannot be parsed is the examination's to report, and has no PIN.
-  PinSources PinOf(const std::string& token) const {
-    return PinSourcesOf(config_, KeyUri::Parse(token).value_or(KeyUri()), ReadPinEnvironment());
-  }
-
   HsmToExamine OfOptions() const {
     HsmToExamine hsm;
     hsm.module = options_.module;
     hsm.token = options_.token;
-    hsm.pin = PinOf(options_.token);
+    hsm.pin = PinSourcesOf(config_, {.name = "default", .module = hsm.module, .uri = hsm.token}, ReadPinEnvironment());
     return hsm;
   }
 
@@ -78,16 +73,26 @@ class Diagnosis {
     return true;
   }
 
-  HsmToExamine OfConfiguration() {
-    HsmToExamine hsm;
-    hsm.module = config_.hsm_module;
-    hsm.token = config_.hsm_token;
-    hsm.pin = PinOf(config_.hsm_token);
-    hsm.sessions = static_cast<size_t>(config_.hsm_sessions);
-    hsm.keys = ReadKeys();
-    hsm.all_must_fit = false;
-    hsm.journal = OpenJournal();
-    return hsm;
+  // One for each token, with the keys that are on it.
+  void OfConfiguration(std::vector<HsmToExamine>& hsms) {
+    const std::vector<KeyToExamine> keys = ReadKeys();
+    const std::shared_ptr<SignatureJournal> journal = OpenJournal();
+    for (const TokenConfig& token : config_.hsm_tokens) {
+      HsmToExamine hsm;
+      hsm.module = token.module;
+      hsm.token = token.uri;
+      hsm.pin = PinSourcesOf(config_, token, ReadPinEnvironment());
+      hsm.sessions = static_cast<size_t>(std::max<int64_t>(token.sessions, 1));
+      hsm.all_must_fit = false;
+      hsm.journal = journal;
+      hsm.exceptions = config_.hsm_key_exceptions;
+      const StatusOr<KeyUri> uri = KeyUri::Parse(token.uri);
+      for (const KeyToExamine& key : keys) {
+        const StatusOr<KeyUri> key_uri = KeyUri::Parse(key.uri);
+        if (!uri.ok() || !key_uri.ok() || MeanTheSameToken(*uri, *key_uri)) hsm.keys.push_back(key);
+      }
+      hsms.push_back(std::move(hsm));
+    }
   }
 
   // A test signature is one of a CA key: without its line in the journal it is not made.
@@ -126,7 +131,9 @@ class Diagnosis {
     std::vector<KeyToExamine> keys;
     for (const AuthorityRecord& authority : *authorities) {
       const StatusOr<CertificateParts> parts = ReadCertificate(authority.certificate);
-      keys.push_back({authority.authority, authority.key_uri, parts.ok() ? ToBytes(parts->spki) : Bytes()});
+      for (const std::string& key_uri : authority.key_uris) {
+        keys.push_back({authority.authority, key_uri, parts.ok() ? ToBytes(parts->spki) : Bytes()});
+      }
     }
     Add("database", Judgement::kGood, fmt::format("{} authorities", keys.size()));
     return keys;

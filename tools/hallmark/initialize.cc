@@ -118,7 +118,7 @@ class Initialization {
     ASSIGN_OR_RETURN(chosen_.http_port, ChoosePort(options_.listen, options_.http_port, chosen_.grpc_port));
     RETURN_IF_ERROR(WriteFiles());
     RETURN_IF_ERROR(MakeToken());
-    ASSIGN_OR_RETURN(instance_, Instance::Create(config_, PinEnvironment()));
+    ASSIGN_OR_RETURN(instance_, Instance::Create(config_, PinEnvironment(), {}));
     RETURN_IF_ERROR(FoundAuthorities());
     RETURN_IF_ERROR(IssueCredentials());
     std::error_code error;
@@ -211,7 +211,7 @@ crl:
     ApplyEnvironment(config_);
     ASSIGN_OR_RETURN(const Secret user_pin, MakePin("pin"));
     ASSIGN_OR_RETURN(const Secret so_pin, MakePin("so-pin"));
-    ASSIGN_OR_RETURN(const std::shared_ptr<Module> module, Module::Load(config_.hsm_module));
+    ASSIGN_OR_RETURN(const std::shared_ptr<Module> module, Module::Load(config_.hsm_tokens.front().module));
     return InitializeToken(*module, "hallmark", so_pin, user_pin);
   }
 
@@ -219,7 +219,7 @@ crl:
                const std::string& parent) {
     Progress(fmt::format("authority '{}': {} in the token, {}", name, options_.key_type, common_name));
     ASSIGN_OR_RETURN(const KeyType type, ParseKeyType(options_.key_type));
-    ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*instance_->token(), type, name));
+    ASSIGN_OR_RETURN(const KeyUri uri, GenerateKey(*instance_->tokens().all().front().token, type, name));
     AuthorityRecord record;
     record.authority = name;
     record.key_uris = {uri.ToString()};

@@ -20,8 +20,6 @@ enum class Type { kRoot, kIntermediate, kSignIntermediate, kCrossSign, kRootCrl,
 const char* Name(Type type);  // "root", "sign-intermediate"...
 StatusOr<Type> ParseType(const std::string& name);
 
-const char* Name(SignatureAlgorithm algorithm);  // "ecdsa-sha256", "rsa-pss-sha384"...
-StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name);
 
 struct Participant {
   std::string name;

@@ -20,13 +20,6 @@ constexpr std::array<Named<Type>, 6> kTypes = {{{Type::kRoot, "root"},
                                                 {Type::kCrossSign, "cross-sign"},
                                                 {Type::kRootCrl, "root-crl"},
                                                 {Type::kRotateKey, "rotate-key"}}};
-constexpr std::array<Named<SignatureAlgorithm>, 6> kAlgorithms = {
-    {{SignatureAlgorithm::kEcdsaSha256, "ecdsa-sha256"},
-     {SignatureAlgorithm::kEcdsaSha384, "ecdsa-sha384"},
-     {SignatureAlgorithm::kRsaPkcs1Sha256, "rsa-sha256"},
-     {SignatureAlgorithm::kRsaPkcs1Sha384, "rsa-sha384"},
-     {SignatureAlgorithm::kRsaPssSha256, "rsa-pss-sha256"},
-     {SignatureAlgorithm::kRsaPssSha384, "rsa-pss-sha384"}}};
 
 template <class Table, class T>
 const char* NameOf(const Table& table, T value) {
@@ -51,9 +44,5 @@ StatusOr<T> ParseOne(const Table& table, const char* what, const std::string& na
 
 const char* Name(Type type) { return NameOf(kTypes, type); }
 StatusOr<Type> ParseType(const std::string& name) { return ParseOne<Type>(kTypes, "type of ceremony", name); }
-const char* Name(SignatureAlgorithm algorithm) { return NameOf(kAlgorithms, algorithm); }
-StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name) {
-  return ParseOne<SignatureAlgorithm>(kAlgorithms, "signature algorithm", name);
-}
 
 }  // namespace hallmark::ceremony

@@ -55,20 +55,23 @@ class SilentTerminal {
 };
 
 StatusOr<Secret> FindPin(const Ceremony& ceremony, const KeyUri& uri, const AskPin& ask_pin) {
-  PinEnvironment environment = ReadPinEnvironment();
+  const PinEnvironment environment = ReadPinEnvironment();
   PinSources sources;
   sources.pin_source = uri.pin_source;
   if (!sources.pin_source.empty() && sources.pin_source[0] != '/' && !sources.pin_source.starts_with("file:")) {
     sources.pin_source = std::filesystem::absolute(ceremony.Resolve(sources.pin_source)).string();
   }
-  const bool nowhere =
-      sources.pin_source.empty() && environment.environment_pin.empty() && environment.credentials_directory.empty();
-  if (nowhere && ask_pin) return ask_pin(uri.token);
-  sources.credentials_directory = std::move(environment.credentials_directory);
-  sources.credential = "hallmark-pin";
   sources.environment_variable = "HALLMARK_PIN";
-  sources.environment_value = std::move(environment.environment_pin);
-  return ReadPin(std::move(sources));
+  const auto variable = environment.variables.find(sources.environment_variable);
+  if (variable != environment.variables.end()) {
+    sources.environment_value = Secret(std::string(variable->second.Reveal()));
+  }
+  const bool nowhere =
+      sources.pin_source.empty() && sources.environment_value.empty() && environment.credentials_directory.empty();
+  if (nowhere && ask_pin) return ask_pin(uri.token);
+  sources.credentials_directory = environment.credentials_directory;
+  sources.credential = "hallmark-pin";
+  return ReadPin(sources);
 }
 
 }  // namespace
@@ -98,14 +101,18 @@ StatusOr<std::shared_ptr<Token>> OpenCeremonyToken(const Ceremony& ceremony, con
   ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(ceremony.hsm.token));
   ASSIGN_OR_RETURN(std::shared_ptr<Module> module, Module::Load(ceremony.hsm.module));
   ASSIGN_OR_RETURN(Secret pin, FindPin(ceremony, uri, ask_pin));
-  auto token = std::make_shared<Token>(std::move(module), uri, std::move(pin), 1);
+  // Typed or read once: a login that is lost in a ceremony is made again with the same PIN.
+  const auto kept = std::make_shared<const Secret>(std::move(pin));
+  auto token = std::make_shared<Token>(
+      std::move(module), uri, [kept]() -> StatusOr<Secret> { return Secret(std::string(kept->Reveal())); },
+      TokenOptions{.sessions = 1});
   RETURN_IF_ERROR(token->LogIn());
   return token;
 }
 
 StatusOr<std::shared_ptr<const SigningKey>> OpenCeremonyKey(const std::shared_ptr<Token>& token, const KeyUri& uri,
                                                             SignatureAlgorithm algorithm) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token, uri, algorithm));
+  ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token, uri, {.algorithm = algorithm}));
   return SigningKey::Create(std::move(signer));
 }
 
