@@ -22,10 +22,10 @@ StatusOr<Draft> Draft::FromUnsigned(ByteView der, SignatureAlgorithm algorithm) 
 
 Bytes Draft::Unsigned() const { return der::Sequence({tbs_, AlgorithmIdentifier(algorithm_), der::BitString({})}); }
 
-SigningKey::SigningKey(std::unique_ptr<const Signer> signer, PublicKey public_key)
+SigningKey::SigningKey(std::shared_ptr<const Signer> signer, PublicKey public_key)
     : signer_(std::move(signer)), public_key_(std::move(public_key)) {}
 
-StatusOr<std::shared_ptr<const SigningKey>> SigningKey::Create(std::unique_ptr<const Signer> signer) {
+StatusOr<std::shared_ptr<const SigningKey>> SigningKey::Create(std::shared_ptr<const Signer> signer) {
   StatusOr<PublicKey> public_key = PublicKey::FromSpki(signer->public_key());
   if (!public_key.ok())
     return Error(Code::kFailedPrecondition, reason::kHsmRefused,

@@ -33,18 +33,18 @@ class Draft {
   SignatureAlgorithm algorithm_;
 };
 
-// A Signer together with its public key, read once. Thread-safe.
+// A Signer, perhaps shared, together with its public key, read once. Thread-safe.
 class SigningKey {
  public:
   // Fails when the Signer's public key is none that Hallmark signs with, or does not fit its algorithm.
-  static StatusOr<std::shared_ptr<const SigningKey>> Create(std::unique_ptr<const Signer> signer);
-  SigningKey(std::unique_ptr<const Signer> signer, PublicKey public_key);  // for Create
+  static StatusOr<std::shared_ptr<const SigningKey>> Create(std::shared_ptr<const Signer> signer);
+  SigningKey(std::shared_ptr<const Signer> signer, PublicKey public_key);  // for Create
 
   const Signer& signer() const { return *signer_; }
   const PublicKey& public_key() const { return public_key_; }
 
  private:
-  std::unique_ptr<const Signer> signer_;
+  std::shared_ptr<const Signer> signer_;
   PublicKey public_key_;
 };
 

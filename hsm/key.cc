@@ -89,33 +89,6 @@ std::string KeyTypeName(KeyType type) {
   return "unknown";
 }
 
-Status CheckSafe(const KeyAttributes& key) {
-  const struct {
-    const char* name;
-    bool value;
-    bool wanted;
-  } flags[] = {{"CKA_TOKEN", key.on_token, true},
-               {"CKA_PRIVATE", key.is_private, true},
-               {"CKA_SENSITIVE", key.sensitive, true},
-               {"CKA_ALWAYS_SENSITIVE", key.always_sensitive, true},
-               {"CKA_EXTRACTABLE", key.extractable, false},
-               {"CKA_NEVER_EXTRACTABLE", key.never_extractable, true},
-               {"CKA_LOCAL", key.local, true},
-               {"CKA_SIGN", key.sign, true},
-               {"CKA_DECRYPT", key.decrypt, false},
-               {"CKA_UNWRAP", key.unwrap, false},
-               {"CKA_DERIVE", key.derive, false}};
-  std::string wrong;
-  for (const auto& flag : flags) {
-    if (flag.value != flag.wanted) wrong += fmt::format("{}{} is {}", wrong.empty() ? "" : ", ", flag.name, flag.value);
-  }
-  if (wrong.empty()) return absl::OkStatus();
-  return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
-               fmt::format("cannot use the key {}: {}; a CA key must be generated on its token by Hallmark, so that it "
-                           "never was outside: generate another",
-                           key.uri.ToString(), wrong));
-}
-
 StatusOr<KeyUri> GenerateKey(Token& token, KeyType type, const std::string& label) {
   if (label.empty()) return FieldError(reason::kRequestInvalid, "label", "a key must have a label");
   constexpr size_t kIdSize = 16;

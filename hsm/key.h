@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/key_type.h"
 #include "base/status.h"
+#include "hsm/key_exception.h"
 #include "hsm/key_uri.h"
 #include "hsm/token.h"
 
@@ -21,7 +22,7 @@ std::string KeyTypeName(KeyType type);  // "EC P-256", "RSA 2048", ...
 
 // What a token says of a private key (PKCS#11 v2.40 4.9). An attribute that it does not have counts as the worse value.
 struct KeyAttributes {
-  KeyUri uri;                   // token, object, id and type
+  KeyUri uri;                   // token (with serial= if the Token's has it), object, id and type
   std::optional<KeyType> type;  // absent: none of the above
   bool on_token = false;        // CKA_TOKEN
   bool is_private = false;      // CKA_PRIVATE: seen only after a login
@@ -37,8 +38,11 @@ struct KeyAttributes {
 };
 
 // kFailedPrecondition (HSM_KEY_UNSAFE), with the attributes at fault, unless the key was generated on the token, could
-// never leave it and does nothing but sign.
-Status CheckSafe(const KeyAttributes& key);
+// never leave it and does nothing but sign; but for what `exceptions` accept of this key.
+Status CheckSafe(const KeyAttributes& key, const std::vector<KeyException>& exceptions = {});
+
+// What CheckSafe passed over, in the order of the attributes above.
+std::vector<AcceptedWeakness> AcceptedWeaknesses(const KeyAttributes& key, const std::vector<KeyException>& exceptions);
 
 // Generates a key pair with a fresh random CKA_ID, reads its attributes back, and destroys it again if they are not
 // safe. Returns its URI: token, object, id and type=private. kAlreadyExists (HSM_REFUSED): the label is taken.
@@ -52,8 +56,13 @@ StatusOr<KeyAttributes> ReadKeyAttributes(Token& token, const KeyUri& uri);
 // All private keys on the token, in no order.
 StatusOr<std::vector<KeyAttributes>> ListKeys(Token& token);
 
-// The SubjectPublicKeyInfo (RFC 5280 4.1.2.7) of a private key, as DER, from the public key object with its CKA_ID.
-// kFailedPrecondition (HSM_KEY_UNSAFE): its type is none of KeyType or its value is not a key.
+// The SubjectPublicKeyInfo (RFC 5280 4.1.2.7) of a private key, as DER. An RSA private key tells its modulus and mostly
+// its exponent; whatever it does not tell comes from the public key object with its CKA_ID, so an EC key needs one.
+// kFailedPrecondition: HSM_KEY_NOT_FOUND when there is no such object or several, HSM_KEY_UNSAFE when the key's type is
+// none of KeyType or its value is not a key.
 StatusOr<Bytes> ReadPublicKey(Token& token, const KeyUri& uri);
+
+// The type of a SubjectPublicKeyInfo. kFailedPrecondition (KEY_UNSUPPORTED): it is no key, or of another type.
+StatusOr<KeyType> PublicKeyType(ByteView spki);
 
 }  // namespace hallmark

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/sha.h>
 
-#include <atomic>
-#include <mutex>
+#include <algorithm>
 
 #include "base/openssl.h"
 #include "base/reason.h"
@@ -36,6 +35,11 @@ constexpr Mechanism kMechanisms[] = {
     {SignatureAlgorithm::kRsaPssSha256, "RSASSA-PSS with SHA-256", CKM_RSA_PKCS_PSS, false, {}},
     {SignatureAlgorithm::kRsaPssSha384, "RSASSA-PSS with SHA-384", CKM_RSA_PKCS_PSS, true, {}},
 };
+
+const Mechanism& MechanismOf(SignatureAlgorithm algorithm) {
+  return *std::find_if(std::begin(kMechanisms), std::end(kMechanisms),
+                       [&](const Mechanism& known) { return known.algorithm == algorithm; });
+}
 
 size_t SignatureSize(KeyType type) {
   switch (type) {
@@ -90,107 +94,131 @@ class Input {
   size_t size_;
 };
 
-class Pkcs11Signer : public Signer {
- public:
-  Pkcs11Signer(std::shared_ptr<Token> token, KeyUri uri, KeyType type, const Mechanism& mechanism, Bytes public_key)
-      : token_(std::move(token)),
-        uri_(std::move(uri)),
-        type_(type),
-        mechanism_(mechanism),
-        public_key_(std::move(public_key)),
-        attempted_(fmt::format("sign with {} and the key {}", mechanism.name, uri_.ToString())) {}
-
-  ByteView public_key() const override { return public_key_; }
-  SignatureAlgorithm algorithm() const override { return mechanism_.algorithm; }
-
-  StatusOr<Bytes> Sign(ByteView tbs, Time deadline) const override {
-    Input input(mechanism_, type_, tbs);
-    Bytes signature;
-    RETURN_IF_ERROR(token_->Run(attempted_, deadline, [&](SessionHandle session) -> StatusOr<ReturnValue> {
-      return SignInput(session, input, signature);
-    }));
-    if (signature.size() != SignatureSize(type_)) {
-      return Error(
-          Code::kFailedPrecondition, reason::kHsmSignatureInvalid,
-          fmt::format("cannot {}: the HSM's signature has {} octets instead of {}; take the HSM out of service",
-                      attempted_, signature.size(), SignatureSize(type_)));
-    }
-    if (IsEc(type_)) return EcdsaSigValue(signature);
-    return signature;
-  }
-
- private:
-  // An object handle, and the generation of the token in which it was found.
-  struct Handle {
-    CK_OBJECT_HANDLE key = 0;
-    uint64_t generation = 0;
-  };
-
-  StatusOr<ReturnValue> SignInput(SessionHandle session, Input& input, Bytes& signature) const {
-    CK_OBJECT_HANDLE key = 0;
-    ASSIGN_OR_RETURN(ReturnValue rv, CurrentKey(session, key));
-    if (rv != CKR_OK) return rv;
-    const CK_MECHANISM_TYPE hash = mechanism_.sha384 ? CKM_SHA384 : CKM_SHA256;
-    CK_RSA_PKCS_PSS_PARAMS pss = {hash, mechanism_.sha384 ? CK_RSA_PKCS_MGF_TYPE{CKG_MGF1_SHA384} : CKG_MGF1_SHA256,
-                                  input.size()};
-    CK_MECHANISM mechanism = {mechanism_.type, nullptr, 0};
-    if (mechanism_.type == CKM_RSA_PKCS_PSS) mechanism = {mechanism_.type, &pss, sizeof pss};
-    const CK_FUNCTION_LIST& functions = token_->module().functions();
-    rv = functions.C_SignInit(session, &mechanism, key);
-    if (rv != CKR_OK) return rv;
-    signature.resize(SignatureSize(type_));
-    CK_ULONG size = signature.size();
-    rv = functions.C_Sign(session, input.data(), input.size(), signature.data(), &size);
-    if (rv == CKR_OK) signature.resize(std::min<size_t>(size, signature.size()));
-    return rv;
-  }
-
-  // The key's handle, found and checked again when the token's generation says that it may be stale.
-  StatusOr<ReturnValue> CurrentKey(SessionHandle session, CK_OBJECT_HANDLE& key) const {
-    const uint64_t generation = token_->generation();
-    {
-      const std::lock_guard lock(mutex_);
-      if (handle_.generation == generation) {
-        key = handle_.key;
-        return CKR_OK;
-      }
-    }
-    ASSIGN_OR_RETURN(ReturnValue rv, FindPrivateKey(*token_, session, uri_, key));
-    KeyAttributes attributes;
-    if (rv == CKR_OK) rv = ReadKey(*token_, session, key, attributes);
-    if (rv != CKR_OK) return rv;
-    RETURN_IF_ERROR(CheckSafe(attributes));
-    const std::lock_guard lock(mutex_);
-    handle_ = {key, generation};
-    return CKR_OK;
-  }
-
-  const std::shared_ptr<Token> token_;
-  const KeyUri uri_;
-  const KeyType type_;
-  const Mechanism& mechanism_;
-  const Bytes public_key_;
-  const std::string attempted_;  // completes "cannot ..."
-  mutable std::mutex mutex_;
-  mutable Handle handle_;
-};
+// Signs `input` in a session.
+ReturnValue SignInput(const CK_FUNCTION_LIST& functions, SessionHandle session, CK_OBJECT_HANDLE key,
+                      const Mechanism& signature_mechanism, Input& input, Bytes& signature) {
+  const bool sha384 = signature_mechanism.sha384;
+  CK_RSA_PKCS_PSS_PARAMS pss = {sha384 ? CK_MECHANISM_TYPE{CKM_SHA384} : CKM_SHA256,
+                                sha384 ? CK_RSA_PKCS_MGF_TYPE{CKG_MGF1_SHA384} : CKG_MGF1_SHA256, input.size()};
+  CK_MECHANISM mechanism = {signature_mechanism.type, nullptr, 0};
+  if (mechanism.mechanism == CKM_RSA_PKCS_PSS) mechanism = {mechanism.mechanism, &pss, sizeof pss};
+  CK_RV rv = functions.C_SignInit(session, &mechanism, key);
+  if (rv != CKR_OK) return rv;
+  CK_ULONG size = signature.size();
+  rv = functions.C_Sign(session, input.data(), input.size(), signature.data(), &size);
+  if (rv == CKR_OK) signature.resize(std::min<size_t>(size, signature.size()));
+  return rv;
+}
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Signer>> OpenSigner(std::shared_ptr<Token> token, const KeyUri& uri,
-                                             SignatureAlgorithm algorithm) {
-  ASSIGN_OR_RETURN(KeyAttributes key, ReadKeyAttributes(*token, uri));
-  RETURN_IF_ERROR(CheckSafe(key));
-  const auto* mechanism = std::find_if(std::begin(kMechanisms), std::end(kMechanisms),
-                                       [&](const Mechanism& known) { return known.algorithm == algorithm; });
-  if (!key.type.has_value() || IsEc(*key.type) != (mechanism->type == CKM_ECDSA)) {
+Pkcs11Signer::Pkcs11Signer(std::shared_ptr<Token> token, KeyUri uri, KeyType type, SignerOptions options)
+    : token_(std::move(token)),
+      uri_(std::move(uri)),
+      type_(type),
+      options_(std::move(options)),
+      attempted_(fmt::format("sign with {} and the key {}", MechanismOf(options_.algorithm).name, uri_.ToString())) {}
+
+StatusOr<Bytes> Pkcs11Signer::Sign(ByteView tbs, Time deadline) const {
+  const Mechanism& mechanism = MechanismOf(options_.algorithm);
+  Input input(mechanism, type_, tbs);
+  Bytes signature;
+  RETURN_IF_ERROR(token_->Run(attempted_, deadline, [&](SessionHandle session) -> StatusOr<ReturnValue> {
+    CK_OBJECT_HANDLE key = 0;
+    ASSIGN_OR_RETURN(const ReturnValue rv, CurrentKey(session, key));
+    if (rv != CKR_OK) return rv;
+    signature.resize(SignatureSize(type_));
+    return SignInput(token_->module().functions(), session, key, mechanism, input, signature);
+  }));
+  if (signature.size() != SignatureSize(type_)) {
+    return Error(Code::kFailedPrecondition, reason::kHsmSignatureInvalid,
+                 fmt::format("cannot {}: the HSM's signature has {} octets instead of {}; take the HSM out of service",
+                             attempted_, signature.size(), SignatureSize(type_)));
+  }
+  if (IsEc(type_)) return EcdsaSigValue(signature);
+  return signature;
+}
+
+Status Pkcs11Signer::Examine(Time deadline) const {
+  return token_->Run("examine the key " + uri_.ToString(), deadline,
+                     [&](SessionHandle session) -> StatusOr<ReturnValue> {
+                       CK_OBJECT_HANDLE key = 0;
+                       return Check(session, key);
+                     });
+}
+
+std::vector<AcceptedWeakness> Pkcs11Signer::accepted() const {
+  const std::lock_guard lock(mutex_);
+  return finding_.accepted;
+}
+
+// The key's handle, found and checked again when the token's generation says that it may be stale.
+StatusOr<ReturnValue> Pkcs11Signer::CurrentKey(SessionHandle session, unsigned long& key) const {
+  const uint64_t generation = token_->generation();
+  {
+    const std::lock_guard lock(mutex_);
+    if (finding_.generation == generation) {
+      RETURN_IF_ERROR(finding_.verdict);
+      key = finding_.key;
+      return CKR_OK;
+    }
+  }
+  return Check(session, key);
+}
+
+StatusOr<ReturnValue> Pkcs11Signer::Check(SessionHandle session, unsigned long& key) const {
+  Finding finding;
+  {
+    const std::lock_guard lock(mutex_);
+    finding.number = ++checks_;
+    finding.generation = token_->generation();
+  }
+  const StatusOr<ReturnValue> inspected = Inspect(session, finding);
+  if (inspected.ok() && *inspected != CKR_OK) return *inspected;
+  finding.verdict = inspected.status();
+  const uint64_t generation = finding.generation;
+  const std::lock_guard lock(mutex_);
+  // Of two checks at the same time, the one that began later knows better.
+  if (finding_.number < finding.number) finding_ = std::move(finding);
+  if (finding_.generation != generation) return CKR_KEY_HANDLE_INVALID;  // ours is stale already
+  RETURN_IF_ERROR(finding_.verdict);
+  key = finding_.key;
+  return CKR_OK;
+}
+
+StatusOr<ReturnValue> Pkcs11Signer::Inspect(SessionHandle session, Finding& finding) const {
+  ASSIGN_OR_RETURN(ReturnValue rv, FindPrivateKey(*token_, session, uri_, finding.key));
+  KeyAttributes attributes;
+  if (rv == CKR_OK) rv = ReadKey(*token_, session, finding.key, attributes);
+  if (rv != CKR_OK) return rv;
+  finding.accepted = AcceptedWeaknesses(attributes, options_.exceptions);
+  RETURN_IF_ERROR(CheckSafe(attributes, options_.exceptions));
+  Bytes public_key;
+  ASSIGN_OR_RETURN(rv, ReadSubjectPublicKeyInfo(*token_, session, finding.key, attributes, public_key));
+  if (rv != CKR_OK || public_key == options_.expected_public_key) return rv;
+  return Error(
+      Code::kFailedPrecondition, reason::kHsmKeyMismatch,
+      fmt::format("cannot use the key {}: it is another key, the SHA-256 of its SubjectPublicKeyInfo is {}, and "
+                  "that of the authority's certificate is {}; bring the right key back, or correct the URI",
+                  uri_.ToString(), Hex(Sha256(public_key)), Hex(Sha256(options_.expected_public_key))));
+}
+
+StatusOr<std::unique_ptr<Pkcs11Signer>> OpenSigner(std::shared_ptr<Token> token, const KeyUri& uri,
+                                                   SignerOptions options) {
+  RETURN_IF_ERROR(CheckNamesKey(token->uri(), uri));
+  const bool is_new = options.expected_public_key.empty();
+  if (is_new) {
+    ASSIGN_OR_RETURN(options.expected_public_key, ReadPublicKey(*token, uri));
+  }
+  ASSIGN_OR_RETURN(const KeyType type, PublicKeyType(options.expected_public_key));
+  if (!Fits(options.algorithm, type)) {
     return Error(Code::kFailedPrecondition, reason::kHsmRefused,
                  fmt::format("cannot sign with {} and the key {}, which is {}; choose the algorithm of the key's type",
-                             mechanism->name, uri.ToString(), key.type ? KeyTypeName(*key.type) : "of another type"));
+                             MechanismOf(options.algorithm).name, uri.ToString(), KeyTypeName(type)));
   }
-  ASSIGN_OR_RETURN(Bytes public_key, ReadPublicKey(*token, key.uri));
-  return std::make_unique<Pkcs11Signer>(std::move(token), std::move(key.uri), *key.type, *mechanism,
-                                        std::move(public_key));
+  auto signer = std::make_unique<Pkcs11Signer>(std::move(token), uri, type, std::move(options));
+  if (is_new) RETURN_IF_ERROR(signer->Examine());
+  return signer;
 }
 
 }  // namespace hallmark

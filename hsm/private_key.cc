@@ -10,26 +10,6 @@ namespace {
 constexpr uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
 constexpr uint8_t kP384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
 
-Status CheckNamesKey(const KeyUri& token, const KeyUri& uri) {
-  const auto differs = [](const std::string& a, const std::string& b) { return !a.empty() && !b.empty() && a != b; };
-  const char* what = nullptr;
-  if (uri.token != token.token || differs(uri.serial, token.serial)) what = "it names another token";
-  if (uri.id.empty() && uri.object.empty()) what = "it has neither id= nor object=, so it names no key";
-  if (!uri.type.empty() && uri.type != "private") what = "its type is not private";
-  if (what == nullptr) return absl::OkStatus();
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               fmt::format("cannot find the key {} on the token \"{}\": {}", uri.ToString(), token.token, what));
-}
-
-// Sets `value` to nothing when the token does not have the attribute.
-ReturnValue ReadIfPresent(const CK_FUNCTION_LIST& functions, SessionHandle session, CK_OBJECT_HANDLE key,
-                          CK_ATTRIBUTE_TYPE type, Bytes& value) {
-  const CK_RV rv = ReadAttribute(functions, session, key, type, value);
-  if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE) return rv;
-  value.clear();
-  return CKR_OK;
-}
-
 std::optional<KeyType> EcType(ByteView parameters) {
   for (const KeyType type : {KeyType::kEcP256, KeyType::kEcP384}) {
     if (Equal(parameters, EcParameters(type))) return type;
@@ -68,12 +48,31 @@ ReturnValue ReadType(const CK_FUNCTION_LIST& functions, SessionHandle session, C
 
 }  // namespace
 
+ReturnValue ReadIfPresent(const CK_FUNCTION_LIST& functions, SessionHandle session, CK_OBJECT_HANDLE object,
+                          CK_ATTRIBUTE_TYPE type, Bytes& value) {
+  const CK_RV rv = ReadAttribute(functions, session, object, type, value);
+  if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE) return rv;
+  value.clear();
+  return CKR_OK;
+}
+
 ByteView EcParameters(KeyType type) {
   switch (type) {
     case KeyType::kEcP256: return kP256;
     case KeyType::kEcP384: return kP384;
     default: return {};
   }
+}
+
+Status CheckNamesKey(const KeyUri& token, const KeyUri& uri) {
+  const auto differs = [](const std::string& a, const std::string& b) { return !a.empty() && !b.empty() && a != b; };
+  const char* what = nullptr;
+  if (uri.token != token.token || differs(uri.serial, token.serial)) what = "it names another token";
+  if (uri.id.empty() && uri.object.empty()) what = "it has neither id= nor object=, so it names no key";
+  if (!uri.type.empty() && uri.type != "private") what = "its type is not private";
+  if (what == nullptr) return absl::OkStatus();
+  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
+               fmt::format("cannot find the key {} on the token \"{}\": {}", uri.ToString(), token.token, what));
 }
 
 StatusOr<ReturnValue> FindPrivateKey(const Token& token, SessionHandle session, const KeyUri& uri,
@@ -85,11 +84,11 @@ StatusOr<ReturnValue> FindPrivateKey(const Token& token, SessionHandle session, 
   if (!uri.id.empty()) wanted.push_back(Attribute(CKA_ID, uri.id));
   if (!uri.object.empty()) wanted.push_back(Attribute(CKA_LABEL, AsBytes(uri.object)));
   std::vector<CK_OBJECT_HANDLE> found;
-  const CK_RV rv = FindObjects(token.module().functions(), session, wanted, found);
+  // Before and after, since another thread may log in or lose the login meanwhile.
+  CK_RV rv = token.CheckLoggedIn(session);
+  if (rv == CKR_OK) rv = FindObjects(token.module().functions(), session, wanted, found);
+  if (rv == CKR_OK && found.empty()) rv = token.CheckLoggedIn(session);
   if (rv != CKR_OK) return rv;
-  if (found.empty()) {
-    if (const ReturnValue logged_in = token.CheckLoggedIn(session); logged_in != CKR_OK) return logged_in;
-  }
   if (found.size() == 1) {
     key = found.front();
     return CKR_OK;
@@ -106,6 +105,7 @@ ReturnValue ReadKey(const Token& token, SessionHandle session, CK_OBJECT_HANDLE 
   const CK_FUNCTION_LIST& functions = token.module().functions();
   attributes = KeyAttributes();
   attributes.uri.token = token.uri().token;
+  attributes.uri.serial = token.uri().serial;
   attributes.uri.type = "private";
   Bytes label;
   CK_RV rv = ReadIfPresent(functions, session, key, CKA_ID, attributes.uri.id);

@@ -31,7 +31,7 @@ StatusOr<bool> EndsTorn(int fd, const std::filesystem::path& path) {
 
 class JournaledSigner : public Signer {
  public:
-  JournaledSigner(std::shared_ptr<SignatureJournal> journal, std::string key, std::unique_ptr<Signer> signer)
+  JournaledSigner(std::shared_ptr<SignatureJournal> journal, std::string key, std::shared_ptr<const Signer> signer)
       : journal_(std::move(journal)), key_(std::move(key)), signer_(std::move(signer)) {}
 
   ByteView public_key() const override { return signer_->public_key(); }
@@ -44,7 +44,7 @@ class JournaledSigner : public Signer {
  private:
   const std::shared_ptr<SignatureJournal> journal_;
   const std::string key_;
-  const std::unique_ptr<Signer> signer_;
+  const std::shared_ptr<const Signer> signer_;
 };
 
 }  // namespace
@@ -80,8 +80,9 @@ Status SignatureJournal::Append(const std::string& key, ByteView tbs) {
                    kHsmRetryDelay);
 }
 
-StatusOr<std::unique_ptr<Signer>> JournalSignatures(std::shared_ptr<SignatureJournal> journal, const std::string& key,
-                                                    std::unique_ptr<Signer> signer) {
+StatusOr<std::shared_ptr<const Signer>> JournalSignatures(std::shared_ptr<SignatureJournal> journal,
+                                                          const std::string& key,
+                                                          std::shared_ptr<const Signer> signer) {
   constexpr size_t kMaxSize = 128;
   const bool is_printable = std::all_of(key.begin(), key.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
   if (key.empty() || key.size() > kMaxSize || !is_printable) {
@@ -91,7 +92,7 @@ StatusOr<std::unique_ptr<Signer>> JournalSignatures(std::shared_ptr<SignatureJou
                     "ASCII characters without blanks",
                     key, kMaxSize));
   }
-  return std::make_unique<JournaledSigner>(std::move(journal), key, std::move(signer));
+  return std::make_shared<const JournaledSigner>(std::move(journal), key, std::move(signer));
 }
 
 }  // namespace hallmark

@@ -40,7 +40,7 @@ class SignatureJournal {
 
 // Returns a Signer that appends to `journal` before `signer` signs, and does not sign when it cannot. `key` names the
 // key in the journal. kInvalidArgument (CONFIGURATION_INVALID) unless it is 1 to 128 printable octets without blanks.
-StatusOr<std::unique_ptr<Signer>> JournalSignatures(std::shared_ptr<SignatureJournal> journal, const std::string& key,
-                                                    std::unique_ptr<Signer> signer);
+StatusOr<std::shared_ptr<const Signer>> JournalSignatures(std::shared_ptr<SignatureJournal> journal,
+                                                          const std::string& key, std::shared_ptr<const Signer> signer);
 
 }  // namespace hallmark

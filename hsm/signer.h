@@ -1,8 +1,11 @@
 // What the rest of the house sees of an HSM: something that signs with one private key that it never reveals.
 #pragma once
 
+#include <string>
+
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/key_type.h"
 #include "base/status.h"
 
 namespace hallmark {
@@ -16,6 +19,19 @@ enum class SignatureAlgorithm {
   kRsaPssSha256,  // MGF1 with the same digest, salt as long as the digest
   kRsaPssSha384,
 };
+
+// What a configuration, a record and a person call it: ecdsa-sha256, ecdsa-sha384, rsa-pkcs1-sha256, rsa-pkcs1-sha384,
+// rsa-pss-sha256, rsa-pss-sha384.
+const char* Name(SignatureAlgorithm algorithm);
+
+// The algorithm of a Name. kInvalidArgument (CONFIGURATION_INVALID), with the names there are, for any other text.
+StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name);
+
+// Whether keys of `type` sign with `algorithm`: EC keys with ECDSA and either digest, RSA keys with all others.
+bool Fits(SignatureAlgorithm algorithm, KeyType type);
+
+// What a key signs with when nobody chose: ECDSA with the digest of its curve's size, RSA PKCS #1 v1.5 with SHA-256.
+SignatureAlgorithm DefaultAlgorithm(KeyType type);
 
 // A Signer makes signatures with one private key. Thread-safe: as many threads may sign as the key's owner has
 // sessions; further ones wait.

@@ -211,7 +211,7 @@ class FixedClock : public Clock {
 
 class JournalTest : public ::testing::Test {
  protected:
-  StatusOr<std::unique_ptr<Signer>> Journaled(const std::string& key = "devices") {
+  StatusOr<std::shared_ptr<const Signer>> Journaled(const std::string& key = "devices") {
     ASSIGN_OR_RETURN(auto journal, SignatureJournal::Open(path_, clock_));
     return JournalSignatures(std::move(journal), key,
                              std::make_unique<SoftwareSigner>(SignatureAlgorithm::kEcdsaSha256));
@@ -225,7 +225,7 @@ TEST_F(JournalTest, HasALineForEachSignatureAndKeepsEarlierOnes) {
   const std::string line =
       "2026-11-24T10:00:00Z devices " + RunCommand("printf tbs | sha256sum | cut -d' ' -f1").output;
   for (int start = 1; start <= 3; ++start) {
-    const StatusOr<std::unique_ptr<Signer>> signer = Journaled();
+    const StatusOr<std::shared_ptr<const Signer>> signer = Journaled();
     ASSERT_THAT(signer, IsOk());
     EXPECT_TRUE(SignsAndVerifies(**signer, "tbs"));
   }
@@ -234,7 +234,7 @@ TEST_F(JournalTest, HasALineForEachSignatureAndKeepsEarlierOnes) {
 
 TEST_F(JournalTest, NothingIsSignedWithoutALine) {
   path_ = "/dev/full";
-  const StatusOr<std::unique_ptr<Signer>> signer = Journaled();
+  const StatusOr<std::shared_ptr<const Signer>> signer = Journaled();
   ASSERT_THAT(signer, IsOk());
   const StatusOr<Bytes> signature = (*signer)->Sign(AsBytes("tbs"), absl::InfiniteFuture());
   EXPECT_THAT(signature, Fails(Code::kUnavailable, reason::kHsmUnavailable));
@@ -244,7 +244,7 @@ TEST_F(JournalTest, NothingIsSignedWithoutALine) {
 }
 
 TEST_F(JournalTest, LineSurvivesTheDeathOfTheProcess) {
-  StatusOr<std::unique_ptr<Signer>> signer = Journaled();
+  StatusOr<std::shared_ptr<const Signer>> signer = Journaled();
   ASSERT_THAT(signer, IsOk());
   const pid_t child = fork();
   ASSERT_GE(child, 0);
@@ -260,7 +260,7 @@ TEST_F(JournalTest, LineSurvivesTheDeathOfTheProcess) {
 
 TEST_F(JournalTest, TornLineDoesNotSwallowTheNext) {
   ASSERT_THAT(WriteFile(path_, AsBytes("2026-11-24T09:59")), IsOk());
-  const StatusOr<std::unique_ptr<Signer>> signer = Journaled();
+  const StatusOr<std::shared_ptr<const Signer>> signer = Journaled();
   ASSERT_THAT(signer, IsOk());
   EXPECT_TRUE(SignsAndVerifies(**signer, "tbs"));
   EXPECT_THAT(ReadFile(path_).value(), MatchesRegex("2026-11-24T09:59\n2026-11-24T10:00:00Z devices [0-9a-f]+\n"));

@@ -89,7 +89,7 @@ class HsmTest : public ::testing::Test {
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
   std::unique_ptr<Signer> MakeSigner() const {
     const KeyUri uri = GenerateKey(*token_, KeyType::kEcP256, "signer").value();
-    return OpenSigner(token_, uri, SignatureAlgorithm::kEcdsaSha256).value();
+    return OpenSigner(token_, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256}).value();
   }
   SlotInformation Slot() const {
     const std::vector<SlotInformation> slots = module_->ListSlots().value();
@@ -196,7 +196,7 @@ TEST_P(KeyTest, GeneratedKeySignsWithEveryAlgorithmOfItsTypeAndOpenSslVerifies) 
   const auto file = [this](const char* name) { return (directory_ / name).string(); };
   ASSERT_THAT(WriteFile(file("tbs"), AsBytes(tbs)), IsOk());
   for (const SignatureAlgorithm algorithm : AlgorithmsFor(GetParam())) {
-    const StatusOr<std::unique_ptr<Signer>> signer = OpenSigner(token_, *uri, algorithm);
+    const StatusOr<std::unique_ptr<Pkcs11Signer>> signer = OpenSigner(token_, *uri, {.algorithm = algorithm});
     ASSERT_THAT(signer, IsOk());
     EXPECT_EQ((*signer)->algorithm(), algorithm);
     const StatusOr<Bytes> signature = (*signer)->Sign(AsBytes(tbs), absl::InfiniteFuture());
@@ -273,7 +273,7 @@ TEST_F(HsmTest, KeyIsNamedByIdOrLabelAndByNothingElse) {
 
   KeyUri absent = made;
   absent.id[0] ^= 1;
-  EXPECT_THAT(OpenSigner(token_, absent, SignatureAlgorithm::kEcdsaSha256),
+  EXPECT_THAT(OpenSigner(token_, absent, {.algorithm = SignatureAlgorithm::kEcdsaSha256}),
               Fails(Code::kFailedPrecondition, reason::kHsmKeyNotFound));
   KeyUri elsewhere = made;
   elsewhere.token = "another";
@@ -308,7 +308,7 @@ TEST_F(HsmTest, UnsafeKeyIsRefused) {
     SCOPED_TRACE(c.label);
     KeyUri uri = TokenUri();
     uri.object = c.label;
-    const StatusOr<std::unique_ptr<Signer>> signer = OpenSigner(token_, uri, c.algorithm);
+    const StatusOr<std::unique_ptr<Pkcs11Signer>> signer = OpenSigner(token_, uri, {.algorithm = c.algorithm});
     ASSERT_THAT(signer, Fails(Code::kFailedPrecondition, reason::kHsmKeyUnsafe));
     EXPECT_THAT(Message(signer.status()), HasSubstr(c.wrong));
   }
@@ -318,15 +318,17 @@ TEST_F(HsmTest, KeyAndAlgorithmMustFit) {
   const KeyUri ec = GenerateKey(*token_, KeyType::kEcP256, "ec").value();
   const KeyUri rsa = GenerateKey(*token_, KeyType::kRsa2048, "rsa").value();
   for (const SignatureAlgorithm algorithm : AlgorithmsFor(KeyType::kRsa2048)) {
-    EXPECT_THAT(OpenSigner(token_, ec, algorithm), Fails(Code::kFailedPrecondition, reason::kHsmRefused));
+    EXPECT_THAT(OpenSigner(token_, ec, {.algorithm = algorithm}),
+                Fails(Code::kFailedPrecondition, reason::kHsmRefused));
   }
   for (const SignatureAlgorithm algorithm : AlgorithmsFor(KeyType::kEcP256)) {
-    EXPECT_THAT(OpenSigner(token_, rsa, algorithm), Fails(Code::kFailedPrecondition, reason::kHsmRefused));
+    EXPECT_THAT(OpenSigner(token_, rsa, {.algorithm = algorithm}),
+                Fails(Code::kFailedPrecondition, reason::kHsmRefused));
   }
   Pkcs11Tool("--keypairgen --key-type EC:secp521r1 --label p521 --id 0e --usage-sign");
   KeyUri p521 = TokenUri();
   p521.object = "p521";
-  EXPECT_FALSE(OpenSigner(token_, p521, SignatureAlgorithm::kEcdsaSha384).ok());
+  EXPECT_FALSE(OpenSigner(token_, p521, {.algorithm = SignatureAlgorithm::kEcdsaSha384}).ok());
 }
 
 // --- Signing under trouble.
@@ -410,7 +412,8 @@ TEST_F(HsmTest, LostLoginHeals) {
 
 TEST_F(HsmTest, DestroyedKeyIsNotFoundAgain) {
   const KeyUri uri = GenerateKey(*token_, KeyType::kEcP256, "devices").value();
-  const std::unique_ptr<Signer> signer = OpenSigner(token_, uri, SignatureAlgorithm::kEcdsaSha256).value();
+  const std::unique_ptr<Signer> signer =
+      OpenSigner(token_, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256}).value();
   EXPECT_TRUE(SignsAndVerifies(*signer, "tbs"));
   ASSERT_THAT(DestroyKey(*token_, uri), IsOk());
   EXPECT_THAT(signer->Sign(AsBytes("tbs"), absl::InfiniteFuture()),
@@ -442,7 +445,8 @@ TEST_F(HsmTest, SignsThroughP11KitServer) {
   const StatusOr<std::shared_ptr<Module>> client = Module::Load("p11-kit-client.so");
   ASSERT_THAT(client, IsOk());
   const auto token = std::make_shared<Token>(*client, TokenUri(), PinOf(kPin), TokenOptions{.sessions = kSessions});
-  const StatusOr<std::unique_ptr<Signer>> signer = OpenSigner(token, uri, SignatureAlgorithm::kEcdsaSha256);
+  const StatusOr<std::unique_ptr<Pkcs11Signer>> signer =
+      OpenSigner(token, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256});
   ASSERT_THAT(signer, IsOk());
   EXPECT_TRUE(SignsAndVerifies(**signer, "tbs"));
 }

@@ -75,7 +75,10 @@ class Pkcs11ShimTest : public ::testing::Test {
 
   const CK_FUNCTION_LIST& functions() const { return module_->functions(); }
   KeyUri TokenUri() const { return KeyUri::Parse("pkcs11:token=" + label_).value(); }
-  std::shared_ptr<Token> MakeToken() const { return std::make_shared<Token>(module_, TokenUri(), MakeSecret(kPin), 4); }
+  std::shared_ptr<Token> MakeToken() const {
+    return std::make_shared<Token>(
+        module_, TokenUri(), [] { return MakeSecret(kPin); }, TokenOptions{.sessions = 4});
+  }
   CK_SLOT_ID Slot() const {
     const std::vector<SlotInformation> slots = module_->ListSlots().value();
     return std::find_if(slots.begin(), slots.end(),
@@ -116,7 +119,7 @@ TEST_F(Pkcs11ShimTest, PassesOnWhatItIsNotToldToSpoil) {
     const KeyUri uri = GenerateKey(*token, type, KeyTypeName(type)).value();
     const SignatureAlgorithm algorithm =
         type == KeyType::kRsa2048 ? SignatureAlgorithm::kRsaPssSha256 : SignatureAlgorithm::kEcdsaSha384;
-    const auto signer = OpenSigner(token, uri, algorithm).value();
+    const auto signer = OpenSigner(token, uri, {.algorithm = algorithm}).value();
     EXPECT_TRUE(Verifies(*signer, AsBytes("tbs"), signer->Sign(AsBytes("tbs"), absl::InfiniteFuture()).value()));
   }
   EXPECT_THAT(Pkcs11Tool("--test"), HasSubstr("No errors"));
@@ -193,7 +196,7 @@ TEST_F(Pkcs11ShimTest, CorruptsSignatures) {
   const std::shared_ptr<Token> token = MakeToken();
   KeyUri uri = TokenUri();
   uri.object = "key";
-  const auto signer = OpenSigner(token, uri, SignatureAlgorithm::kEcdsaSha256).value();
+  const auto signer = OpenSigner(token, uri, {.algorithm = SignatureAlgorithm::kEcdsaSha256}).value();
   shim_.CorruptSignatures(2);
   for (const bool good : {false, false, true, true}) {
     EXPECT_EQ(Verifies(*signer, AsBytes("tbs"), signer->Sign(AsBytes("tbs"), absl::InfiniteFuture()).value()), good);

@@ -58,7 +58,7 @@ class ShimmedToken : public ::testing::Test {
   }
   Client MakeClient(TokenOptions options = {.sessions = 4}) const { return MakeClient(MakeToken(std::move(options))); }
   Client MakeClient(const std::shared_ptr<Token>& token) const {
-    return {token, OpenSigner(token, key_, SignatureAlgorithm::kEcdsaSha256).value()};
+    return {token, OpenSigner(token, key_, {.algorithm = SignatureAlgorithm::kEcdsaSha256}).value()};
   }
 
   static Status Sign(const Client& client, const std::string& tbs = "tbs") {

@@ -15,17 +15,6 @@
 
 namespace hallmark {
 
-SignatureAlgorithm DefaultAlgorithm(KeyType type) {
-  switch (type) {
-    case KeyType::kEcP256: return SignatureAlgorithm::kEcdsaSha256;
-    case KeyType::kEcP384: return SignatureAlgorithm::kEcdsaSha384;
-    case KeyType::kRsa2048:
-    case KeyType::kRsa3072:
-    case KeyType::kRsa4096: return SignatureAlgorithm::kRsaPkcs1Sha256;
-  }
-  return SignatureAlgorithm::kEcdsaSha256;
-}
-
 PinEnvironment ReadPinEnvironment() {
   PinEnvironment environment;
   if (const char* pin = std::getenv("HALLMARK_PIN")) environment.environment_pin = Secret(std::string(pin));
@@ -98,7 +87,8 @@ StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const std::string&
     return Error(Code::kFailedPrecondition, reason::kHsmKeyUnsafe,
                  fmt::format("the key {} is of no type that Hallmark signs with", key_uri));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<Signer> signer, OpenSigner(token_, uri, DefaultAlgorithm(*key.type)));
+  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer,
+                   OpenSigner(token_, uri, {.algorithm = DefaultAlgorithm(*key.type)}));
   if (journal_ != nullptr) {
     ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, name, std::move(signer)));
   }

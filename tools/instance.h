@@ -11,10 +11,6 @@
 
 namespace hallmark {
 
-// The signature algorithm that an authority's key signs with: ECDSA with the digest of its curve's size, RSA PKCS#1
-// with SHA-256.
-SignatureAlgorithm DefaultAlgorithm(KeyType type);
-
 // The token of a configuration, with its PIN read. `environment_pin`: the value of HALLMARK_PIN, empty when unset;
 // `credentials_directory`: $CREDENTIALS_DIRECTORY.
 struct PinEnvironment {

@@ -237,7 +237,8 @@ void Run(const Options& options) {
   uri.object = "devices";
   uri.type = "private";
   const std::unique_ptr<Signer> signer =
-      OpenSigner(token, uri, DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())).value();
+      OpenSigner(token, uri, {.algorithm = DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())})
+          .value();
   Requests requests;
   std::vector<Figure> figures;
   for (const std::string& mode : options.modes) {
