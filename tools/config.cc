@@ -26,8 +26,8 @@ Status ReadHsm(yaml::Mapping& hsm, const std::filesystem::path& directory, Confi
   config.hsm_module = hsm.Required<std::string>("module");
   config.hsm_token = hsm.Required<std::string>("token");
   config.hsm_sessions = hsm.Optional<int64_t>("sessions", config.hsm_sessions);
-  if (config.hsm_sessions < 1 || config.hsm_sessions > kMaxSessions) {
-    hsm.Fail("sessions", fmt::format("must be 1 to {}", kMaxSessions));
+  if (config.hsm_sessions < 0 || config.hsm_sessions > kMaxSessions) {
+    hsm.Fail("sessions", fmt::format("must be 1 to {}, or 0 for as many as the token states", kMaxSessions));
   }
   config.hsm_signature_journal = Resolve(directory, hsm.Optional<std::string>("signature_journal", ""));
   hsm.Nested("environment", [&](yaml::Mapping& environment) {

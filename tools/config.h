@@ -23,9 +23,9 @@ struct Config {
   std::filesystem::path tls_key;          // PEM
   std::filesystem::path tls_client_roots;
 
-  std::string hsm_module;  // a path, or a name of p11-kit's configuration
-  std::string hsm_token;   // RFC 7512 URI, with pin-source perhaps
-  int64_t hsm_sessions = 8;
+  std::string hsm_module;                              // a path, or a name of p11-kit's configuration
+  std::string hsm_token;                               // RFC 7512 URI, with pin-source perhaps
+  int64_t hsm_sessions = 8;                            // 0: as many as the token states
   std::map<std::string, std::string> hsm_environment;  // set before the module is loaded, e.g. SOFTHSM2_CONF
   std::filesystem::path hsm_signature_journal;         // empty: none
 
