@@ -7,7 +7,8 @@
 // - A module p11-kit-client.so has one connection, in which the server answers one call after the other.
 // - After a loss every call gives CKR_DEVICE_ERROR until C_Finalize and C_Initialize. The latter succeeds also while
 //   nobody listens: there are no slots then, and it takes another C_Finalize and C_Initialize to see them.
-// - A thread that waits for its answer while others wait for theirs may, at a loss, wait for ever.
+// - Of several calls that are under way on a connection when it is lost, some may never return; a call that is alone
+//   does.
 // - Who calls it must ignore SIGPIPE.
 #pragma once
 

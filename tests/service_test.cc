@@ -1,34 +1,32 @@
 // The service as its callers meet it, over real mutual TLS: what it answers, what it refuses and how, and that it is
 // unharmed after.
-#include "tests/service.h"
-
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/reason.h"
 #include "ca/extensions.h"
-#include "ca/names.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 #include "hallmark/v1/authorities.grpc.pb.h"
-#include "hallmark/v1/issuance.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
-#include "tests/csr_builder.h"
+#include "tests/service_client.h"
 #include "tests/status_matchers.h"
 
 namespace hallmark {
 namespace {
 
+using testing::Answer;
 using testing::CsrBuilder;
+using testing::Decode;
+using testing::DeviceRequest;
 using ::testing::HasSubstr;
+using testing::Issue;
+using testing::Key;
 using ::testing::Not;
 using testing::RequestExtensions;
 using testing::RunCommand;
 using testing::Service;
-using testing::SoftwareSigner;
+using testing::Within;
 
 // One service for all tests of this program.
 Service& TheService() {
@@ -38,75 +36,10 @@ Service& TheService() {
 
 std::string Read(const std::filesystem::path& path) { return ReadFile(path).value(); }
 
-// A connection as whoever holds the two files, or as nobody.
 std::shared_ptr<grpc::Channel> Connect(const std::string& certificate, const std::string& key) {
-  grpc::SslCredentialsOptions tls;
-  tls.pem_root_certs = Read(TheService().ca() / "tls/root.pem");
-  tls.pem_cert_chain = certificate.empty() ? "" : Read(certificate);
-  tls.pem_private_key = key.empty() ? "" : Read(key);
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(TheService().endpoint(), grpc::SslCredentials(tls), arguments);
+  return testing::Connect(TheService(), certificate, key);
 }
-std::shared_ptr<grpc::Channel> ConnectAs(const std::string& role) {
-  const std::string base = (TheService().ca() / "contexts" / role).string();
-  return Connect(base + ".pem", base + "-key.pem");
-}
-
-struct Answer {
-  grpc::Status status;
-  v1::Certificate certificate;
-  std::string reason;
-  std::vector<std::string> fields;
-};
-
-Answer Decode(grpc::Status status, v1::Certificate certificate = {}) {
-  Answer answer{std::move(status), std::move(certificate), "", {}};
-  google::rpc::Status rpc;
-  if (!rpc.ParseFromString(answer.status.error_details())) return answer;
-  for (const auto& detail : rpc.details()) {
-    google::rpc::ErrorInfo info;
-    google::rpc::BadRequest bad_request;
-    if (detail.UnpackTo(&info)) {
-      EXPECT_EQ(info.domain(), "hallmark");
-      answer.reason = info.reason();
-    }
-    if (detail.UnpackTo(&bad_request)) {
-      for (const auto& violation : bad_request.field_violations()) answer.fields.push_back(violation.field());
-    }
-  }
-  return answer;
-}
-
-grpc::ClientContext& Within(grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  return context;
-}
-
-Answer Issue(const std::shared_ptr<grpc::Channel>& channel, const v1::IssueCertificateRequest& request) {
-  const auto stub = v1::Issuance::NewStub(channel);
-  grpc::ClientContext context;
-  v1::Certificate certificate;
-  grpc::Status status = stub->IssueCertificate(&Within(context), request, &certificate);
-  return Decode(std::move(status), std::move(certificate));
-}
-
-const SoftwareSigner& Key() {
-  static const auto& key = *new SoftwareSigner(SignatureAlgorithm::kEcdsaSha256);
-  return key;
-}
-
-v1::IssueCertificateRequest DeviceRequest(
-    const std::string& request_id, const std::function<void(CsrBuilder&)>& change = [](CsrBuilder&) {}) {
-  CsrBuilder csr(Key());
-  change(csr);
-  v1::IssueCertificateRequest request;
-  request.set_request_id(request_id);
-  request.set_parent("authorities/devices");
-  request.set_profile("device");
-  request.set_csr(ToString(csr.Build()));
-  return request;
-}
+std::shared_ptr<grpc::Channel> ConnectAs(const std::string& role) { return testing::ConnectAs(TheService(), role); }
 
 uint64_t LedgerSize() {
   return std::stoull(
