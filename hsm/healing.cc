@@ -115,11 +115,15 @@ std::optional<Remedy> Token::NextRemedy(const Effort& effort, const StatusOr<Ret
   if (is_last_resort && !is_absent && !effort.HasTried(Remedy::kReplaceSession)) return Remedy::kReplaceSession;
   if (!effort.HasTried(remedy) && !is_last_resort) return remedy;
   const bool goes_on = is_last_resort || remedy == Remedy::kOpenSession || remedy == Remedy::kFindToken;
-  if ((!goes_on && !effort.IsProbe()) || effort.HasTried(Remedy::kReinitialize)) return std::nullopt;
-  const Instant others_since =
+  const bool may_reinitialize = (goes_on || effort.IsProbe()) && !effort.HasTried(Remedy::kReinitialize);
+  return may_reinitialize && !ModuleWorks(effort) ? std::optional(Remedy::kReinitialize) : std::nullopt;
+}
+
+// Whether the module answers somebody while the effort fails, or another token since this one is in trouble.
+bool Token::ModuleWorks(const Effort& effort) const {
+  const Instant in_trouble =
       effort.IsProbe() ? breaker_.AwaySince(effort.began) : effort.began - std::chrono::seconds(1);
-  const bool works = module_->HasAnswered(effort.began) || module_->HasAnsweredOthers(this, others_since);
-  return works ? std::nullopt : std::optional(Remedy::kReinitialize);
+  return module_->HasAnswered(effort.began) || module_->HasAnsweredOthers(this, in_trouble);
 }
 
 Status Token::Heal(Remedy remedy, Effort& effort) {
