@@ -1,6 +1,11 @@
 #include "hsm/cryptoki.h"
 
 namespace hallmark {
+namespace {
+
+bool IsSessionLoss(CK_RV rv) { return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED; }
+
+}  // namespace
 
 CK_RV FindObjects(const CK_FUNCTION_LIST& functions, CK_SESSION_HANDLE session, std::span<CK_ATTRIBUTE> wanted,
                   std::vector<CK_OBJECT_HANDLE>& found) {
@@ -13,8 +18,9 @@ CK_RV FindObjects(const CK_FUNCTION_LIST& functions, CK_SESSION_HANDLE session, 
     rv = functions.C_FindObjects(session, batch, std::size(batch), &count);
     if (rv == CKR_OK) found.insert(found.end(), batch, batch + count);
   } while (rv == CKR_OK && count > 0);
+  if (IsSessionLoss(rv)) return rv;  // nothing is left to end
   const CK_RV final_rv = functions.C_FindObjectsFinal(session);
-  return rv == CKR_OK ? final_rv : rv;
+  return rv == CKR_OK || IsSessionLoss(final_rv) ? final_rv : rv;
 }
 
 CK_RV ReadAttribute(const CK_FUNCTION_LIST& functions, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,

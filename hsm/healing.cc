@@ -8,6 +8,11 @@
 #include "hsm/token.h"
 
 namespace hallmark {
+namespace {
+
+bool IsFull(const SessionPool::Usage& usage) { return usage.busy >= usage.limit; }
+
+}  // namespace
 
 // One call of Run. What the last try found decides on the remedy.
 struct Token::Effort {
@@ -82,8 +87,7 @@ StatusOr<ReturnValue> Token::Try(Effort& effort, const Call& call) {
 // The session of the lease, or another. While it waits it looks whether those that have the sessions come back.
 StatusOr<ReturnValue> Token::TakeSession(Effort& effort) {
   if (effort.lease.has_value() && effort.lease->session().has_value()) return CKR_OK;
-  const SessionPool::Usage usage = pool_.usage();
-  if (effort.IsProbe() && usage.busy >= usage.limit) RETURN_IF_ERROR(breaker_.Check(Now()));
+  if (effort.IsProbe() && !effort.lease.has_value() && IsFull(pool_.usage())) RETURN_IF_ERROR(breaker_.Check(Now()));
   while (true) {
     const Instant until = std::min(effort.deadline, After(Now(), options_.stuck_limit));
     StatusOr<ReturnValue> rv =
@@ -103,15 +107,23 @@ std::optional<Remedy> Token::NextRemedy(const Effort& effort, const StatusOr<Ret
       remedy == Remedy::kShareSessions) {
     return std::nullopt;
   }
+  // What another thread healed while this call failed was not tried yet.
+  constexpr size_t kMost = 16;
+  const bool has_moved = effort.called && generation_ != effort.generation && effort.tried.size() < kMost;
+  if (has_moved && remedy != Remedy::kReinitialize) return remedy;
   const bool is_last_resort = remedy == Remedy::kReinitialize;
   if (is_last_resort && !is_absent && !effort.HasTried(Remedy::kReplaceSession)) return Remedy::kReplaceSession;
   if (!effort.HasTried(remedy) && !is_last_resort) return remedy;
   const bool goes_on = is_last_resort || remedy == Remedy::kOpenSession || remedy == Remedy::kFindToken;
-  if ((!goes_on && !effort.IsProbe()) || effort.HasTried(Remedy::kReinitialize)) return std::nullopt;
-  const Instant others_since =
+  const bool may_reinitialize = (goes_on || effort.IsProbe()) && !effort.HasTried(Remedy::kReinitialize);
+  return may_reinitialize && !ModuleWorks(effort) ? std::optional(Remedy::kReinitialize) : std::nullopt;
+}
+
+// Whether the module answers somebody while the effort fails, or another token since this one is in trouble.
+bool Token::ModuleWorks(const Effort& effort) const {
+  const Instant in_trouble =
       effort.IsProbe() ? breaker_.AwaySince(effort.began) : effort.began - std::chrono::seconds(1);
-  const bool works = module_->HasAnswered(effort.began) || module_->HasAnsweredOthers(this, others_since);
-  return works ? std::nullopt : std::optional(Remedy::kReinitialize);
+  return module_->HasAnswered(effort.began) || module_->HasAnsweredOthers(this, in_trouble);
 }
 
 Status Token::Heal(Remedy remedy, Effort& effort) {

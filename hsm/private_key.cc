@@ -84,11 +84,11 @@ StatusOr<ReturnValue> FindPrivateKey(const Token& token, SessionHandle session, 
   if (!uri.id.empty()) wanted.push_back(Attribute(CKA_ID, uri.id));
   if (!uri.object.empty()) wanted.push_back(Attribute(CKA_LABEL, AsBytes(uri.object)));
   std::vector<CK_OBJECT_HANDLE> found;
-  const CK_RV rv = FindObjects(token.module().functions(), session, wanted, found);
+  // Before and after, since another thread may log in or lose the login meanwhile.
+  CK_RV rv = token.CheckLoggedIn(session);
+  if (rv == CKR_OK) rv = FindObjects(token.module().functions(), session, wanted, found);
+  if (rv == CKR_OK && found.empty()) rv = token.CheckLoggedIn(session);
   if (rv != CKR_OK) return rv;
-  if (found.empty()) {
-    if (const ReturnValue logged_in = token.CheckLoggedIn(session); logged_in != CKR_OK) return logged_in;
-  }
   if (found.size() == 1) {
     key = found.front();
     return CKR_OK;

@@ -105,6 +105,7 @@ class Token {
   StatusOr<ReturnValue> Try(Effort& effort, const Call& call);
   StatusOr<ReturnValue> TakeSession(Effort& effort);
   std::optional<Remedy> NextRemedy(const Effort& effort, const StatusOr<ReturnValue>& outcome) const;
+  bool ModuleWorks(const Effort& effort) const;
   Status Heal(Remedy remedy, Effort& effort);
   void Judge(const Effort& effort, const Status& status);
   Status CheckPin();

@@ -117,6 +117,15 @@ TEST_F(OutageTest, RemovedTokenRefusesAtOnceAndSignsAgainWhenItIsBack) {
   EXPECT_EQ(shim_.OpenSessions(), static_cast<int64_t>(client.token->health().open));
 }
 
+TEST_F(OutageTest, ProbeTriesEveryRemedyWithTheOnlySession) {
+  const Client client = MakeClient({.sessions = 1});
+  FinalizeBehindTheBack();
+  shim_.Fail(Function::kInitialize, kDeviceError, 2);
+  EXPECT_THAT(Sign(client), Fails(Code::kUnavailable, reason::kHsmUnavailable));
+  EXPECT_TRUE(SignsSoon(client));
+  EXPECT_EQ(client.token->health().reinitializations, 3u);
+}
+
 TEST_F(OutageTest, WaitersAreWokenWhenTheTokenGoesAway) {
   const Client client = MakeClient({.sessions = 1});
   shim_.Fail(Function::kSign, kDeviceError, -1);
@@ -323,6 +332,7 @@ TEST_F(OutageTest, P11KitServerThatDiesAndReturnsHealsEachTime) {
   ended = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_GE(client.token->health().reinitializations, 5u);
+  EXPECT_EQ(client.token->health().limit, 1u);  // p11-kit's client serves one call after the other
 }
 
 }  // namespace
