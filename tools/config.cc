@@ -28,9 +28,8 @@ TokenConfig ReadToken(yaml::Mapping& token, const std::string& name) {
   config.module = token.Required<std::string>("module");
   config.uri = token.Required<std::string>("token");
   config.sessions = token.Optional<int64_t>("sessions", 0);
-  if (token.Has("sessions") && (config.sessions < 1 || config.sessions > kMaxSessions)) {
-    token.Fail("sessions",
-               fmt::format("must be 1 to {}; leave it out to use as many as the token allows", kMaxSessions));
+  if (config.sessions < 0 || config.sessions > kMaxSessions) {
+    token.Fail("sessions", fmt::format("must be 1 to {}, or 0 for as many as the token states", kMaxSessions));
   }
   return config;
 }
