@@ -317,7 +317,7 @@ void ExpectRefusalOfTheKey(const Answer& answer) {
 
 // CKA_ID in hexadecimal, as the database knows it.
 std::string IdOfDevicesKey(const Service& service) {
-  std::string id = RunCommand(fmt::format("sqlite3 {}/hallmark.db \"SELECT key_uri FROM authorities WHERE authority = "
+  std::string id = RunCommand(fmt::format("sqlite3 {}/hallmark.db \"SELECT key_uris FROM authorities WHERE authority = "
                                           "'devices'\" | sed 's/.*;id=\\([^;]*\\);.*/\\1/'",
                                           service.ca().string()))
                        .output;

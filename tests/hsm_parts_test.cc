@@ -301,7 +301,7 @@ TEST(SignatureAlgorithmTest, EachHasANameAndFitsItsKeys) {
       EXPECT_EQ(Fits(c.algorithm, type), !c.ecdsa) << c.name;
   }
   for (const char* name : {"", "ECDSA-SHA256", "rsa", "ecdsa-sha1"})
-    EXPECT_THAT(ParseSignatureAlgorithm(name), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << name;
+    EXPECT_THAT(ParseSignatureAlgorithm(name), Fails(Code::kInvalidArgument, reason::kConfigurationInvalid)) << name;
   for (const KeyType type :
        {KeyType::kEcP256, KeyType::kEcP384, KeyType::kRsa2048, KeyType::kRsa3072, KeyType::kRsa4096})
     EXPECT_TRUE(Fits(DefaultAlgorithm(type), type));

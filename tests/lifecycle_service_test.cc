@@ -197,7 +197,7 @@ TEST_F(LifecycleServiceTest, WhatMakesNoSenseIsRefusedWithAHint) {
       {"create x --root --subject nonsense", 2, "O=Example"},
       {"create x --root --subject CN=", 2, "O=Example"},
       {"create X --root --subject CN=X", 3, "authority_id"},
-      {"create x --root --subject CN=X --token elsewhere", 3, "known: hallmark"},
+      {"create x --root --subject CN=X --token elsewhere", 3, "known: default"},
       {"create devices --root --subject CN=X", 3, "AUTHORITY_EXISTS"},
       {"create x --parent nobody --subject CN=X", 5, "AUTHORITY_UNKNOWN"},
       {"enable nobody", 5, "AUTHORITY_UNKNOWN"},

@@ -44,7 +44,10 @@ TEST_P(StartupTest, IsRefusedWithItsReasonAndHealsWhenMended) {
 
   EXPECT_EQ(service->StartAndFail(), 1);
   const std::string log = service->Log();
-  EXPECT_EQ(Count(log, fmt::format("\"reason\":\"{}\"", GetParam().reason)), 1) << log;
+  const std::string last = log.substr(log.rfind("\n", log.size() - 2) + 1);
+  EXPECT_EQ(Count(log, "\"event\":\"failed\""), 1) << log;
+  EXPECT_EQ(Count(last, "\"event\":\"failed\""), 1) << log;
+  EXPECT_EQ(Count(last, fmt::format("\"reason\":\"{}\"", GetParam().reason)), 1) << log;
   EXPECT_EQ(RunCommand(fmt::format("sha256sum {}/hallmark.db", ca)).output, before) << "the database was touched";
 
   const auto doctor =
@@ -64,13 +67,35 @@ TEST_P(StartupTest, IsRefusedWithItsReasonAndHealsWhenMended) {
   EXPECT_EQ(service->Stop(), 0);
 }
 
+TEST(StartupWithoutTokenTest, ServesWhatNeedsNoKeyAndSignsOnceTheTokenIsThere) {
+  const auto service = Service::Stopped();
+  const std::string ca = service->ca().string();
+  ASSERT_EQ(RunCommand(fmt::format("mv {0}/token {0}/away && mkdir {0}/token", ca)).exit_code, 0);
+  service->Start();
+  EXPECT_THAT(service->Log(), HasSubstr("token_away"));
+  const std::string cli = fmt::format("{}/hallmark --context {}/contexts/operator.yaml ", testing::kPrograms, ca);
+  const auto readiness = RunCommand(fmt::format("curl -s {}/readyz", service->base_url()));
+  EXPECT_THAT(readiness.output, HasSubstr(reason::kHsmTokenNotFound));
+  EXPECT_EQ(RunCommand(fmt::format("curl -sf {}/crl/devices.crl | openssl crl -inform DER -noout", service->base_url()))
+                .exit_code,
+            0);
+  EXPECT_EQ(RunCommand(cli + "authority show devices").exit_code, 0);
+  const auto refused = RunCommand(cli + "authority csr devices");
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.output, HasSubstr(reason::kHsmTokenNotFound));
+
+  ASSERT_EQ(RunCommand(fmt::format("rmdir {0}/token && mv {0}/away {0}/token", ca)).exit_code, 0);
+  EXPECT_EQ(RunCommand(cli + "authority csr devices | openssl req -verify -noout").exit_code, 0);
+  EXPECT_THAT(service->Log(), HasSubstr("token_up"));
+  EXPECT_EQ(service->Stop(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     EachPart, StartupTest,
     ::testing::Values(
         Wrong{"WrongPin", "printf 0000 > {0}/secrets/pin", reason::kHsmPinIncorrect, "login"},
         Wrong{"NoPin", "rm {0}/secrets/pin", reason::kFileUnreadable, "login"},
         Wrong{"PinThatOthersCanRead", "chmod 644 {0}/secrets/pin", reason::kFileUnreadable, "login"},
-        Wrong{"NoToken", "rm -r {0}/token && mkdir {0}/token", reason::kHsmTokenNotFound, "token"},
         Wrong{"NoModule", "sed -i 's/libsofthsm2/libnothing/' {0}/hallmark.yaml", reason::kConfigurationInvalid,
               "module"},
         Wrong{"AnEmptyTokenOfTheSameName",

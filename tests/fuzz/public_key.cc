@@ -31,7 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ssl::EvpKey reference(d2i_PUBKEY(nullptr, &in, static_cast<long>(size)));
   Require(reference != nullptr && in == data + size, "OpenSSL reads what FromSpki accepts");
   Require(IsOfType(reference.get(), key->type()), "the key is of the same type and size");
-  if (CheckKeyQuality(*key, BlockedKeys::Shipped()).ok()) {
+  const bool is_ec = key->type() == KeyType::kEcP256 || key->type() == KeyType::kEcP384;
+  // OpenSSL's check of RSA draws random bases, so that what it says of a modulus of several factors changes.
+  if (CheckKeyQuality(*key, BlockedKeys::Shipped()).ok() && is_ec) {
     const ssl::EvpKeyContext context(EVP_PKEY_CTX_new(reference.get(), nullptr));
     Require(EVP_PKEY_public_check(context.get()) == 1, "OpenSSL finds nothing wrong with a good key");
   }

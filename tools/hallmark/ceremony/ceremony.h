@@ -20,7 +20,6 @@ enum class Type { kRoot, kIntermediate, kSignIntermediate, kCrossSign, kRootCrl,
 const char* Name(Type type);  // "root", "sign-intermediate"...
 StatusOr<Type> ParseType(const std::string& name);
 
-
 struct Participant {
   std::string name;
   std::string role;
