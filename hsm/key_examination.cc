@@ -86,6 +86,11 @@ class Examiner {
       options_.progress(fmt::format("key '{}'", key.attributes.uri.object));
       ExamineKey(key);
     }
+    // Last: a token that fails to sign is away for a while, and its other keys could not be looked at.
+    for (const auto& [key, public_key] : signing_) {
+      options_.progress(fmt::format("test signatures of '{}'", key->attributes.uri.object));
+      Sign(*key, public_key);
+    }
     if (made_.keys.empty() && options_.wanted.empty()) {
       Add("keys", Judgement::kBad, "the token holds no private key",
           "Found the authorities with: hallmark init DIR, or restore the token.");
@@ -178,12 +183,14 @@ class Examiner {
       return;
     }
     ComparePublicKey(key, *public_key);
-    if (!weaknesses.empty() || key.verdict == Judgement::kBad) return;
-    Judge(key, Judgement::kGood,
-          fmt::format("{}{}, made on the token, not extractable, signs only", KeyTypeName(*attributes.type),
-                      key.authority.empty() ? "" : fmt::format(", of authority {}", key.authority)),
-          "");
-    if (options_.sign && IsTested(key)) Sign(key, *public_key);
+    if (key.verdict == Judgement::kBad || !CheckSafe(attributes, options_.exceptions).ok()) return;
+    if (weaknesses.empty()) {
+      Judge(key, Judgement::kGood,
+            fmt::format("{}{}, made on the token, not extractable, signs only", KeyTypeName(*attributes.type),
+                        key.authority.empty() ? "" : fmt::format(", of authority {}", key.authority)),
+            "");
+    }
+    if (options_.sign && IsTested(key)) signing_.emplace_back(&key, *public_key);
   }
 
   void ComparePublicKey(ExaminedKey& key, const Bytes& public_key) {
@@ -281,6 +288,7 @@ class Examiner {
   const KeyExaminationOptions& options_;
   KeyExamination made_;
   std::set<KeyType> tested_;
+  std::vector<std::pair<ExaminedKey*, Bytes>> signing_;  // those of made_ whose test signatures are to be made
 };
 
 }  // namespace

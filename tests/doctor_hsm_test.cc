@@ -491,7 +491,8 @@ TEST(DoctorHsmTest, ExplainsWhatAnHsmDoesOnABadDay) {
     const std::string part = report.Of(c.part);
     EXPECT_THAT(part, HasSubstr(c.bad ? "bad: " : "warning: ")) << report.document.dump(1);
     for (const char* words : c.words) EXPECT_THAT(part, HasSubstr(words));
-    EXPECT_LE(shim.Calls(Function::kLogin), 1u);
+    // Once, and again with the PIN that was right when the module had to be initialised again.
+    EXPECT_LE(shim.Calls(Function::kLogin), shim.Calls(Function::kInitialize));
     EXPECT_EQ(shim.OpenSessions(), 0);
   }
 }
