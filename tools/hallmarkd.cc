@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <optional>
@@ -208,6 +209,10 @@ Status Serve(const Config& config) {
   Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
   // gRPC first: who asks HTTP whether the service is ready must find it so.
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
+  // A slow token is driven by as many sessions as it allows: each needs a thread that waits for it.
+  size_t sessions = 0;
+  for (const TokenConfig& token : config.hsm_tokens) sessions += static_cast<size_t>(token.sessions);
+  options.workers = std::max(options.workers, sessions);
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                    GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle()));
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
