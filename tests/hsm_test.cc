@@ -15,6 +15,7 @@
 #include "hsm/pkcs11_signer.h"
 #include "hsm/token.h"
 #include "tests/command.h"
+#include "tests/pkcs11_server.h"
 #include "tests/softhsm.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
@@ -420,29 +421,11 @@ TEST_F(HsmTest, DestroyedKeyIsNotFoundAgain) {
               Fails(Code::kFailedPrecondition, reason::kHsmKeyNotFound));
 }
 
-// A token served as another machine's would be.
-class P11KitServer {
- public:
-  P11KitServer(const std::filesystem::path& directory, const std::string& uri) {
-    const std::string output = (directory / "server.output").string();
-    // Its output goes to a file, since the server goes on and would keep a pipe open.
-    Shell(fmt::format("p11-kit server --name {}/socket --provider {} '{}' >{} 2>&1", directory.string(), kSoftHsm, uri,
-                      output));
-    pid_ = std::stoi(Shell(fmt::format("sed -n 's/^P11_KIT_SERVER_PID=\\([0-9]*\\).*/\\1/p' {}", output)));
-    EXPECT_EQ(setenv("P11_KIT_SERVER_ADDRESS", fmt::format("unix:path={}/socket", directory.string()).c_str(), 1), 0);
-  }
-  P11KitServer(const P11KitServer&) = delete;  // two owners would end it twice
-  P11KitServer& operator=(const P11KitServer&) = delete;
-  ~P11KitServer() { EXPECT_EQ(kill(pid_, SIGTERM), 0); }
-
- private:
-  pid_t pid_ = 0;
-};
-
 TEST_F(HsmTest, SignsThroughP11KitServer) {
   const KeyUri uri = GenerateKey(*token_, KeyType::kEcP256, "devices").value();
-  const P11KitServer server(directory_.path(), TokenUri().ToString());
-  const StatusOr<std::shared_ptr<Module>> client = Module::Load("p11-kit-client.so");
+  const testing::Pkcs11Server server(kSoftHsm, TokenUri().ToString());
+  ASSERT_EQ(setenv("P11_KIT_SERVER_ADDRESS", server.address().c_str(), 1), 0);
+  const StatusOr<std::shared_ptr<Module>> client = Module::Load(testing::Pkcs11Server::kClient);
   ASSERT_THAT(client, IsOk());
   const auto token = std::make_shared<Token>(*client, TokenUri(), PinOf(kPin), TokenOptions{.sessions = kSessions});
   const StatusOr<std::unique_ptr<Pkcs11Signer>> signer =
