@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "base/named.h"
 #include "base/reason.h"
 
 namespace hallmark {
 namespace {
 
-struct Named {
-  SignatureAlgorithm algorithm;
-  const char* name;
-};
-constexpr Named kNames[] = {
+constexpr Named<SignatureAlgorithm> kNames[] = {
     {SignatureAlgorithm::kEcdsaSha256, "ecdsa-sha256"},
     {SignatureAlgorithm::kEcdsaSha384, "ecdsa-sha384"},
     {SignatureAlgorithm::kRsaPkcs1Sha256, "rsa-pkcs1-sha256"},
@@ -22,17 +19,12 @@ constexpr Named kNames[] = {
 
 }  // namespace
 
-const char* Name(SignatureAlgorithm algorithm) {
-  for (const Named& known : kNames) {
-    if (known.algorithm == algorithm) return known.name;
-  }
-  return "unknown";
-}
+const char* Name(SignatureAlgorithm algorithm) { return NameOf(kNames, algorithm); }
 
 StatusOr<SignatureAlgorithm> ParseSignatureAlgorithm(const std::string& name) {
   std::string names;
-  for (const Named& known : kNames) {
-    if (name == known.name) return known.algorithm;
+  for (const auto& known : kNames) {
+    if (name == known.name) return known.value;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
   }
   return Error(

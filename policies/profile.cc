@@ -6,16 +6,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/named.h"
 #include "base/reason.h"
 
 namespace hallmark {
 namespace {
-
-template <class T>
-struct Named {
-  T value;
-  const char* name;
-};
 
 constexpr std::array<Named<KeyType>, 5> kKeyTypes = {{{KeyType::kEcP256, "ec-p256"},
                                                       {KeyType::kEcP384, "ec-p384"},
@@ -33,25 +28,6 @@ constexpr std::array<Named<KeyUsage>, 7> kKeyUsages = {{{KeyUsage::kDigitalSigna
                                                         {KeyUsage::kKeyAgreement, "keyAgreement"},
                                                         {KeyUsage::kKeyCertSign, "keyCertSign"},
                                                         {KeyUsage::kCrlSign, "cRLSign"}}};
-
-template <class Table, class T>
-const char* NameOf(const Table& table, T value) {
-  for (const auto& row : table) {
-    if (row.value == value) return row.name;
-  }
-  return "unknown";
-}
-
-template <class T, class Table>
-StatusOr<T> Parse(const Table& table, const char* what, const std::string& name) {
-  std::string known;
-  for (const auto& row : table) {
-    if (name == row.name) return row.value;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               fmt::format("'{}' is not a {}; known: {}", name, what, known));
-}
 
 template <class T>
 bool Contains(const std::vector<T>& values, const T& value) {
@@ -143,11 +119,15 @@ std::vector<FieldViolation> CheckExtensions(const Profile& profile, const Facts&
 const char* Name(KeyType type) { return NameOf(kKeyTypes, type); }
 const char* Name(GeneralName::Kind kind) { return kind == GeneralName::Kind::kOther ? "other" : NameOf(kKinds, kind); }
 const char* Name(KeyUsage usage) { return NameOf(kKeyUsages, usage); }
-StatusOr<KeyType> ParseKeyType(const std::string& name) { return Parse<KeyType>(kKeyTypes, "key type", name); }
-StatusOr<GeneralName::Kind> ParseGeneralNameKind(const std::string& name) {
-  return Parse<GeneralName::Kind>(kKinds, "kind of name", name);
+StatusOr<KeyType> ParseKeyType(const std::string& name) {
+  return ParseName<KeyType>(kKeyTypes, "not a key type", name);
 }
-StatusOr<KeyUsage> ParseKeyUsage(const std::string& name) { return Parse<KeyUsage>(kKeyUsages, "key usage", name); }
+StatusOr<GeneralName::Kind> ParseGeneralNameKind(const std::string& name) {
+  return ParseName<GeneralName::Kind>(kKinds, "not a kind of name", name);
+}
+StatusOr<KeyUsage> ParseKeyUsage(const std::string& name) {
+  return ParseName<KeyUsage>(kKeyUsages, "not a key usage", name);
+}
 
 std::string ToRfc4514(const Subject& subject) {
   std::string text;
