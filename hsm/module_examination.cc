@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "base/openssl.h"
 
 namespace hallmark {
@@ -201,15 +202,12 @@ Examined ExamineSoftHsm(const ModuleEnvironment& environment) {
 
 // The errno of connecting to a socket, 0 when somebody answers.
 int ConnectError(const std::string& path) {
-  struct Socket {
-    ~Socket() { close(fd); }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  } probe;
+  const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un name = {};
   name.sun_family = AF_UNIX;
   if (path.size() >= sizeof name.sun_path) return ENAMETOOLONG;
   std::memcpy(name.sun_path, path.data(), path.size());
-  return connect(probe.fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 ? 0 : errno;
 }
 
 Examined ExamineServer(const ModuleEnvironment& environment) {

@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "base/openssl.h"
 #include "base/reason.h"
 #include "ca/certificate.h"
@@ -33,15 +34,12 @@ bool IsServed(const std::string& listen) {
   std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
   std::string address = listen.substr(0, colon);
   if (address == "0.0.0.0") address = "127.0.0.1";
-  struct Socket {
-    ~Socket() { close(fd); }
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  } probe;
+  const FileDescriptor probe(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name = {};
   name.sin_family = AF_INET;
   name.sin_port = htons(port);
   return inet_pton(AF_INET, address.c_str(), &name.sin_addr) == 1 &&
-         connect(probe.fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
+         connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0;
 }
 
 class Doctor {

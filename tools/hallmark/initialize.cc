@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "base/reason.h"
 #include "ca/hierarchy.h"
 #include "hsm/key.h"
@@ -35,10 +36,7 @@ Status MakeDirectory(const fs::path& path, fs::perms mode = fs::perms::owner_all
 
 // Whether a service could listen on the port now; and which one the system gives for port 0.
 StatusOr<int> ProbePort(const std::string& address, int port) {
-  struct Socket {
-    ~Socket() { close(fd); }
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  } probe;
+  const FileDescriptor probe(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name = {};
   name.sin_family = AF_INET;
   name.sin_port = htons(static_cast<uint16_t>(port));
@@ -48,8 +46,8 @@ StatusOr<int> ProbePort(const std::string& address, int port) {
         fmt::format("--listen {}: not an IPv4 address; use 127.0.0.1, or 0.0.0.0 for all interfaces", address));
   }
   socklen_t size = sizeof(name);
-  if (bind(probe.fd, reinterpret_cast<sockaddr*>(&name), size) != 0 ||
-      getsockname(probe.fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) {
+  if (bind(probe.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 ||
+      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0) {
     return Error(Code::kUnavailable, reason::kConfigurationInvalid,
                  fmt::format("port {} on {} is taken", port, address));
   }
