@@ -17,14 +17,6 @@ bool Matches(const TokenInformation& token, const KeyUri& uri) {
          fits(uri.manufacturer, token.manufacturer) && fits(uri.model, token.model);
 }
 
-// How many sessions may be open, as configured (0: no matter) and as the token states.
-size_t SessionLimit(size_t configured, const TokenInformation& token) {
-  constexpr size_t kMost = 64;
-  constexpr unsigned long kNoLimit = std::numeric_limits<unsigned long>::max();
-  return std::min<size_t>({configured == 0 ? kMost : configured, token.max_sessions.value_or(kNoLimit),
-                           token.write_protected ? kNoLimit : token.max_rw_sessions.value_or(kNoLimit)});
-}
-
 Status Unanswered(const std::string& attempted) {
   return WithRetry(
       Error(Code::kUnavailable, reason::kHsmUnavailable,
@@ -33,6 +25,12 @@ Status Unanswered(const std::string& attempted) {
 }
 
 }  // namespace
+
+size_t UsableSessions(const TokenInformation& token, size_t configured) {
+  constexpr unsigned long kNoLimit = std::numeric_limits<unsigned long>::max();
+  return std::min<size_t>({configured == 0 ? kMostSessions : configured, token.max_sessions.value_or(kNoLimit),
+                           token.write_protected ? kNoLimit : token.max_rw_sessions.value_or(kNoLimit)});
+}
 
 Token::Token(std::shared_ptr<Module> module, KeyUri uri, PinSource pin, TokenOptions options)
     : module_(std::move(module)),
@@ -114,7 +112,7 @@ StatusOr<ReturnValue> Token::LookFor(Instant deadline, Place& place, size_t& ses
   const TokenInformation& token = *slots.front().token;
   place = {.incarnation = stay.use.incarnation(), .slot = slots.front().slot, .write_protected = token.write_protected};
   login_required_ = token.login_required;
-  sessions = module_->is_serial() ? 1 : SessionLimit(options_.sessions, token);
+  sessions = module_->is_serial() ? 1 : UsableSessions(token, options_.sessions);
   return CKR_OK;
 }
 

@@ -37,8 +37,12 @@ struct Health {
   uint64_t reinitializations = 0;  // of its module
 };
 
+// How many sessions may be open of those that are configured (0: as many as the token states, at most kMostSessions).
+inline constexpr size_t kMostSessions = 64;
+size_t UsableSessions(const TokenInformation& token, size_t configured);
+
 struct TokenOptions {
-  size_t sessions = 0;                       // at most so many; 0: as many as the token states, at most 64
+  size_t sessions = 0;                       // at most so many; see UsableSessions
   Duration stuck_limit = absl::Seconds(10);  // after which a call that does not return counts as no answer
   std::function<void(const Health&)> observe =
       {};  // each change between up and away; without locks, by whoever found it

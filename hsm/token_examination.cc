@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <limits>
 
 #include "base/edit_distance.h"
 #include "hsm/key.h"
+#include "hsm/token.h"
 
 namespace hallmark {
 namespace {
@@ -224,20 +224,16 @@ std::vector<Examined> JudgeToken(const std::string& part, const SlotInformation&
   return findings;
 }
 
-size_t UsableSessions(const TokenInformation& token, size_t sessions) {
-  constexpr unsigned long kNoLimit = std::numeric_limits<unsigned long>::max();
-  return std::min<size_t>({sessions, token.max_sessions.value_or(kNoLimit),
-                           token.write_protected ? kNoLimit : token.max_rw_sessions.value_or(kNoLimit)});
-}
-
 Examined JudgeSessions(const TokenInformation& token, size_t sessions) {
   const auto text = [](const std::optional<unsigned long>& limit) {
     return limit.has_value() ? std::to_string(*limit) : "no stated limit";
   };
-  const std::string limits = fmt::format("{} configured; the token allows {} and read-write {}", sessions,
+  const std::string configured =
+      sessions == 0 ? fmt::format("as many as it states, at most {},", kMostSessions) : std::to_string(sessions);
+  const std::string limits = fmt::format("{} configured; the token allows {} and read-write {}", configured,
                                          text(token.max_sessions), text(token.max_rw_sessions));
   const size_t usable = UsableSessions(token, sessions);
-  if (usable == sessions) return {"sessions", Judgement::kGood, limits, ""};
+  if (sessions == 0 || usable == sessions) return {"sessions", Judgement::kGood, limits, ""};
   return {"sessions", Judgement::kWarning, fmt::format("{}: {} signatures at a time", limits, usable),
           "Lower hsm.sessions to it, and think of other programs that need sessions; or raise the token's limit."};
 }

@@ -21,11 +21,8 @@ std::optional<size_t> ChooseToken(const std::vector<SlotInformation>& slots, con
 // means that a login must not be tried. `part` names the token in the findings.
 std::vector<Examined> JudgeToken(const std::string& part, const SlotInformation& slot, Time now);
 
-// The sessions that a token allows, against the number that is configured.
+// The sessions that a token allows, against the number that is configured (0: see UsableSessions).
 Examined JudgeSessions(const TokenInformation& token, size_t sessions);
-
-// As many sessions as the token allows of those that are configured.
-size_t UsableSessions(const TokenInformation& token, size_t sessions);
 
 // Which key types the mechanisms serve; bad when none.
 Examined JudgeMechanisms(const std::string& part, const std::vector<MechanismInformation>& mechanisms);
