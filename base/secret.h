@@ -28,6 +28,7 @@ class Secret {
     return *this;
   }
   ~Secret() { Cleanse(); }
+  Secret Copy() const { return Secret(std::string(text_)); }
 
   bool empty() const { return text_.empty(); }
   size_t size() const { return text_.size(); }

@@ -191,10 +191,7 @@ class Examiner {
       if (!JudgePin(pin)) return false;
     }
     const std::string oddity = pin.empty() ? "" : Oddity(pin);
-    const auto kept = std::make_shared<const Secret>(std::move(pin));
-    logged_in_ = std::make_shared<Token>(
-        module_, uri_, [kept]() -> StatusOr<Secret> { return Secret(std::string(kept->Reveal())); },
-        TokenOptions{.sessions = 1});
+    logged_in_ = std::make_shared<Token>(module_, uri_, KeepPin(std::move(pin)), TokenOptions{.sessions = 1});
     if (const Status status = logged_in_->LogIn(); !status.ok()) return RefuseLogin(status, oddity);
     made_.login = *was_logged_in            ? LoginState::kWasLoggedIn
                   : !token().login_required ? LoginState::kNotRequired

@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "base/reason.h"
 #include "hsm/cryptoki.h"
 
 namespace hallmark {
+
+PinSource KeepPin(Secret pin) {
+  return [kept = std::make_shared<const Secret>(std::move(pin))] { return kept->Copy(); };
+}
 
 Status Login::Refused(const std::string& what) const {
   return Error(Code::kFailedPrecondition, reason::kHsmPinIncorrect,

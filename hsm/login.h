@@ -17,6 +17,9 @@ namespace hallmark {
 // Where the PIN comes from, each time that it is needed. Its errors are passed on as they are.
 using PinSource = std::function<StatusOr<Secret>()>;
 
+// Always the same one: typed, or read once.
+PinSource KeepPin(Secret pin);
+
 // Not thread-safe. A PIN that was refused is kept, and nothing is tried until the source gives another one: so an
 // operator heals it without a restart, and a token does not lock.
 class Login {

@@ -48,7 +48,7 @@ StatusOr<Secret> ReadPin(const PinSources& sources) {
   } else {
     tried += ", there is no credentials directory";
   }
-  if (!sources.environment_value.empty()) return Secret(std::string(sources.environment_value.Reveal()));
+  if (!sources.environment_value.empty()) return sources.environment_value.Copy();
   tried += sources.environment_variable.empty() ? "" : fmt::format(", {} is not set", sources.environment_variable);
   return NoPin(tried + "; give one of them");
 }

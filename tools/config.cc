@@ -43,7 +43,7 @@ bool IsTokenName(const std::string& name) {
 // One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
 void ReadTokens(yaml::Mapping& hsm, Config& config) {
   if (!hsm.Has("tokens")) {
-    config.hsm_tokens.push_back(ReadToken(hsm, "default"));
+    config.hsm_tokens.push_back(ReadToken(hsm, kOnlyToken));
     return;
   }
   hsm.Nested("tokens", [&](yaml::Mapping& tokens) -> Status {

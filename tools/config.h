@@ -13,9 +13,11 @@
 
 namespace hallmark {
 
+inline constexpr char kOnlyToken[] = "default";  // the name of a token that is alone in its file
+
 // One token on which keys of authorities are.
 struct TokenConfig {
-  std::string name;      // [a-z][a-z0-9-]{0,30}; "default" where the file names none
+  std::string name;      // [a-z][a-z0-9-]{0,30}; kOnlyToken where the file names none
   std::string module;    // a path, or a name of p11-kit's configuration
   std::string uri;       // RFC 7512, with pin-source perhaps
   int64_t sessions = 0;  // at most; 0: as many as the token allows

@@ -13,10 +13,9 @@ namespace hallmark {
 namespace {
 
 constexpr char kPinVariable[] = "HALLMARK_PIN";
-constexpr char kDefaultToken[] = "default";
 
 // What is appended to the name of a token's credential and, in capitals, of its environment variable.
-std::string Suffix(const std::string& token) { return token == kDefaultToken ? "" : "-" + token; }
+std::string Suffix(const std::string& token) { return token == kOnlyToken ? "" : "-" + token; }
 
 std::string VariableOf(const std::string& token) {
   std::string name = kPinVariable + Suffix(token);
@@ -25,10 +24,9 @@ std::string VariableOf(const std::string& token) {
   return name;
 }
 
-// A relative pin-source lies beside the configuration.
-std::string ResolvePinSource(const Config& config, const std::string& pin_source) {
+std::string ResolvePinSource(const std::filesystem::path& directory, const std::string& pin_source) {
   if (pin_source.empty() || pin_source[0] == '/' || pin_source.starts_with("file:")) return pin_source;
-  return std::filesystem::absolute(config.file.parent_path() / pin_source).lexically_normal();
+  return std::filesystem::absolute(directory / pin_source).lexically_normal();
 }
 
 }  // namespace
@@ -45,17 +43,18 @@ PinEnvironment ReadPinEnvironment() {
   return environment;
 }
 
-PinSources PinSourcesOf(const Config& config, const TokenConfig& token, const PinEnvironment& environment) {
+PinSources PinSourcesOf(const std::filesystem::path& directory, const TokenConfig& token,
+                        const PinEnvironment& environment) {
   PinSources sources;
   // A URI that cannot be parsed is reported by who opens the token.
   if (const StatusOr<KeyUri> uri = KeyUri::Parse(token.uri); uri.ok()) {
-    sources.pin_source = ResolvePinSource(config, uri->pin_source);
+    sources.pin_source = ResolvePinSource(directory, uri->pin_source);
   }
   sources.credentials_directory = environment.credentials_directory;
   sources.credential = "hallmark-pin" + Suffix(token.name);
   sources.environment_variable = VariableOf(token.name);
   const auto value = environment.variables.find(sources.environment_variable);
-  if (value != environment.variables.end()) sources.environment_value = Secret(std::string(value->second.Reveal()));
+  if (value != environment.variables.end()) sources.environment_value = value->second.Copy();
   return sources;
 }
 
@@ -84,9 +83,8 @@ StatusOr<std::unique_ptr<ConfiguredTokens>> ConfiguredTokens::Open(const Config&
     if (observer) {
       options.observe = [observer, name = entry.name](const Health& health) { observer(name, health); };
     }
-    const auto read_pin = [sources = std::make_shared<const PinSources>(PinSourcesOf(config, entry, environment))] {
-      return ReadPin(*sources);
-    };
+    const auto read_pin = [sources = std::make_shared<const PinSources>(PinSourcesOf(
+                               config.file.parent_path(), entry, environment))] { return ReadPin(*sources); };
     tokens->entries_.push_back({entry.name, std::make_shared<Token>(module, *uri, read_pin, std::move(options))});
   }
   return tokens;

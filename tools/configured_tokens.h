@@ -23,7 +23,9 @@ struct PinEnvironment {
   std::filesystem::path credentials_directory;
 };
 PinEnvironment ReadPinEnvironment();  // for main
-PinSources PinSourcesOf(const Config& config, const TokenConfig& token, const PinEnvironment& environment);
+// `directory`: of the file that names the token, beside which a relative pin-source lies.
+PinSources PinSourcesOf(const std::filesystem::path& directory, const TokenConfig& token,
+                        const PinEnvironment& environment);
 
 // Thread-safe, and nothing is touched by making it: a token that is away is found when it is back.
 class ConfiguredTokens {

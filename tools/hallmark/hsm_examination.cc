@@ -54,7 +54,8 @@ class Diagnosis {
     HsmToExamine hsm;
     hsm.module = options_.module;
     hsm.token = options_.token;
-    hsm.pin = PinSourcesOf(config_, {.name = "default", .module = hsm.module, .uri = hsm.token}, ReadPinEnvironment());
+    hsm.pin = PinSourcesOf(config_.file.parent_path(), {.name = kOnlyToken, .module = hsm.module, .uri = hsm.token},
+                           ReadPinEnvironment());
     return hsm;
   }
 
@@ -81,8 +82,8 @@ class Diagnosis {
       HsmToExamine hsm;
       hsm.module = token.module;
       hsm.token = token.uri;
-      hsm.pin = PinSourcesOf(config_, token, ReadPinEnvironment());
-      hsm.sessions = static_cast<size_t>(std::max<int64_t>(token.sessions, 1));
+      hsm.pin = PinSourcesOf(config_.file.parent_path(), token, ReadPinEnvironment());
+      hsm.sessions = static_cast<size_t>(token.sessions);
       hsm.all_must_fit = false;
       hsm.journal = journal;
       hsm.exceptions = config_.hsm_key_exceptions;
@@ -135,7 +136,7 @@ class Diagnosis {
         keys.push_back({authority.authority, key_uri, parts.ok() ? ToBytes(parts->spki) : Bytes()});
       }
     }
-    Add("database", Judgement::kGood, fmt::format("{} authorities", keys.size()));
+    Add("database", Judgement::kGood, fmt::format("{} authorities", authorities->size()));
     return keys;
   }
 

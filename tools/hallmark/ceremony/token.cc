@@ -55,23 +55,12 @@ class SilentTerminal {
 };
 
 StatusOr<Secret> FindPin(const Ceremony& ceremony, const KeyUri& uri, const AskPin& ask_pin) {
-  const PinEnvironment environment = ReadPinEnvironment();
-  PinSources sources;
-  sources.pin_source = uri.pin_source;
-  if (!sources.pin_source.empty() && sources.pin_source[0] != '/' && !sources.pin_source.starts_with("file:")) {
-    sources.pin_source = std::filesystem::absolute(ceremony.Resolve(sources.pin_source)).string();
-  }
-  sources.environment_variable = "HALLMARK_PIN";
-  const auto variable = environment.variables.find(sources.environment_variable);
-  if (variable != environment.variables.end()) {
-    sources.environment_value = Secret(std::string(variable->second.Reveal()));
-  }
+  const PinSources sources = PinSourcesOf(
+      std::filesystem::path(ceremony.file).parent_path(),
+      {.name = kOnlyToken, .module = ceremony.hsm.module, .uri = ceremony.hsm.token}, ReadPinEnvironment());
   const bool nowhere =
-      sources.pin_source.empty() && sources.environment_value.empty() && environment.credentials_directory.empty();
-  if (nowhere && ask_pin) return ask_pin(uri.token);
-  sources.credentials_directory = environment.credentials_directory;
-  sources.credential = "hallmark-pin";
-  return ReadPin(sources);
+      sources.pin_source.empty() && sources.environment_value.empty() && sources.credentials_directory.empty();
+  return nowhere && ask_pin ? ask_pin(uri.token) : ReadPin(sources);
 }
 
 }  // namespace
@@ -101,11 +90,7 @@ StatusOr<std::shared_ptr<Token>> OpenCeremonyToken(const Ceremony& ceremony, con
   ASSIGN_OR_RETURN(const KeyUri uri, KeyUri::Parse(ceremony.hsm.token));
   ASSIGN_OR_RETURN(std::shared_ptr<Module> module, Module::Load(ceremony.hsm.module));
   ASSIGN_OR_RETURN(Secret pin, FindPin(ceremony, uri, ask_pin));
-  // Typed or read once: a login that is lost in a ceremony is made again with the same PIN.
-  const auto kept = std::make_shared<const Secret>(std::move(pin));
-  auto token = std::make_shared<Token>(
-      std::move(module), uri, [kept]() -> StatusOr<Secret> { return Secret(std::string(kept->Reveal())); },
-      TokenOptions{.sessions = 1});
+  auto token = std::make_shared<Token>(std::move(module), uri, KeepPin(std::move(pin)), TokenOptions{.sessions = 1});
   RETURN_IF_ERROR(token->LogIn());
   return token;
 }
