@@ -4,7 +4,8 @@
 
 namespace hallmark {
 
-Periodic::Periodic(Duration period, Work work) : period_(period), work_(std::move(work)), thread_([this] { Run(); }) {}
+Periodic::Periodic(Duration period, Work work, Start start)
+    : period_(period), work_(std::move(work)), thread_([this, start] { Run(start); }) {}
 
 Periodic::~Periodic() {
   {
@@ -23,15 +24,20 @@ void Periodic::Notify() {
   changed_.notify_all();
 }
 
-void Periodic::Run() {
+void Periodic::Run(Start start) {
   std::unique_lock lock(mutex_);
+  if (start == Start::kAfterPeriod) Rest(lock);
   while (!stopping_) {
     notified_ = false;
     lock.unlock();
     work_(stopping_);
     lock.lock();
-    changed_.wait_for(lock, absl::ToChronoMilliseconds(period_), [this] { return stopping_ || notified_; });
+    Rest(lock);
   }
+}
+
+void Periodic::Rest(std::unique_lock<std::mutex>& lock) {
+  changed_.wait_for(lock, absl::ToChronoMilliseconds(period_), [this] { return stopping_ || notified_; });
 }
 
 }  // namespace hallmark

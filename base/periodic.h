@@ -11,12 +11,14 @@
 
 namespace hallmark {
 
-// Calls `work` at once, then after each `period` of rest, and when it is told to, from construction to destruction,
-// which waits for a call that runs; a long one looks at `stopping` now and then. Thread-safe.
+// Calls `work` at once or after the first period, then after each `period` of rest, and when it is told to, from
+// construction to destruction, which waits for a call that runs; a long one looks at `stopping` now and then.
+// Thread-safe.
 class Periodic {
  public:
   using Work = std::function<void(const std::atomic<bool>& stopping)>;
-  Periodic(Duration period, Work work);
+  enum class Start { kAtOnce, kAfterPeriod };
+  Periodic(Duration period, Work work, Start start = Start::kAtOnce);
   ~Periodic();
   Periodic(const Periodic&) = delete;  // its thread knows its address
   Periodic& operator=(const Periodic&) = delete;
@@ -25,7 +27,8 @@ class Periodic {
   void Notify();
 
  private:
-  void Run();
+  void Run(Start start);
+  void Rest(std::unique_lock<std::mutex>& lock);
 
   const Duration period_;
   const Work work_;

@@ -167,6 +167,19 @@ TEST(PeriodicTest, WorksAtOnceAndAgainAfterEachPeriod) {
   three.wait();
 }
 
+TEST(PeriodicTest, RestsFirstWhenToldToUnlessNotified) {
+  std::latch worked(1);
+  std::atomic<int> calls = 0;
+  const auto work = [&](const std::atomic<bool>&) {
+    if (++calls == 1) worked.count_down();
+  };
+  { const Periodic resting(absl::Hours(1), work, Periodic::Start::kAfterPeriod); }
+  EXPECT_EQ(calls, 0);
+  Periodic notified(absl::Hours(1), work, Periodic::Start::kAfterPeriod);
+  notified.Notify();
+  worked.wait();
+}
+
 TEST(PeriodicTest, WorksWhenNotifiedAlsoFromWithinItsWork) {
   std::latch twice(2);
   std::atomic<int> calls = 0;

@@ -211,16 +211,22 @@ Status Serve(const Config& config) {
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
   // A slow token is driven by as many sessions as it allows: each needs a thread that waits for it.
   size_t sessions = 0;
-  for (const TokenConfig& token : config.hsm_tokens) sessions += static_cast<size_t>(token.sessions);
+  for (const TokenConfig& token : config.hsm_tokens) {
+    sessions += token.sessions == 0 ? kMostSessions : static_cast<size_t>(token.sessions);
+  }
   options.workers = std::max(options.workers, sessions);
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                    GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle()));
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
                    HttpServer::Start({.listen = config.http_listen},
                                      [&](const HttpRequest& request) { return repository.Handle(request); }));
-  const Periodic recovery(kRecoveryPeriod, [&](const std::atomic<bool>&) { FinishIntents(instance->authority()); });
-  const Periodic key_watch(config.hsm_key_watch,
-                           [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); });
+  // Both were done when the service started.
+  const Periodic recovery(
+      kRecoveryPeriod, [&](const std::atomic<bool>&) { FinishIntents(instance->authority()); },
+      Periodic::Start::kAfterPeriod);
+  const Periodic key_watch(
+      config.hsm_key_watch, [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); },
+      Periodic::Start::kAfterPeriod);
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 
   const int received = stop.Wait();
