@@ -49,6 +49,9 @@ struct Extension {
 // Reads an Extensions; refuses an empty list and an extension that stands twice (RFC 5280 4.2).
 StatusOr<std::vector<Extension>> ReadExtensions(ByteView der);
 
+// Of a basicConstraints without pathLenConstraint: more than any that is written.
+inline constexpr int64_t kNoPathLength = 255;
+
 struct BasicConstraintsValue {
   bool ca = false;
   std::optional<int64_t> path_length;

@@ -10,8 +10,6 @@
 namespace hallmark {
 namespace {
 
-constexpr int64_t kNoPathLength = 255;
-
 Status Unfit(const AuthorityRecord& record, const std::string& what) {
   return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
                fmt::format("authority '{}': {}", record.authority, what));

@@ -59,7 +59,7 @@ class Issuer {
   Bytes serial_;
   Time not_before_;
   Time not_after_;
-  int64_t path_length_ = 255;
+  int64_t path_length_ = kNoPathLength;
   std::map<std::string, CertificateTemplate> templates_;
 };
 

@@ -123,11 +123,11 @@ void LintUsage(Examined& c) {
   c.Require(c.ca() || !c.Uses(KeyUsage::kCrlSign), "rfc5280_4_2_1_3_crl_sign", "RFC 5280 4.2.1.3",
             "cRLSign in a certificate that is no authority's");
   if (!c.ca()) return;
-  const int64_t length = c.constraints->path_length.value_or(255);
-  c.Require(
-      c.issuer.self || (c.issuer.path_length > 0 && (length < c.issuer.path_length || c.issuer.path_length == 255)),
-      "rfc5280_4_2_1_9_path_length", "RFC 5280 4.2.1.9",
-      "an authority below an issuer whose pathLenConstraint does not allow it");
+  const int64_t length = c.constraints->path_length.value_or(kNoPathLength);
+  c.Require(c.issuer.self ||
+                (c.issuer.path_length > 0 && (length < c.issuer.path_length || c.issuer.path_length == kNoPathLength)),
+            "rfc5280_4_2_1_9_path_length", "RFC 5280 4.2.1.9",
+            "an authority below an issuer whose pathLenConstraint does not allow it");
 }
 
 void LintIdentifiers(Examined& c) {

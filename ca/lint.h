@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "ca/extensions.h"
 
 namespace hallmark {
 
@@ -23,8 +24,8 @@ struct LintIssuer {
   ByteView key_identifier;
   ByteView algorithm;  // AlgorithmIdentifier that it signs with
   Time not_after;
-  int64_t path_length = 255;  // of its basicConstraints; 255: none
-  bool self = false;          // the certificate is the issuer's own (a root)
+  int64_t path_length = kNoPathLength;  // of its basicConstraints
+  bool self = false;                    // the certificate is the issuer's own (a root)
 };
 
 // Returns what is wrong with a certificate's draft, nothing if it may be signed.

@@ -12,8 +12,6 @@
 namespace hallmark {
 namespace {
 
-constexpr int64_t kNoPathLength = 255;
-
 Status NoAuthority(const std::string& what) {
   return Error(Code::kInvalidArgument, reason::kRequestInvalid, "this is no CA certificate: " + what);
 }

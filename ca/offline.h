@@ -8,6 +8,7 @@
 
 #include "ca/certificate.h"
 #include "ca/crl.h"
+#include "ca/extensions.h"
 #include "policies/profile.h"
 
 namespace hallmark {
@@ -30,8 +31,8 @@ struct AuthorityCertificate {
   PublicKey key;
   Time not_before;
   Time not_after;
-  int64_t path_length = 255;  // of its basicConstraints; 255: none
-  bool signs_crls = false;    // keyUsage cRLSign
+  int64_t path_length = kNoPathLength;  // of its basicConstraints
+  bool signs_crls = false;              // keyUsage cRLSign
 
   // kInvalidArgument (REQUEST_INVALID): it is no certificate of version 3, or no authority's (RFC
   // 5280 4.2.1.9, 4.2.1.3: CA:TRUE with keyCertSign, and a subjectKeyIdentifier), or its key is none that Hallmark

@@ -10,13 +10,13 @@
 #include "base/reason.h"
 #include "ca/certificate.h"
 #include "ca/der.h"
+#include "ca/extensions.h"
 #include "ca/names.h"
 
 namespace hallmark {
 namespace {
 
 constexpr size_t kMaxDepth = 8;
-constexpr int64_t kNoPathLength = 255;
 
 std::string NameText(ByteView name) {
   const StatusOr<Subject> subject = ReadName(name);
