@@ -25,10 +25,10 @@ struct SignerOptions {
   std::vector<KeyException> exceptions = {};
 };
 
-// Keeps the token. Before it signs for the first time, and again whenever the token's handles may have become stale, it
-// finds the key, checks that it is safe but for the exceptions (CheckSafe) and compares its public key, in the session
-// that then signs: with another key under the same label and id nothing is signed, not even once. A key that failed is
-// not used until an examination succeeds. After a loss of session, login or handle it heals itself once in a call.
+// Keeps the token. Before it signs for the first time, again whenever the token's handles may have become stale, and
+// each time while the last look was a bad one, it finds the key, checks that it is safe but for the exceptions
+// (CheckSafe) and compares its public key, in the session that then signs: with another key under the same label and id
+// nothing is signed, not even once. After a loss of session, login or handle it heals itself once in a call.
 //
 // The public key of an EC key is what the token's public key object says, since a token tells nothing more: one that
 // was left beside another private key is noticed by whoever verifies the signature. That of an RSA key is the private
