@@ -61,6 +61,32 @@ class Diary {
   std::vector<Code> codes_;
 };
 
+// A call of Run that is inside the module, from the constructor until Return.
+class StuckCall {
+ public:
+  explicit StuckCall(Token& token)
+      : thread_([this, &token] {
+          EXPECT_THAT(token.Run("wait", absl::InfiniteFuture(),
+                                [this](SessionHandle) -> StatusOr<ReturnValue> {
+                                  entered_.set_value();
+                                  release_.get_future().wait();
+                                  return 0;
+                                }),
+                      IsOk());
+        }) {
+    entered_.get_future().wait();
+  }
+  void Return() {
+    release_.set_value();
+    thread_.join();
+  }
+
+ private:
+  std::promise<void> entered_;
+  std::promise<void> release_;
+  std::thread thread_;
+};
+
 class OutageTest : public ShimmedToken {
  protected:
   // All calls that tell whether a caller got as far as the token.
@@ -162,25 +188,13 @@ TEST_F(OutageTest, TroubleWithAKeyIsNotTheTokens) {
 TEST_F(OutageTest, OneStuckCallDoesNotHoldTheOthers) {
   const Client client = MakeClient({.sessions = 2, .stuck_limit = absl::Milliseconds(200)});
   EXPECT_THAT(Sign(client), IsOk());
-  std::promise<void> entered;
-  std::promise<void> release;
-  std::thread stuck([&] {
-    EXPECT_THAT(client.token->Run("wait", absl::InfiniteFuture(),
-                                  [&](SessionHandle) -> StatusOr<ReturnValue> {
-                                    entered.set_value();
-                                    release.get_future().wait();
-                                    return 0;
-                                  }),
-                IsOk());
-  });
-  entered.get_future().wait();
+  StuckCall stuck(*client.token);
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   InThreads(4, [&](int) {
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(SignsSoon(client));
   });
   EXPECT_THAT(client.token->health().status, IsOk());
-  release.set_value();
-  stuck.join();
+  stuck.Return();
 }
 
 TEST_F(OutageTest, StuckTokenRefusesCallersAndWaitersUntilItAnswers) {
@@ -209,23 +223,11 @@ TEST_F(OutageTest, StuckTokenRefusesCallersAndWaitersUntilItAnswers) {
 
 TEST_F(OutageTest, ModuleIsNotReinitializedWhileACallIsInIt) {
   const Client client = MakeClient({.sessions = 2});
-  std::promise<void> entered;
-  std::promise<void> release;
-  std::thread inside([&] {
-    EXPECT_THAT(client.token->Run("wait", absl::InfiniteFuture(),
-                                  [&](SessionHandle) -> StatusOr<ReturnValue> {
-                                    entered.set_value();
-                                    release.get_future().wait();
-                                    return 0;
-                                  }),
-                IsOk());
-  });
-  entered.get_future().wait();
+  StuckCall inside(*client.token);
   EXPECT_THAT(module_->Reinitialize(module_->incarnation(), Now() + std::chrono::milliseconds(50)),
               Fails(Code::kUnavailable, reason::kHsmUnavailable));
   EXPECT_THAT(Sign(client), IsOk());  // nobody is kept out after that
-  release.set_value();
-  inside.join();
+  inside.Return();
   EXPECT_EQ(module_->incarnation(), 1u);
   EXPECT_THAT(module_->Reinitialize(1, Instant::max()), IsOk());
   EXPECT_THAT(module_->Reinitialize(1, Instant::max()), IsOk());  // another thread that saw the first incarnation

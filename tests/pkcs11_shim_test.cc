@@ -13,6 +13,7 @@
 #include "hsm/pkcs11_signer.h"
 #include "tests/command.h"
 #include "tests/pkcs11_server.h"
+#include "tests/softhsm.h"
 #include "tests/software_signer.h"
 #include "tests/status_matchers.h"
 
@@ -22,32 +23,17 @@ namespace {
 using testing::Function;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::kPin;
+using testing::kSoPin;
+using testing::MakeSecret;
 using testing::Pkcs11Server;
 using testing::Pkcs11Shim;
 using testing::RunCommand;
 using testing::TemporaryDirectory;
 using testing::Verifies;
 
-constexpr char kPin[] = "314159";
-constexpr char kSoPin[] = "271828";
-
-Secret MakeSecret(const char* text) { return Secret(std::string(text)); }
-
-// One token directory for the whole program, since SoftHSM reads its configuration once.
-class SoftHsmEnvironment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    std::filesystem::create_directory(directory_ / "tokens");
-    const std::string configuration =
-        fmt::format("directories.tokendir = {}\nlog.level = ERROR\n", (directory_ / "tokens").string());
-    ASSERT_THAT(WriteFile(directory_ / "softhsm2.conf", AsBytes(configuration)), IsOk());
-    ASSERT_EQ(setenv("SOFTHSM2_CONF", (directory_ / "softhsm2.conf").c_str(), 1), 0);
-  }
-
- private:
-  const TemporaryDirectory directory_;
-};
-const auto* const kEnvironment = ::testing::AddGlobalTestEnvironment(std::make_unique<SoftHsmEnvironment>().release());
+const auto* const kEnvironment =
+    ::testing::AddGlobalTestEnvironment(std::make_unique<testing::SoftHsmEnvironment>().release());
 
 // A token of the test's own with one key, and a session that is logged in, for plain calls of PKCS#11.
 class Pkcs11ShimTest : public ::testing::Test {

@@ -18,8 +18,7 @@
 #include "hallmark/v1/issuance.grpc.pb.h"
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
-#include "tests/csr_builder.h"
-#include "tests/service.h"
+#include "tests/service_client.h"
 #include "tools/instance.h"
 
 namespace hallmark::bench {
@@ -81,17 +80,6 @@ class Requests {
     return keys;
   }();
 };
-
-std::shared_ptr<grpc::Channel> Connect(const Service& service) {
-  const auto read = [&](const char* name) { return ReadFile(service.ca() / name).value(); };
-  grpc::SslCredentialsOptions tls;
-  tls.pem_root_certs = read("tls/root.pem");
-  tls.pem_cert_chain = read("contexts/station.pem");
-  tls.pem_private_key = read("contexts/station-key.pem");
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection for each client, as stations have
-  return grpc::CreateCustomChannel(service.endpoint(), grpc::SslCredentials(tls), arguments);
-}
 
 // What one client saw.
 struct Client {
@@ -158,7 +146,7 @@ Figure Measure(const Service& service, Requests& requests, const std::string& mo
   // More than can be answered in the time, made before the clock starts.
   const size_t each = static_cast<size_t>(options.seconds) * 12000 / clients.size() + 100;
   for (Client& client : clients) {
-    client.channel = Connect(service);
+    client.channel = testing::ConnectAs(service, "station");
     if (!client.channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10)))
       throw std::runtime_error("cannot connect");
     client.requests = requests.Take(each);
