@@ -16,7 +16,7 @@
 namespace hallmark::yaml {
 
 // One mapping being read. Ask for each field that may stand in it, then call Finish, which returns the first error:
-//   Mapping mapping(node, "profiles/device.yaml", "validity");
+//   Mapping mapping(node, "profiles/device-dps.yaml", "validity");
 //   profile.lifetime = mapping.Required<Duration>("lifetime");
 //   return mapping.Finish();
 // A value that could not be read is a default-constructed one until then. Not thread-safe.

@@ -98,7 +98,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   ASSIGN_OR_RETURN(const Draft draft, issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial));
   const Intent intent = MakeIntent(caller, request, digest, plan, csr.key, serial, now, draft);
   // 6 lint, on the octets that will be signed
-  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, issuer->lint())));
+  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, issuer->lint(), profile->standards)));
   if (request.validate_only) return Issued{Preview(intent), issuer};
   // 7 intended before signed; a retry of what was intended and never signed gets that draft back
   ASSIGN_OR_RETURN(const Intended intended, parts_.store.Intend(intent));

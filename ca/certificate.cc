@@ -68,10 +68,8 @@ CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNam
   Append(before_key_identifier_, KeyUsageExtension(profile.key_usage));
   if (!profile.extended_key_usage.empty()) Append(before_key_identifier_, ExtendedKeyUsage(profile.extended_key_usage));
   Append(after_key_identifier_, AuthorityKeyIdentifier(issuer.key_identifier));
-  if (profile.distribution_points) {
-    Append(after_key_identifier_, CrlDistributionPoints(issuer.crl_url));
-    Append(after_key_identifier_, AuthorityInfoAccess(issuer.aia_url));
-  }
+  if (profile.crl_distribution_points) Append(after_key_identifier_, CrlDistributionPoints(issuer.crl_url));
+  if (profile.authority_info_access) Append(after_key_identifier_, AuthorityInfoAccess(issuer.aia_url));
 }
 
 StatusOr<Draft> CertificateTemplate::Compose(const Plan& plan, const PublicKey& key, ByteView serial) const {

@@ -45,7 +45,7 @@ Status ReadRequestedExtension(const Extension& extension, Facts& facts) {
     ASSIGN_OR_RETURN(facts.extended_key_usage, ReadExtendedKeyUsage(extension.value));
   } else if (extension.oid != oid::kSubjectKeyIdentifier) {
     // A subjectKeyIdentifier is computed, whatever was asked; openssl req asks for one by default.
-    facts.other_extensions.push_back(extension.oid);
+    facts.other_extensions.push_back({extension.oid, extension.critical, ToBytes(extension.value)});
   }
   return absl::OkStatus();
 }

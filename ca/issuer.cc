@@ -23,7 +23,7 @@ bool Contains(const std::vector<std::string>& names, const std::string& name) {
 // nothing else: a root's key is not for devices.
 bool MayIssue(const AuthorityRecord& record, const std::vector<std::string>& predecessors, int64_t path_length,
               const Profile& profile) {
-  if (profile.subject_is_issuer || profile.ca != (path_length > 0)) return false;
+  if (path_length > 0 ? !profile.from_certifying : !profile.from_issuing) return false;
   return profile.authorities.empty() || Contains(profile.authorities, record.authority) ||
          Contains(record.profiles, profile.name) ||
          std::any_of(predecessors.begin(), predecessors.end(),

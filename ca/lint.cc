@@ -160,7 +160,11 @@ Finding Unreadable(const char* what, const Status& status) {
 
 }  // namespace
 
-std::vector<Finding> LintCertificate(ByteView draft, const LintIssuer& issuer) {
+const char* Name(Severity severity) {
+  return severity == Severity::kError ? "error" : severity == Severity::kWarning ? "warning" : "notice";
+}
+
+std::vector<Finding> LintCertificate(ByteView draft, const LintIssuer& issuer, const std::vector<Standard>&) {
   const StatusOr<CertificateParts> parts = ReadCertificate(draft);
   if (!parts.ok()) return {Unreadable("certificate", parts.status())};
   std::vector<Finding> findings;
@@ -209,11 +213,13 @@ std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer) {
 }
 
 Status Verdict(const std::vector<Finding>& findings) {
-  if (findings.empty()) return absl::OkStatus();
-  std::string text = "lint refuses what would be signed";
-  for (const Finding& finding : findings)
-    text += fmt::format("; {} ({}): {}", finding.rule, finding.citation, finding.message);
-  return Error(Code::kFailedPrecondition, reason::kLintFailed, text);
+  std::string errors;
+  for (const Finding& finding : findings) {
+    if (finding.severity != Severity::kError) continue;
+    errors += fmt::format("; {} ({}): {}", finding.rule, finding.citation, finding.message);
+  }
+  if (errors.empty()) return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kLintFailed, "lint refuses what would be signed" + errors);
 }
 
 }  // namespace hallmark

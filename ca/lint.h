@@ -12,10 +12,15 @@
 
 namespace hallmark {
 
+// What an error forbids is not signed; a warning is; a notice only says what is unusual.
+enum class Severity { kNotice, kWarning, kError };
+const char* Name(Severity severity);  // "notice", "warning", "error"
+
 struct Finding {
   std::string rule;      // e.g. "rfc5280_4_1_2_2_serial_number"
   std::string citation;  // e.g. "RFC 5280 4.1.2.2"
   std::string message;
+  Severity severity = Severity::kError;
 };
 
 // What the issuer's own certificate says; views live as long as the issuer.
@@ -28,13 +33,14 @@ struct LintIssuer {
   bool self = false;                    // the certificate is the issuer's own (a root)
 };
 
-// Returns what is wrong with a certificate's draft, nothing if it may be signed.
-std::vector<Finding> LintCertificate(ByteView draft, const LintIssuer& issuer);
+// Returns what is wrong with a certificate's draft by RFC 5280 and the standards that its profile names.
+std::vector<Finding> LintCertificate(ByteView draft, const LintIssuer& issuer,
+                                     const std::vector<Standard>& standards = {});
 
 // The same for a CRL's draft (RFC 5280 5).
 std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer);
 
-// OK without findings; otherwise kFailedPrecondition (LINT_FAILED) that lists them.
+// OK without an error among the findings; otherwise kFailedPrecondition (LINT_FAILED) that lists the errors.
 Status Verdict(const std::vector<Finding>& findings);
 
 }  // namespace hallmark

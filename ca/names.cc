@@ -174,6 +174,7 @@ StatusOr<Bytes> EncodeGeneralNames(const std::vector<GeneralName>& names) {
         Append(content, der::Tlv(kIpTag, octets));
         break;
       }
+      case GeneralName::Kind::kHardwareModuleName:
       case GeneralName::Kind::kOther:
         return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name", name.value + " cannot be granted");
     }

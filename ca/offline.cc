@@ -28,12 +28,14 @@ IssuerNames NamesOf(ByteView name, ByteView key_identifier, const CertificateReq
 }
 
 Status CheckUrls(const CertificateRequirements& required) {
-  const bool given = !required.crl_url.empty() && !required.aia_url.empty();
-  const bool absent = required.crl_url.empty() && required.aia_url.empty();
-  if (required.profile->distribution_points ? given : absent) return absl::OkStatus();
-  return Unfit(fmt::format("the profile '{}' {} cRLDistributionPoints and authorityInfoAccess: {} crl_url and aia_url",
-                           required.profile->name, required.profile->distribution_points ? "has" : "has no",
-                           required.profile->distribution_points ? "give both" : "leave out"));
+  const auto check = [&required](bool wanted, const std::string& url, const char* extension, const char* field) {
+    if (wanted != url.empty()) return absl::OkStatus();
+    return Unfit(fmt::format("the profile '{}' {} {}: {} {}", required.profile->name, wanted ? "has" : "has no",
+                             extension, wanted ? "give" : "leave out", field));
+  };
+  RETURN_IF_ERROR(
+      check(required.profile->crl_distribution_points, required.crl_url, "cRLDistributionPoints", "crl_url"));
+  return check(required.profile->authority_info_access, required.aia_url, "authorityInfoAccess", "aia_url");
 }
 
 StatusOr<Plan> DecideFor(const CertificateRequirements& required, const PublicKey& key, const IssuerValidity& issuer) {
@@ -67,7 +69,7 @@ StatusOr<Draft> ComposeLinted(const Plan& plan, const PublicKey& key, const Issu
                         .path_length = limits.path_length,
                         .self = limits.self};
   ASSIGN_OR_RETURN(Draft draft, CertificateTemplate(*plan.profile, names, algorithm).Compose(plan, key, serial));
-  RETURN_IF_ERROR(Verdict(LintCertificate(draft.Unsigned(), lint)));
+  RETURN_IF_ERROR(Verdict(LintCertificate(draft.Unsigned(), lint, plan.profile->standards)));
   return draft;
 }
 
@@ -156,8 +158,8 @@ StatusOr<LinkDrafts> DraftLinks(const LinkRequirements& required) {
   const IssuerNames old_names{required.old.subject, required.old.key_identifier, "", ""};
   const IssuerNames new_names{required.old.subject, KeyIdentifier(required.fresh_key.key_octets()), "", ""};
   const Plan new_with_old{
-      required.profile, subject, {}, fresh.not_before, std::min(fresh.not_after, required.old.not_after)};
-  const Plan old_with_new{required.profile, subject, {}, required.old.not_before, required.old.not_after};
+      required.profile, subject, {}, {}, fresh.not_before, std::min(fresh.not_after, required.old.not_after)};
+  const Plan old_with_new{required.profile, subject, {}, {}, required.old.not_before, required.old.not_after};
   ASSIGN_OR_RETURN(Draft first, ComposeLinted(new_with_old, required.fresh_key, old_names,
                                               {.not_after = required.old.not_after, .self = true},
                                               required.old_algorithm, required.new_with_old_serial));

@@ -51,7 +51,7 @@ struct CertificateRequirements {
   Time now;
   std::optional<Time> not_before;  // absent: now
   Bytes serial;
-  std::string crl_url;  // of the issuer; both are needed exactly when the profile has distribution points
+  std::string crl_url;  // of the issuer; each is needed exactly when the profile has the extension
   std::string aia_url;
 };
 

@@ -7,7 +7,7 @@
 
 namespace hallmark {
 
-// Reads e.g. `profile = "device" AND revoked = true` into a filter. Fields: profile, subject, caller, spki_sha256,
+// Reads e.g. `profile = "device-dps" AND revoked = true` into a filter. Fields: profile, subject, caller, spki_sha256,
 // revoked; each at most once; values are "quoted" (\" and \\ inside) or words. kInvalidArgument (REQUEST_INVALID).
 StatusOr<CertificateFilter> ParseFilter(const std::string& text);
 

@@ -9,22 +9,9 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "policies/caller.h"
 
 namespace hallmark {
-
-// Who asks: the URI SAN of a certificate that our access authority issued, hallmark://<realm>/<role>/<name>.
-struct Caller {
-  std::string uri;
-  std::string realm;
-  std::string role;  // "station", "operator", "auditor"
-  std::string name;
-  std::string authority;  // which issued its certificate
-  Bytes serial;           // of its certificate
-};
-
-// Reads a caller's URI. kUnauthenticated (CALLER_UNAUTHENTICATED) when it is not hallmark://realm/role/name with
-// lower-case letters, digits, dots and dashes in each part.
-StatusOr<Caller> ParseCallerUri(const std::string& uri);
 
 // What a call touches. An empty authority or profile stands for all of them, and only a grant of "*" covers it.
 struct Resource {

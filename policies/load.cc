@@ -62,11 +62,12 @@ std::vector<T> ReadList(yaml::Mapping& mapping, const std::string& field, Parse 
 
 Status ReadNameRule(yaml::Mapping& mapping, const std::string& realm, NameRule& rule) {
   rule.type = mapping.Required<std::string>("type");
-  rule.fixed = Replace(mapping.Optional<std::string>("fixed", ""), "{realm}", realm);
+  const std::string value = Replace(mapping.Optional<std::string>("value", ""), "{realm}", realm);
+  if (!value.empty()) rule.value = {{Source::kFixed, value}};
   rule.required = mapping.Optional<bool>("required", true);
   rule.max_length = static_cast<size_t>(mapping.Optional<int64_t>("max_length", 64));
   rule.max_count = static_cast<size_t>(mapping.Optional<int64_t>("max_count", 1));
-  if (mapping.Has("pattern") == !rule.fixed.empty()) mapping.Fail("pattern", "give either a pattern or a fixed value");
+  if (mapping.Has("pattern") == !rule.value.empty()) mapping.Fail("pattern", "give either a pattern or a value");
   if (mapping.Has("pattern")) {
     const std::string pattern = Replace(mapping.Required<std::string>("pattern"), "{realm}", RE2::QuoteMeta(realm));
     auto compiled = std::make_shared<const RE2>(pattern, RE2::Quiet);
@@ -129,7 +130,12 @@ Status ReadProfile(yaml::Mapping& mapping, const std::string& realm, Profile& pr
     return ca.Finish();
   });
   profile.subject_is_issuer = mapping.Optional<bool>("self_signed", false);
-  profile.distribution_points = mapping.Optional<bool>("distribution_points", true);
+  // Both at once: how profiles of 0.1 say it, which transcripts of ceremonies hold.
+  const bool both = mapping.Optional<bool>("distribution_points", true);
+  profile.crl_distribution_points = mapping.Optional<bool>("crl_distribution_points", both);
+  profile.authority_info_access = mapping.Optional<bool>("authority_info_access", both);
+  profile.from_issuing = !profile.ca;
+  profile.from_certifying = profile.ca && !profile.subject_is_issuer;
   profile.authorities = mapping.Optional<std::vector<std::string>>("authorities", {});
   CheckConflicts(mapping, profile);
   return mapping.Finish();
@@ -155,6 +161,8 @@ StatusOr<Profile> ParseProfile(const std::string& name, const std::string& file,
                                const std::string& realm) {
   Profile profile;
   profile.name = name;
+  profile.text = text;
+  profile.version = Hex(Sha256(AsBytes(text)));
   RETURN_IF_ERROR(yaml::ParseMapping(file, text, [&](yaml::Mapping& top) { return ReadProfile(top, realm, profile); }));
   return profile;
 }

@@ -10,7 +10,7 @@
 
 namespace hallmark {
 
-// Reads each *.yaml of `directory`; a profile's name is its file's. "{realm}" in a pattern or a fixed value becomes
+// Reads each *.yaml of `directory`; a profile's name is its file's. "{realm}" in a pattern or a value becomes
 // `realm`.
 StatusOr<ProfileMap> LoadProfiles(const std::filesystem::path& directory, const std::string& realm);
 

@@ -17,10 +17,29 @@ constexpr std::array<Named<KeyType>, 5> kKeyTypes = {{{KeyType::kEcP256, "ec-p25
                                                       {KeyType::kRsa2048, "rsa-2048"},
                                                       {KeyType::kRsa3072, "rsa-3072"},
                                                       {KeyType::kRsa4096, "rsa-4096"}}};
-constexpr std::array<Named<GeneralName::Kind>, 4> kKinds = {{{GeneralName::Kind::kDns, "dns"},
-                                                             {GeneralName::Kind::kUri, "uri"},
-                                                             {GeneralName::Kind::kIp, "ip"},
-                                                             {GeneralName::Kind::kEmail, "email"}}};
+constexpr std::array<Named<GeneralName::Kind>, 5> kKinds = {
+    {{GeneralName::Kind::kDns, "dns"},
+     {GeneralName::Kind::kUri, "uri"},
+     {GeneralName::Kind::kIp, "ip"},
+     {GeneralName::Kind::kEmail, "email"},
+     {GeneralName::Kind::kHardwareModuleName, "hardwareModuleName"}}};
+constexpr std::array<Named<ExtensionRule::Encoding>, 10> kEncodings = {
+    {{ExtensionRule::Encoding::kUtf8, "utf8"},
+     {ExtensionRule::Encoding::kPrintable, "printable"},
+     {ExtensionRule::Encoding::kIa5, "ia5"},
+     {ExtensionRule::Encoding::kBoolean, "boolean"},
+     {ExtensionRule::Encoding::kInteger, "integer"},
+     {ExtensionRule::Encoding::kOid, "oid"},
+     {ExtensionRule::Encoding::kTime, "time"},
+     {ExtensionRule::Encoding::kOctets, "octets"},
+     {ExtensionRule::Encoding::kNull, "null"},
+     {ExtensionRule::Encoding::kDer, "der"}}};
+constexpr std::array<Named<Standard>, 6> kStandards = {{{Standard::kIeee8021Ar, "ieee-802.1ar"},
+                                                        {Standard::kMatterDac, "matter-dac"},
+                                                        {Standard::kMatterPai, "matter-pai"},
+                                                        {Standard::kOpcUa, "opc-ua"},
+                                                        {Standard::kAzureDps, "azure-dps"},
+                                                        {Standard::kAzureDeviceRegistry, "azure-device-registry"}}};
 constexpr std::array<Named<KeyUsage>, 7> kKeyUsages = {{{KeyUsage::kDigitalSignature, "digitalSignature"},
                                                         {KeyUsage::kNonRepudiation, "nonRepudiation"},
                                                         {KeyUsage::kKeyEncipherment, "keyEncipherment"},
@@ -51,10 +70,10 @@ void SetType(GeneralName& name, const std::string& type) {
 // Appends to `violations` what is wrong with a value that a rule takes from the CSR.
 void CheckValue(const NameRule& rule, const std::string& field, const std::string& value,
                 std::vector<FieldViolation>& violations) {
-  if (!rule.fixed.empty()) {
-    if (value != rule.fixed) {
-      violations.push_back(
-          {field, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that", rule.fixed)});
+  if (!rule.value.empty()) {
+    if (value != rule.value.front().name) {
+      violations.push_back({field, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that",
+                                               rule.value.front().name)});
     }
   } else if (Length(value) > rule.max_length) {
     violations.push_back({field, fmt::format("is longer than {} characters", rule.max_length)});
@@ -81,8 +100,8 @@ std::vector<Value> Take(const std::vector<NameRule>& rules, const std::vector<Va
       taken.push_back(asked[i]);
     }
     if (count > 0) continue;
-    if (!rule.fixed.empty()) {
-      taken.push_back({.value = rule.fixed});
+    if (!rule.value.empty()) {
+      taken.push_back({.value = rule.value.front().name});
       SetType(taken.back(), rule.type);
     } else if (rule.required) {
       violations.push_back({name, "is required by the profile and missing in the CSR"});
@@ -107,9 +126,9 @@ std::vector<FieldViolation> CheckExtensions(const Profile& profile, const Facts&
     if (Contains(profile.extended_key_usage, oid)) continue;
     violations.push_back({"csr.extended_key_usage", fmt::format("asks for {}, which the profile does not grant", oid)});
   }
-  for (const std::string& oid : facts.other_extensions) {
+  for (const RequestedExtension& extension : facts.other_extensions) {
     violations.push_back(
-        {"csr.extensions", fmt::format("asks for extension {}, which the profile does not grant", oid)});
+        {"csr.extensions", fmt::format("asks for extension {}, which the profile does not grant", extension.oid)});
   }
   return violations;
 }
@@ -119,6 +138,16 @@ std::vector<FieldViolation> CheckExtensions(const Profile& profile, const Facts&
 const char* Name(KeyType type) { return NameOf(kKeyTypes, type); }
 const char* Name(GeneralName::Kind kind) { return kind == GeneralName::Kind::kOther ? "other" : NameOf(kKinds, kind); }
 const char* Name(KeyUsage usage) { return NameOf(kKeyUsages, usage); }
+const char* Name(ExtensionRule::Encoding encoding) { return NameOf(kEncodings, encoding); }
+const char* Name(Standard standard) { return NameOf(kStandards, standard); }
+StatusOr<Standard> ParseStandard(const std::string& name) {
+  return ParseName<Standard>(kStandards, "not a standard that certificates are held to", name);
+}
+Time NeverExpires() { return absl::FromCivil(absl::CivilSecond(9999, 12, 31, 23, 59, 59), absl::UTCTimeZone()); }
+const std::vector<KeyUsage>& Profile::KeyUsageOf(KeyType key) const {
+  const bool ec = key == KeyType::kEcP256 || key == KeyType::kEcP384;
+  return ec && !ec_key_usage.empty() ? ec_key_usage : key_usage;
+}
 StatusOr<KeyType> ParseKeyType(const std::string& name) {
   return ParseName<KeyType>(kKeyTypes, "not a key type", name);
 }

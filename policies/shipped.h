@@ -7,7 +7,7 @@
 namespace hallmark {
 
 struct ShippedPolicy {
-  std::string_view path;  // "roles.yaml", "profiles/device.yaml"
+  std::string_view path;  // "roles.yaml", "profiles/device-dps.yaml"
   std::string_view text;
 };
 const std::vector<ShippedPolicy>& ShippedPolicies();

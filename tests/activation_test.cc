@@ -31,7 +31,7 @@ NewAuthority External(const std::string& name) {
   asked.authority = name;
   asked.profile = "issuing-authority";
   asked.subject = {{"O", "Test"}, {"CN", "Plant C"}};
-  asked.profiles = {"device"};
+  asked.profiles = {"device-dps"};
   return asked;
 }
 

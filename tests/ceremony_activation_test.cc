@@ -42,7 +42,7 @@ TEST(CeremonyActivationTest, AnOfflineRootCertifiesAnAuthorityThatTheServiceThen
   hold("root");
 
   const std::string operator_context = "hallmark --context ca/contexts/operator.yaml ";
-  must(operator_context + "authority create plant --external --subject 'O=Example, CN=Plant' --issues device");
+  must(operator_context + "authority create plant --external --subject 'O=Example, CN=Plant' --issues device-dps");
   must(operator_context + "authority csr plant --out devices.csr");
   hold("sign-intermediate");
   must("hallmark ceremony verify devices.transcript.json --trust root.pem");

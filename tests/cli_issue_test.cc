@@ -98,11 +98,11 @@ TEST_F(CsrTest, ThatIsMissingIsAnError) {
 
 TEST_F(CsrTest, HasARequestIdThatIsTheSameForTheSameQuestionOnly) {
   const auto csrs = Read({"d"});
-  const std::string id = DefaultRequestId("authorities/devices", "device", csrs->at(0).content);
+  const std::string id = DefaultRequestId("authorities/devices", "device-dps", csrs->at(0).content);
   EXPECT_TRUE(std::regex_match(id, std::regex("sha256:[0-9a-f]{32}"))) << id;
-  EXPECT_EQ(DefaultRequestId("authorities/devices", "device", csrs->at(0).content), id);
-  EXPECT_NE(DefaultRequestId("authorities/devices", "device", csrs->at(1).content), id);
-  EXPECT_NE(DefaultRequestId("authorities/other", "device", csrs->at(0).content), id);
+  EXPECT_EQ(DefaultRequestId("authorities/devices", "device-dps", csrs->at(0).content), id);
+  EXPECT_NE(DefaultRequestId("authorities/devices", "device-dps", csrs->at(1).content), id);
+  EXPECT_NE(DefaultRequestId("authorities/other", "device-dps", csrs->at(0).content), id);
   EXPECT_NE(DefaultRequestId("authorities/devices", "station", csrs->at(0).content), id);
   EXPECT_NE(DefaultRequestId("a", "bc", {}), DefaultRequestId("ab", "c", {}));
 }

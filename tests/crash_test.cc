@@ -76,7 +76,7 @@ TEST(CrashTest, TwentyKillsInTheMiddleOfAStreamLoseNothingAndSignNothingTwice) {
   for (const CertificateRecord& record : AllCertificates(**store)) {
     recorded.insert(Hex(record.certificate));
     EXPECT_TRUE(requests.insert(record.caller + " " + record.request_id).second);
-    devices += record.profile == "device" ? 1 : 0;
+    devices += record.profile == "device-dps" ? 1 : 0;
   }
   EXPECT_EQ(devices, kDevices);
   int files = 0;

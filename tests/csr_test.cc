@@ -305,7 +305,8 @@ TEST(CsrTest, ReportsEverythingThatIsAskedFor) {
   EXPECT_EQ(csr->facts.subject_alt_names, (std::vector<GeneralName>{{GeneralName::Kind::kDns, "a.example"},
                                                                     {GeneralName::Kind::kIp, "10.0.0.1"},
                                                                     {GeneralName::Kind::kUri, "urn:x"}}));
-  EXPECT_EQ(csr->facts.other_extensions, std::vector<std::string>{"1.2.3.4"});
+  ASSERT_EQ(csr->facts.other_extensions.size(), 1u);
+  EXPECT_EQ(csr->facts.other_extensions[0].oid, "1.2.3.4");
   EXPECT_EQ(csr->facts.key, KeyType::kEcP256);
 }
 

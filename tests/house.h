@@ -96,7 +96,7 @@ class House {
     csr.subject = EncodeName({{"CN", device}});
     return {.request_id = request_id,
             .authority = "devices",
-            .profile = "device",
+            .profile = "device-dps",
             .csr = csr.Build(),
             .lifetime = std::nullopt};
   }

@@ -54,13 +54,14 @@ class LifecycleServiceTest : public ::testing::Test {
 TEST_F(LifecycleServiceTest, AnAuthorityIsCreatedEnabledDisabledAndRolledOver) {
   const std::string root = (TheService().ca() / "tls/root.pem").string();
   const auto created =
-      Authority("create plant-b --parent root --subject 'O=Example\\, Ltd, CN=Plant B' --issues device");
+      Authority("create plant-b --parent root --subject 'O=Example\\, Ltd, CN=Plant B' --issues device-dps");
   ASSERT_EQ(created.exit_code, 0) << created.output;
   EXPECT_THAT(created.output, HasSubstr("STAGED"));
   EXPECT_THAT(created.output, HasSubstr("hallmark authority enable plant-b"));
   EXPECT_EQ(Show("plant-b")["subject"], "CN=Plant B,O=Example\\, Ltd");
   ASSERT_EQ(
-      Authority("create plant-b --parent root --subject 'O=Example\\, Ltd, CN=Plant B' --issues device").exit_code, 0)
+      Authority("create plant-b --parent root --subject 'O=Example\\, Ltd, CN=Plant B' --issues device-dps").exit_code,
+      0)
       << "the same again";
   ASSERT_EQ(Authority("enable plant-b").exit_code, 0);
   ASSERT_EQ(Issue("plant-b", "before").exit_code, 0);
@@ -93,7 +94,7 @@ TEST_F(LifecycleServiceTest, AnAuthorityIsCreatedEnabledDisabledAndRolledOver) {
 
 TEST_F(LifecycleServiceTest, AnAuthorityThatOpensslCertifiesIsActivatedAndIssues) {
   const auto created =
-      Authority("create corporate --external --subject 'O=Example, CN=Corporate Devices' --issues device");
+      Authority("create corporate --external --subject 'O=Example, CN=Corporate Devices' --issues device-dps");
   ASSERT_EQ(created.exit_code, 0) << created.output;
   EXPECT_THAT(created.output, HasSubstr("AWAITING_ACTIVATION"));
   EXPECT_THAT(created.output, HasSubstr("hallmark authority csr corporate"));
@@ -212,7 +213,7 @@ TEST_F(LifecycleServiceTest, WhatMakesNoSenseIsRefusedWithAHint) {
 }
 
 TEST_F(LifecycleServiceTest, EverythingIsThereAfterAKillAndARestart) {
-  ASSERT_EQ(Authority("create plant-k --parent root --subject CN=PlantK --issues device").exit_code, 0);
+  ASSERT_EQ(Authority("create plant-k --parent root --subject CN=PlantK --issues device-dps").exit_code, 0);
   TheService().Kill();
   TheService().Start();
   EXPECT_EQ(Show("plant-k")["state"], "STAGED");

@@ -30,7 +30,7 @@ NewAuthority PlantB() {
   asked.profile = "issuing-authority";
   asked.subject = {{"O", "Test"}, {"CN", "Plant B"}};
   asked.parent = "root";
-  asked.profiles = {"device"};
+  asked.profiles = {"device-dps"};
   return asked;
 }
 
@@ -105,7 +105,7 @@ TEST_F(LifecycleTest, ARootOfItsOwnCertifiesWhatItIsMadeFor) {
   NewAuthority plant = PlantB();
   plant.parent = "root-b";
   ASSERT_THAT(Create(plant), IsOk());
-  const auto issued = IssueFrom("plant-b", "device");
+  const auto issued = IssueFrom("plant-b", "device-dps");
   ASSERT_THAT(issued, IsOk());
   EXPECT_EQ(issued->issuer->chain().back(), house_.issuer("root-b").record().certificate);
 }
@@ -134,13 +134,13 @@ TEST_F(LifecycleTest, WhatIsRefusedLeavesNothing) {
        reason::kProfileUnknown},
       {"no such profile", [](auto& a) { a.profile = "toaster"; }, Code::kInvalidArgument, reason::kProfileUnknown,
        "profile"},
-      {"a device's profile", [](auto& a) { a.profile = "device"; }, Code::kInvalidArgument, reason::kProfileUnknown,
+      {"a device's profile", [](auto& a) { a.profile = "device-dps"; }, Code::kInvalidArgument, reason::kProfileUnknown,
        "profile"},
       {"a root's profile below a root", [](auto& a) { a.profile = "root"; }, Code::kInvalidArgument,
        reason::kProfileUnknown, "profile"},
       {"a device's profile, certified elsewhere",
        [](auto& a) {
-         a.profile = "device";
+         a.profile = "device-dps";
          a.parent.clear();
        },
        Code::kInvalidArgument, reason::kProfileUnknown, "profile"},
@@ -286,7 +286,7 @@ TEST_P(CrashedCreationTest, IsFinishedByTheSameRequest) {
   ASSERT_EQ(certificates->items.size(), 1u);
   EXPECT_EQ(certificates->items[0].certificate, created->certificate);
   EXPECT_THAT(house.store().OpenIntents().value(), IsEmpty());
-  Request request = house.DeviceRequest("device");
+  Request request = house.DeviceRequest("device-dps");
   request.authority = "plant-b";
   EXPECT_THAT(house.Issue(request, "operator"), IsOk());
 }
@@ -447,7 +447,7 @@ TEST_F(LifecycleTest, ProfilesAreAllowedAndTakenAwayWhileItRuns) {
     return house_.lifecycle().Update(operator_, "access", {.key_uris = {}, .profiles = std::move(profiles)}, 0);
   };
   EXPECT_THAT(IssueFrom("access", "a"), Fails(Code::kNotFound, reason::kProfileUnknown));
-  ASSERT_THAT(allow({"device"}), IsOk());
+  ASSERT_THAT(allow({"device-dps"}), IsOk());
   EXPECT_THAT(IssueFrom("access", "b"), IsOk());
   ASSERT_THAT(allow({}), IsOk());
   EXPECT_THAT(IssueFrom("access", "c"), Fails(Code::kNotFound, reason::kProfileUnknown));

@@ -30,7 +30,7 @@ Facts DeviceFacts() {
 
 TEST(ProfileTest, ShippedProfilesLoadAndAreTheEmbeddedOnes) {
   const ProfileMap profiles = Shipped();
-  for (const char* name : {"root", "issuing-authority", "device", "station", "operator", "auditor", "service-tls"}) {
+  for (const char* name : {"root", "issuing-authority", "device-dps", "station", "operator", "auditor", "tls-server"}) {
     ASSERT_TRUE(profiles.contains(name)) << name;
     const auto& embedded = ShippedPolicies();
     const auto file = std::find_if(embedded.begin(), embedded.end(), [&](const ShippedPolicy& policy) {
@@ -39,12 +39,12 @@ TEST(ProfileTest, ShippedProfilesLoadAndAreTheEmbeddedOnes) {
     ASSERT_NE(file, embedded.end()) << name;
     EXPECT_THAT(ParseProfile(name, std::string(file->path), std::string(file->text), "x"), IsOk());
   }
-  EXPECT_FALSE(profiles.at("device")->ca);
+  EXPECT_FALSE(profiles.at("device-dps")->ca);
   EXPECT_EQ(profiles.at("issuing-authority")->path_length, 0);
 }
 
 TEST(ProfileTest, ADeviceGetsWhatItsProfileSays) {
-  const StatusOr<Plan> plan = Decide(Shipped().at("device"), DeviceFacts(), kNow, kIssuer);
+  const StatusOr<Plan> plan = Decide(Shipped().at("device-dps"), DeviceFacts(), kNow, kIssuer);
   ASSERT_THAT(plan, IsOk());
   EXPECT_EQ(ToRfc4514(plan->subject), "CN=device-1");
   EXPECT_EQ(plan->not_before, kNow - absl::Minutes(5));
@@ -62,43 +62,43 @@ struct Refusal {
 
 TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
   const std::vector<Refusal> cases = {
-      {"no subject", "device", [](Facts& f) { f.subject.clear(); }, reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN too long", "device",
+      {"no subject", "device-dps", [](Facts& f) { f.subject.clear(); }, reason::kSubjectNotAllowed, "csr.subject.CN"},
+      {"CN too long", "device-dps",
        [](Facts& f) {
          f.subject = {{"CN", std::string(65, 'a')}};
        },
        reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN ends in a dot", "device",
+      {"CN ends in a dot", "device-dps",
        [](Facts& f) {
          f.subject = {{"CN", "device."}};
        },
        reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN with a blank", "device",
+      {"CN with a blank", "device-dps",
        [](Facts& f) {
          f.subject = {{"CN", "device 1"}};
        },
        reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"CN with a line break inside", "device",
+      {"CN with a line break inside", "device-dps",
        [](Facts& f) {
          f.subject = {{"CN", "a\nb"}};
        },
        reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"two CNs", "device",
+      {"two CNs", "device-dps",
        [](Facts& f) {
          f.subject.push_back({"CN", "device-2"});
        },
        reason::kSubjectNotAllowed, "csr.subject.CN"},
-      {"an attribute not granted", "device",
+      {"an attribute not granted", "device-dps",
        [](Facts& f) {
          f.subject.push_back({"L", "Graz"});
        },
        reason::kSubjectNotAllowed, "csr.subject.L"},
-      {"an unknown attribute", "device",
+      {"an unknown attribute", "device-dps",
        [](Facts& f) {
          f.subject.push_back({"1.2.3", "x"});
        },
        reason::kSubjectNotAllowed, "csr.subject.1.2.3"},
-      {"a DNS name", "device",
+      {"a DNS name", "device-dps",
        [](Facts& f) {
          f.subject_alt_names = {{GeneralName::Kind::kDns, "a.example"}};
        },
@@ -109,13 +109,16 @@ TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
                                 {GeneralName::Kind::kOther, "x"}};
        },
        reason::kExtensionNotAllowed, "csr.subject_alt_name.other"},
-      {"CA:TRUE", "device", [](Facts& f) { f.ca = true; }, reason::kExtensionNotAllowed, "csr.basic_constraints"},
-      {"keyCertSign", "device", [](Facts& f) { f.key_usage = {KeyUsage::kKeyCertSign}; }, reason::kExtensionNotAllowed,
-       "csr.key_usage"},
-      {"serverAuth", "device", [](Facts& f) { f.extended_key_usage = {"1.3.6.1.5.5.7.3.1"}; },
+      {"CA:TRUE", "device-dps", [](Facts& f) { f.ca = true; }, reason::kExtensionNotAllowed, "csr.basic_constraints"},
+      {"keyCertSign", "device-dps", [](Facts& f) { f.key_usage = {KeyUsage::kKeyCertSign}; },
+       reason::kExtensionNotAllowed, "csr.key_usage"},
+      {"serverAuth", "device-dps", [](Facts& f) { f.extended_key_usage = {"1.3.6.1.5.5.7.3.1"}; },
        reason::kExtensionNotAllowed, "csr.extended_key_usage"},
-      {"another extension", "device", [](Facts& f) { f.other_extensions = {"1.2.3.4"}; }, reason::kExtensionNotAllowed,
-       "csr.extensions"},
+      {"another extension", "device-dps",
+       [](Facts& f) {
+         f.other_extensions = {{"1.2.3.4", false, {}}};
+       },
+       reason::kExtensionNotAllowed, "csr.extensions"},
       {"a role that is not its profile's", "station",
        [](Facts& f) {
          f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/operator/a"}};
@@ -127,13 +130,13 @@ TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
        },
        reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
       {"no caller's name", "station", [](Facts&) {}, reason::kExtensionNotAllowed, "csr.subject_alt_name.uri"},
-      {"a key type", "service-tls", [](Facts& f) { f.key = KeyType::kRsa2048; }, reason::kKeyNotAllowed,
+      {"a key type", "tls-server", [](Facts& f) { f.key = KeyType::kRsa2048; }, reason::kKeyNotAllowed,
        "csr.public_key"},
-      {"too long a life", "device", [](Facts& f) { f.lifetime = absl::Hours(24 * 365 * 10) + absl::Seconds(1); },
+      {"too long a life", "device-dps", [](Facts& f) { f.lifetime = absl::Hours(24 * 365 * 10) + absl::Seconds(1); },
        reason::kValidityNotAllowed, "lifetime"},
-      {"no life", "device", [](Facts& f) { f.lifetime = absl::ZeroDuration(); }, reason::kValidityNotAllowed,
+      {"no life", "device-dps", [](Facts& f) { f.lifetime = absl::ZeroDuration(); }, reason::kValidityNotAllowed,
        "lifetime"},
-      {"a negative life", "device", [](Facts& f) { f.lifetime = absl::Seconds(-5); }, reason::kValidityNotAllowed,
+      {"a negative life", "device-dps", [](Facts& f) { f.lifetime = absl::Seconds(-5); }, reason::kValidityNotAllowed,
        "lifetime"},
   };
   const ProfileMap profiles = Shipped();
@@ -151,13 +154,14 @@ TEST(ProfileTest, NoCertificateOutlivesItsIssuer) {
   Facts facts = DeviceFacts();
   facts.lifetime = absl::Hours(1);
   const Time end = kNow + absl::Hours(1) - absl::Seconds(1);  // inclusive
-  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end}), IsOk());
-  EXPECT_THAT(Decide(Shipped().at("device"), facts, kNow, {absl::InfinitePast(), end - absl::Seconds(1)}),
+  EXPECT_THAT(Decide(Shipped().at("device-dps"), facts, kNow, {absl::InfinitePast(), end}), IsOk());
+  EXPECT_THAT(Decide(Shipped().at("device-dps"), facts, kNow, {absl::InfinitePast(), end - absl::Seconds(1)}),
               Fails(Code::kInvalidArgument, reason::kValidityNotAllowed));
 }
 
 TEST(ProfileTest, BackdatingStopsAtTheIssuersBeginning) {
-  EXPECT_EQ(Decide(Shipped().at("device"), DeviceFacts(), kNow, {kNow, kIssuer.not_after}).value().not_before, kNow);
+  EXPECT_EQ(Decide(Shipped().at("device-dps"), DeviceFacts(), kNow, {kNow, kIssuer.not_after}).value().not_before,
+            kNow);
 }
 
 TEST(ProfileTest, EscapesNamesAsRfc4514Does) {
@@ -185,7 +189,7 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
        "'ec-p224' is not a key type"},
       {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
-       "either a pattern or a fixed value"},
+       "either a pattern or a value"},
       {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: '['}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
        "is not a regular expression"},
@@ -232,23 +236,23 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
     const char* allowed;  // roles
   };
   const std::vector<Case> cases = {
-      {permission::kIssue, {"devices", "device", me}, "station operator"},
+      {permission::kIssue, {"devices", "device-dps", me}, "station operator"},
       {permission::kIssue, {"access", "station", me}, "operator"},
       {permission::kIssue, {"access", "operator", me}, "operator"},
-      {permission::kIssue, {"root", "device", me}, "operator"},  // the root's pathLenConstraint forbids it
-      {permission::kIssue, {"plant-b", "device", me}, "operator"},
-      {permission::kIssue, {"devices-2", "device", me, {"devices"}}, "station operator"},
-      {permission::kIssue, {"devices-3", "device", me, {"devices-2", "devices"}}, "station operator"},
-      {permission::kIssue, {"devices-2", "device", me, {"access"}}, "operator"},
-      {permission::kIssue, {"access", "device", me}, "operator"},  // the profile itself forbids it
+      {permission::kIssue, {"root", "device-dps", me}, "operator"},  // the root's pathLenConstraint forbids it
+      {permission::kIssue, {"plant-b", "device-dps", me}, "operator"},
+      {permission::kIssue, {"devices-2", "device-dps", me, {"devices"}}, "station operator"},
+      {permission::kIssue, {"devices-3", "device-dps", me, {"devices-2", "devices"}}, "station operator"},
+      {permission::kIssue, {"devices-2", "device-dps", me, {"access"}}, "operator"},
+      {permission::kIssue, {"access", "device-dps", me}, "operator"},  // the profile itself forbids it
       {permission::kIssue, {"root", "issuing-authority", me}, ""},
       {permission::kIssue, {"root", "root", me}, ""},
-      {permission::kGetCertificate, {"devices", "device", me}, "station operator auditor"},
-      {permission::kGetCertificate, {"devices", "device", "hallmark://r/x/other"}, "operator auditor"},
+      {permission::kGetCertificate, {"devices", "device-dps", me}, "station operator auditor"},
+      {permission::kGetCertificate, {"devices", "device-dps", "hallmark://r/x/other"}, "operator auditor"},
       {permission::kGetCertificate, {"devices", "", ""}, "operator auditor"},
       {permission::kListCertificates, {"devices", "", ""}, "operator auditor"},
       {permission::kListCertificates, {"", "", ""}, "operator auditor"},
-      {permission::kRevoke, {"devices", "device", me}, "operator"},
+      {permission::kRevoke, {"devices", "device-dps", me}, "operator"},
       {permission::kGetAuthority, {"devices", "", ""}, "station operator auditor"},
       {permission::kFetchCsr, {"devices", "", ""}, "operator"},
       {permission::kCreateAuthority, {"plant-b", "issuing-authority", ""}, "operator"},
@@ -283,7 +287,7 @@ TEST(AccessTest, AGrantOnOneAuthorityDoesNotCoverACallOnAll) {
           "roles:\n  reader:\n    grants:\n      - {permissions: [certificates.list], authorities: [devices]}\n")
           .value();
   const Caller reader = ParseCallerUri("hallmark://r/reader/one").value();
-  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "device", ""}), IsOk());
+  EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "device-dps", ""}), IsOk());
   EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"devices", "", ""}),
               IsOk());  // profiles: "*" by default
   EXPECT_THAT(access.Check(reader, permission::kListCertificates, {"access", "", ""}),

@@ -95,7 +95,7 @@ inline v1::IssueCertificateRequest DeviceRequest(
   v1::IssueCertificateRequest request;
   request.set_request_id(request_id);
   request.set_parent("authorities/devices");
-  request.set_profile("device");
+  request.set_profile("device-dps");
   request.set_csr(ToString(csr.Build()));
   return request;
 }

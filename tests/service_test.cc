@@ -378,7 +378,7 @@ TEST(ServiceTest, FiltersAndPagesListsAndRefusesNonsense) {
                                                           c.subject = EncodeName({{"O", "A, B"}, {"CN", "listed"}});
                                                         }))
                   .status.ok());
-  EXPECT_EQ(list(R"(subject = "CN=listed,O=A\\, B" AND profile = device)", 10, "").second.certificates_size(), 1);
+  EXPECT_EQ(list(R"(subject = "CN=listed,O=A\\, B" AND profile = device-dps)", 10, "").second.certificates_size(), 1);
   EXPECT_EQ(list("profile = \"root\" AND revoked = false", 10, "").second.certificates_size(), 1);
   const auto first = list("", 1, "");
   EXPECT_EQ(first.second.certificates_size(), 1);
@@ -464,7 +464,7 @@ TEST(ServiceTest, TheUrlsInACertificateWork) {
   EXPECT_THAT(RunCommand("curl -sf " + aia_url + " | openssl x509 -inform DER -noout -subject").output,
               HasSubstr("Hallmark Devices"));
   EXPECT_THAT(RunCommand("curl -sf " + TheService().base_url() + "/metrics").output,
-              HasSubstr("hallmark_certificates_issued_total{authority=\"devices\",profile=\"device\"}"));
+              HasSubstr("hallmark_certificates_issued_total{authority=\"devices\",profile=\"device-dps\"}"));
 }
 
 TEST(ServiceTest, TheLogIsJsonAndHoldsNoPin) {

@@ -73,7 +73,7 @@ class SeveralTokensTest : public ::testing::Test {
 
   const std::unique_ptr<Service> service_ = Service::Stopped();
   const std::string create_ =
-      "create plant --parent root --subject CN=Plant --issues device --enable "
+      "create plant --parent root --subject CN=Plant --issues device-dps --enable "
       "--key-uri 'pkcs11:token=hallmark;object=plant;type=private' --key-uri "
       "'pkcs11:token=spare;object=plant;type=private'";
 };

@@ -125,7 +125,7 @@ AuthorityRecord FullAuthority() {
   record.external_chain = {{0x30, 0x01, 0x00}, {0xff, 0x00}};
   record.earlier_certificates = {{0x00}, {0x01, 0x02}};
   record.predecessor = "devices";
-  record.profiles = {"device", "client"};
+  record.profiles = {"device-dps", "client"};
   record.caller = kCaller;
   record.request_id = "create:devices-2";
   record.request_digest = Sha256(AsBytes("all of it"));

@@ -37,7 +37,7 @@ BENCHMARK(ReadCsr_OpenSsl);
 
 struct Parts {
   Parts() : csr(ReadCsr(ExampleCsr()).value()), plan(Decide(profile, csr.facts, TheHouse().clock.now, {}).value()) {}
-  std::shared_ptr<const Profile> profile = TheHouse().profiles().at("device");
+  std::shared_ptr<const Profile> profile = TheHouse().profiles().at("device-dps");
   Csr csr;
   Plan plan;
   Bytes serial = Bytes(16, 0x41);
@@ -51,7 +51,7 @@ BENCHMARK(Decide_Profile);
 
 void Compose_Ours(benchmark::State& state) {
   const Parts parts;
-  const CertificateTemplate& certificates = *TheHouse().issuer("devices").FindTemplate("device");
+  const CertificateTemplate& certificates = *TheHouse().issuer("devices").FindTemplate("device-dps");
   for (auto _ : state)
     benchmark::DoNotOptimize(certificates.Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned());
 }
@@ -100,7 +100,7 @@ void Lint(benchmark::State& state) {
   const Parts parts;
   const Issuer& issuer = TheHouse().issuer("devices");
   const Bytes draft =
-      issuer.FindTemplate("device")->Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned();
+      issuer.FindTemplate("device-dps")->Compose(parts.plan, parts.csr.key, parts.serial).value().Unsigned();
   for (auto _ : state) benchmark::DoNotOptimize(LintCertificate(draft, issuer.lint()).empty());
 }
 BENCHMARK(Lint);

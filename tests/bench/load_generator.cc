@@ -61,7 +61,7 @@ class Requests {
     v1::IssueCertificateRequest request;
     request.set_request_id(name);
     request.set_parent("authorities/devices");
-    request.set_profile("device");
+    request.set_profile("device-dps");
     request.set_csr(ToString(csr.Build()));
     return request;
   }

@@ -19,9 +19,9 @@ namespace {
 
 std::shared_ptr<const Profile> DeviceProfile() {
   for (const ShippedPolicy& policy : ShippedPolicies()) {
-    if (policy.path != "profiles/device.yaml") continue;
+    if (policy.path != "profiles/device-dps.yaml") continue;
     return std::make_shared<const Profile>(
-        ParseProfile("device", std::string(policy.path), std::string(policy.text), "test").value());
+        ParseProfile("device-dps", std::string(policy.path), std::string(policy.text), "test").value());
   }
   Require(false, "a profile for devices ships");
   return nullptr;
@@ -44,7 +44,7 @@ struct Line {
                      .self = false};
 };
 
-// device.yaml's pattern of CN, written a second time.
+// device-dps.yaml's pattern of CN, written a second time.
 bool IsRegistrationId(const std::string& text) {
   constexpr std::string_view kLast = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
   return !text.empty() && text.size() <= 64 && text.find_first_not_of(std::string(kLast) + "._:") == text.npos &&

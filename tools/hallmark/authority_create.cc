@@ -142,7 +142,7 @@ void AddCreate(CLI::App& group, Session& session) {
       group, "create",
       "Make an authority: a key of its own on a token, and a certificate for it.\n\n"
       "It is STAGED until you enable it. The same command again is safe: after a crash it goes on where it stopped.",
-      "  hallmark authority create plant-b --parent root --subject \"O=Example, CN=Plant B\" --issues device\n"
+      "  hallmark authority create plant-b --parent root --subject \"O=Example, CN=Plant B\" --issues device-dps\n"
       "  hallmark authority create root-2 --root --subject \"O=Example, CN=Example Root 2\" --key-type ec-p384\n"
       "  hallmark authority create plant-c --external --subject \"O=Example, CN=Plant C\"   # then: csr, activate");
   create->add_option("name", options->name, "Its name, e.g. plant-b")->required();

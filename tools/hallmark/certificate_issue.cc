@@ -21,7 +21,7 @@ constexpr size_t kCsrLimit = 8192;  // of IssueCertificateRequest.csr
 struct Options {
   std::vector<std::string> inputs;
   std::string authority = "devices";
-  std::string profile = "device";
+  std::string profile = "device-dps";
   std::string lifetime;
   std::string request_id;
   bool validate_only = false;
@@ -127,7 +127,7 @@ void AddIssue(CLI::App& group, Session& session) {
       "  hallmark certificate issue device-1.csr > device-1.pem\n"
       "  hallmark certificate issue line-3/ --out issued          # each *.csr, *.req and *.p10 in line-3\n"
       "  openssl req -new -key k.pem -subj /CN=device-2 | hallmark certificate issue - --out issued\n"
-      "  hallmark certificate issue server.csr --authority access --profile service-tls --lifetime 90d\n"
+      "  hallmark certificate issue server.csr --authority access --profile tls-server --lifetime 90d\n"
       "  hallmark certificate issue device-1.csr --validate-only");
   issue->add_option("csrs", options->inputs, "CSRs in PEM or DER, directories of them, - for standard input")
       ->required()

@@ -140,7 +140,7 @@ class Doctor {
     const StatusOr<std::string> roots = ReadFile(config_.tls_client_roots);
     for (const auto* file : {&chain, &key, &roots}) {
       if (!file->ok()) {
-        Bad("tls", Message(file->status()), "Restore the file, or issue a new one with profile service-tls.");
+        Bad("tls", Message(file->status()), "Restore the file, or issue a new one with profile tls-server.");
         return;
       }
     }
@@ -160,10 +160,10 @@ class Doctor {
       Bad("tls", "the key and the certificate are no pair", "Put the two files of one issuance in place.");
     } else if (parts->not_after < clock_.Now()) {
       Bad("tls", "the certificate expired on " + Rfc3339(parts->not_after),
-          "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+          "Issue a new one: hallmark certificate issue --authority access --profile tls-server CSR");
     } else if (parts->not_after < clock_.Now() + kExpirySoon) {
       Warn("tls", "the certificate expires on " + Rfc3339(parts->not_after),
-           "Issue a new one: hallmark certificate issue --authority access --profile service-tls CSR");
+           "Issue a new one: hallmark certificate issue --authority access --profile tls-server CSR");
     } else {
       Good("tls", "valid until " + Rfc3339(parts->not_after));
     }

@@ -275,7 +275,7 @@ crl:
     const GeneralName host = {IsAddress(options_.host) ? GeneralName::Kind::kIp : GeneralName::Kind::kDns,
                               options_.host};
     if (std::find(names.begin(), names.end(), host) == names.end()) names.insert(names.begin(), host);
-    RETURN_IF_ERROR(IssueCredential("service-tls", "tls/service", options_.host, names));
+    RETURN_IF_ERROR(IssueCredential("tls-server", "tls/service", options_.host, names));
     for (const auto& [role, name] :
          {std::pair("operator", "admin"), std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
       const std::string uri = fmt::format("hallmark://{}/{}/{}", options_.realm, role, name);

@@ -124,10 +124,8 @@ Json DescribeCertificate(const Ceremony& ceremony, const Material& material, con
                                          : "CA:TRUE, no pathLenConstraint"},
                {"key_usage", Usages(profile.key_usage)}};
   if (!profile.extended_key_usage.empty()) json["extended_key_usage"] = profile.extended_key_usage;
-  if (profile.distribution_points) {
-    json["crl_url"] = ceremony.certificate->crl_url;
-    json["aia_url"] = ceremony.certificate->aia_url;
-  }
+  if (profile.crl_distribution_points) json["crl_url"] = ceremony.certificate->crl_url;
+  if (profile.authority_info_access) json["aia_url"] = ceremony.certificate->aia_url;
   return json;
 }
 
