@@ -25,7 +25,8 @@ struct SelfIssuer {
   SelfIssuer(const Plan& plan, const SigningKey& key)
       : names{EncodeName(plan.subject), KeyIdentifier(key.public_key().key_octets()), "", ""},
         certificates(*plan.profile, names, key.signer().algorithm()),
-        lint{.subject = names.name,
+        lint{.certificate = {},
+             .subject = names.name,
              .key_identifier = names.key_identifier,
              .algorithm = AlgorithmIdentifier(key.signer().algorithm()),
              .not_after = plan.not_after,
@@ -102,7 +103,8 @@ StatusOr<CertificateRecord> CertifyAuthority(Store& store, const Clock& clock, c
   const Intent intent =
       MakeIntent(founding, plan, key.public_key(), parent == nullptr ? founding.authority : parent->record().authority,
                  serial, now, draft);
-  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint())));
+  RETURN_IF_ERROR(
+      Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint(), plan.profile->standards)));
   ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
   return CompleteIntent(store, clock, parent == nullptr ? key : parent->key(), intended, deadline);
 }
