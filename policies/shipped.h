@@ -1,5 +1,5 @@
-// The profiles, their schema and the roles that ship with Hallmark, as the build embedded policies/: what `hallmark init`
-// starts from.
+// The profiles, their schema and the roles that ship with Hallmark, as the build embedded policies/: what `hallmark
+// init` starts from.
 #pragma once
 
 #include <string_view>

@@ -58,6 +58,9 @@ TEST(AccessTest, GrantsWhatRolesYamlSaysAndNothingElse) {
       {permission::kIssue, {"devices-3", "device-dps", me, {"devices-2", "devices"}}, "station operator"},
       {permission::kIssue, {"devices-2", "device-dps", me, {"access"}}, "operator"},
       {permission::kIssue, {"access", "device-dps", me}, "operator"},  // the profile itself forbids it
+      {permission::kIssue, {"root", "manufacturer-ca", me}, "operator"},
+      {permission::kIssue, {"devices", "verification", me}, "operator"},
+      {permission::kIssue, {"devices", "ldevid", me}, "operator"},
       {permission::kIssue, {"root", "issuing-authority", me}, ""},
       {permission::kIssue, {"root", "root", me}, ""},
       {permission::kGetCertificate, {"devices", "device-dps", me}, "station operator auditor"},
