@@ -133,6 +133,7 @@ v1::Certificate ToProto(const CertificateRecord& record) {
   message.set_certificate(ToString(record.certificate));
   message.set_sha256_fingerprint(Hex(Sha256(record.certificate)));
   message.set_profile(record.profile);
+  message.set_profile_version(record.profile_version);
   message.set_subject(record.subject);
   *message.mutable_not_before() = ToTimestamp(record.not_before);
   *message.mutable_not_after() = ToTimestamp(record.not_after);

@@ -82,15 +82,11 @@ inline Answer Issue(const std::shared_ptr<grpc::Channel>& channel, const v1::Iss
   return Decode(std::move(status), std::move(certificate));
 }
 
-// The key of all devices.
-inline const SoftwareSigner& Key() {
-  static const auto& key = *new SoftwareSigner(SignatureAlgorithm::kEcdsaSha256);
-  return key;
-}
-
 inline v1::IssueCertificateRequest DeviceRequest(
     const std::string& request_id, const std::function<void(CsrBuilder&)>& change = [](CsrBuilder&) {}) {
-  CsrBuilder csr(Key());
+  CsrBuilder named(DeviceKeyOf({}));
+  change(named);
+  CsrBuilder csr(DeviceKeyOf(named.subject));
   change(csr);
   v1::IssueCertificateRequest request;
   request.set_request_id(request_id);

@@ -69,7 +69,7 @@ struct BadRequestCase {
 TEST(ServiceTest, BadInputGetsAClearStatusAndLeavesNothing) {
   const auto csr = [](const std::function<void(CsrBuilder&)>& change) {
     return [change](v1::IssueCertificateRequest& r) {
-      CsrBuilder builder(Key());
+      CsrBuilder builder(testing::DeviceKeyOf({}));
       change(builder);
       r.set_csr(ToString(builder.Build()));
     };

@@ -229,7 +229,7 @@ crl:
                             .subject = {{"O", options_.organization}, {"CN", common_name}},
                             .key_uri = uri.ToString(),
                             .caller = OperatorUri()};
-    RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->profiles(), founding, *key,
+    RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->policies().Current()->profiles, founding, *key,
                                    issuer == known->issuers.end() ? nullptr : issuer->second.get(),
                                    absl::Now() + kStepLimit)
                         .status());
