@@ -5,4 +5,6 @@ namespace hallmark {
 
 enum class KeyType { kEcP256, kEcP384, kRsa2048, kRsa3072, kRsa4096 };
 
+inline bool IsEc(KeyType type) { return type == KeyType::kEcP256 || type == KeyType::kEcP384; }
+
 }  // namespace hallmark

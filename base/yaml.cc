@@ -55,6 +55,8 @@ YAML::Node Mapping::Find(const std::string& field) {
 
 bool Mapping::Has(const std::string& field) { return Find(field).IsDefined(); }
 
+bool Mapping::IsMapping(const std::string& field) { return Find(field).IsMap(); }
+
 std::vector<std::string> Mapping::Keys() const {
   std::vector<std::string> keys;
   if (!node_.IsMap()) return keys;

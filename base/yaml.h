@@ -26,7 +26,8 @@ class Mapping {
   Mapping(const YAML::Node& node, std::string file, std::string path = "");
 
   bool Has(const std::string& field);
-  std::vector<std::string> Keys() const;  // of a mapping whose keys are of the author's choice, with plain values
+  bool IsMapping(const std::string& field);  // as opposed to a value or a list, where a field may be either
+  std::vector<std::string> Keys() const;     // of a mapping whose keys are of the author's choice, with plain values
 
   // T: std::string, bool, int64_t, Duration ("90s", "36h", "30d", "10y" of 365 days), std::vector<std::string>.
   template <class T>

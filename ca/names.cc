@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/reason.h"
+#include "base/text.h"
 #include "ca/der.h"
 
 namespace hallmark {
@@ -30,31 +31,6 @@ constexpr std::array<AttributeType, 7> kAttributeTypes = {{{"CN", "2.5.4.3", der
 
 Status Malformed(const std::string& what) { return FieldError(reason::kCsrMalformed, "csr.subject", what); }
 
-bool IsPrintableString(std::string_view text) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?";
-  return text.find_first_not_of(kAllowed) == text.npos;
-}
-
-// Well-formed UTF-8 (RFC 3629), without C0, C1 or DEL, which no name needs and logs would trip over.
-bool IsCleanUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 0x6 ? 2 : lead >> 4 == 0xe ? 3 : lead >> 3 == 0x1e ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    uint32_t point = length == 1 ? lead : lead & (0x7fu >> length);
-    for (size_t j = 1; j < length; ++j) {
-      const auto next = static_cast<unsigned char>(text[i + j]);
-      if (next >> 6 != 0x2) return false;
-      point = point << 6 | (next & 0x3f);
-    }
-    constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
-    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return false;
-    i += length;
-  }
-  return true;
-}
-
 StatusOr<Attribute> ReadAttribute(ByteView content) {
   der::Reader reader(content);
   ASSIGN_OR_RETURN(const ByteView oid_content, reader.Content(der::kOid));
@@ -67,8 +43,7 @@ StatusOr<Attribute> ReadAttribute(ByteView content) {
   const std::string_view text = AsText(value.content);
   const bool valid = (value.tag == der::kUtf8String && IsCleanUtf8(text)) ||
                      (value.tag == der::kPrintableString && IsPrintableString(text)) ||
-                     (value.tag == der::kIa5String && IsCleanUtf8(text) &&
-                      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; }));
+                     (value.tag == der::kIa5String && IsCleanUtf8(text) && IsIa5String(text));
   if (!valid || text.empty()) {
     return absl::InvalidArgumentError(fmt::format(
         "{} must be a non-empty UTF8String, PrintableString or IA5String without control characters", type));

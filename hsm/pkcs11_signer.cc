@@ -52,8 +52,6 @@ size_t SignatureSize(KeyType type) {
   return 0;
 }
 
-bool IsEc(KeyType type) { return type == KeyType::kEcP256 || type == KeyType::kEcP384; }
-
 // r and s side by side (PKCS#11 v2.40 2.3.1) as Ecdsa-Sig-Value.
 StatusOr<Bytes> EcdsaSigValue(ByteView raw) {
   const int half = static_cast<int>(raw.size() / 2);

@@ -10,6 +10,8 @@
 
 namespace hallmark {
 
+inline constexpr size_t kProfileLimit = size_t{1} << 20;  // octets of a profile's file, or of roles.yaml
+
 // Reads each *.yaml of `directory`; a profile's name is its file's. "{realm}" in a pattern or a value becomes
 // `realm`.
 StatusOr<ProfileMap> LoadProfiles(const std::filesystem::path& directory, const std::string& realm);

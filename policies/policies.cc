@@ -6,9 +6,8 @@
 namespace hallmark {
 
 StatusOr<PolicyPointer> ReadPolicies(const PolicyFiles& files) {
-  constexpr size_t kLimit = size_t{1} << 20;
   ASSIGN_OR_RETURN(ProfileMap profiles, LoadProfiles(files.profiles, files.realm));
-  ASSIGN_OR_RETURN(std::string roles, ReadFile(files.roles, kLimit));
+  ASSIGN_OR_RETURN(std::string roles, ReadFile(files.roles, kProfileLimit));
   ASSIGN_OR_RETURN(Access access, ParseAccess(files.roles.string(), roles));
   std::string version = Hex(Sha256(AsBytes(roles)));
   return std::make_shared<const PolicySnapshot>(

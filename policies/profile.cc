@@ -1,9 +1,7 @@
 #include "policies/profile.h"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
-#include <algorithm>
 #include <array>
 
 #include "base/named.h"
@@ -48,90 +46,11 @@ constexpr std::array<Named<KeyUsage>, 7> kKeyUsages = {{{KeyUsage::kDigitalSigna
                                                         {KeyUsage::kKeyCertSign, "keyCertSign"},
                                                         {KeyUsage::kCrlSign, "cRLSign"}}};
 
-template <class T>
-bool Contains(const std::vector<T>& values, const T& value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-// Characters of UTF-8, which is what X.520's upper bounds count.
-size_t Length(const std::string& utf8) {
-  return static_cast<size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string TypeOf(const Attribute& attribute) { return attribute.type; }
-std::string TypeOf(const GeneralName& name) { return Name(name.kind); }
-void SetType(Attribute& attribute, const std::string& type) { attribute.type = type; }
-void SetType(GeneralName& name, const std::string& type) {
-  for (const auto& row : kKinds) {
-    if (type == row.name) name.kind = row.value;
-  }
-}
-
-// Appends to `violations` what is wrong with a value that a rule takes from the CSR.
-void CheckValue(const NameRule& rule, const std::string& field, const std::string& value,
-                std::vector<FieldViolation>& violations) {
-  if (!rule.value.empty()) {
-    if (value != rule.value.front().name) {
-      violations.push_back({field, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that",
-                                               rule.value.front().name)});
-    }
-  } else if (Length(value) > rule.max_length) {
-    violations.push_back({field, fmt::format("is longer than {} characters", rule.max_length)});
-  } else if (!RE2::FullMatch(value, *rule.pattern)) {
-    violations.push_back({field, fmt::format("does not match the profile's pattern {}", rule.pattern->pattern())});
-  }
-}
-
-// What the rules grant of what the CSR asks for, in the order of the rules. Whatever no rule takes is a violation.
-// Value is Attribute or GeneralName.
-template <class Value>
-std::vector<Value> Take(const std::vector<NameRule>& rules, const std::vector<Value>& asked, const std::string& field,
-                        std::vector<FieldViolation>& violations) {
-  std::vector<Value> taken;
-  std::vector<bool> used(asked.size(), false);
-  for (const NameRule& rule : rules) {
-    const std::string name = field + "." + rule.type;
-    size_t count = 0;
-    for (size_t i = 0; i < asked.size() && count < rule.max_count; ++i) {
-      if (used[i] || TypeOf(asked[i]) != rule.type) continue;
-      used[i] = true;
-      ++count;
-      CheckValue(rule, name, asked[i].value, violations);
-      taken.push_back(asked[i]);
-    }
-    if (count > 0) continue;
-    if (!rule.value.empty()) {
-      taken.push_back({.value = rule.value.front().name});
-      SetType(taken.back(), rule.type);
-    } else if (rule.required) {
-      violations.push_back({name, "is required by the profile and missing in the CSR"});
-    }
-  }
-  for (size_t i = 0; i < asked.size(); ++i) {
-    if (!used[i]) violations.push_back({field + "." + TypeOf(asked[i]), "is not granted by the profile"});
-  }
-  return taken;
-}
-
-std::vector<FieldViolation> CheckExtensions(const Profile& profile, const Facts& facts) {
-  std::vector<FieldViolation> violations;
-  if (facts.ca && !profile.ca) {
-    violations.push_back({"csr.basic_constraints", "asks for CA:TRUE, which the profile does not grant"});
-  }
-  for (KeyUsage usage : facts.key_usage) {
-    if (Contains(profile.key_usage, usage)) continue;
-    violations.push_back({"csr.key_usage", fmt::format("asks for {}, which the profile does not grant", Name(usage))});
-  }
-  for (const std::string& oid : facts.extended_key_usage) {
-    if (Contains(profile.extended_key_usage, oid)) continue;
-    violations.push_back({"csr.extended_key_usage", fmt::format("asks for {}, which the profile does not grant", oid)});
-  }
-  for (const RequestedExtension& extension : facts.other_extensions) {
-    violations.push_back(
-        {"csr.extensions", fmt::format("asks for extension {}, which the profile does not grant", extension.oid)});
-  }
-  return violations;
-}
+constexpr std::array<Named<Subtree::Kind>, 5> kSubtrees = {{{Subtree::Kind::kDns, "dns"},
+                                                            {Subtree::Kind::kUri, "uri"},
+                                                            {Subtree::Kind::kEmail, "email"},
+                                                            {Subtree::Kind::kIp, "ip"},
+                                                            {Subtree::Kind::kDirectory, "directory"}}};
 
 }  // namespace
 
@@ -139,14 +58,20 @@ const char* Name(KeyType type) { return NameOf(kKeyTypes, type); }
 const char* Name(GeneralName::Kind kind) { return kind == GeneralName::Kind::kOther ? "other" : NameOf(kKinds, kind); }
 const char* Name(KeyUsage usage) { return NameOf(kKeyUsages, usage); }
 const char* Name(ExtensionRule::Encoding encoding) { return NameOf(kEncodings, encoding); }
+const char* Name(Subtree::Kind kind) { return NameOf(kSubtrees, kind); }
 const char* Name(Standard standard) { return NameOf(kStandards, standard); }
 StatusOr<Standard> ParseStandard(const std::string& name) {
   return ParseName<Standard>(kStandards, "not a standard that certificates are held to", name);
 }
+StatusOr<ExtensionRule::Encoding> ParseEncoding(const std::string& name) {
+  return ParseName<ExtensionRule::Encoding>(kEncodings, "not an encoding", name);
+}
+StatusOr<Subtree::Kind> ParseSubtreeKind(const std::string& name) {
+  return ParseName<Subtree::Kind>(kSubtrees, "not a kind of name that can be constrained", name);
+}
 Time NeverExpires() { return absl::FromCivil(absl::CivilSecond(9999, 12, 31, 23, 59, 59), absl::UTCTimeZone()); }
 const std::vector<KeyUsage>& Profile::KeyUsageOf(KeyType key) const {
-  const bool ec = key == KeyType::kEcP256 || key == KeyType::kEcP384;
-  return ec && !ec_key_usage.empty() ? ec_key_usage : key_usage;
+  return IsEc(key) && !ec_key_usage.empty() ? ec_key_usage : key_usage;
 }
 StatusOr<KeyType> ParseKeyType(const std::string& name) {
   return ParseName<KeyType>(kKeyTypes, "not a key type", name);
@@ -176,44 +101,6 @@ std::string ToRfc4514(const Subject& subject) {
     }
   }
   return text;
-}
-
-StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now,
-                      const IssuerValidity& issuer) {
-  if (!Contains(profile->keys, facts.key)) {
-    std::string allowed;
-    for (KeyType key : profile->keys) allowed += (allowed.empty() ? "" : ", ") + std::string(Name(key));
-    return FieldError(reason::kKeyNotAllowed, "csr.public_key",
-                      fmt::format("profile '{}' allows {}, not {}", profile->name, allowed, Name(facts.key)));
-  }
-  Plan plan;
-  std::vector<FieldViolation> violations;
-  plan.subject = Take(profile->subject, facts.subject, "csr.subject", violations);
-  if (!violations.empty()) return FieldErrors(reason::kSubjectNotAllowed, violations);
-  plan.subject_alt_names =
-      Take(profile->subject_alt_names, facts.subject_alt_names, "csr.subject_alt_name", violations);
-  if (!violations.empty()) return FieldErrors(reason::kExtensionNotAllowed, violations);
-  violations = CheckExtensions(*profile, facts);
-  if (!violations.empty()) return FieldErrors(reason::kExtensionNotAllowed, violations);
-
-  const Duration lifetime = facts.lifetime.value_or(profile->lifetime);
-  if (lifetime < absl::Seconds(1) || lifetime > profile->max_lifetime) {
-    return FieldError(
-        reason::kValidityNotAllowed, "lifetime",
-        fmt::format("profile '{}' allows 1s to {}s", profile->name, absl::ToInt64Seconds(profile->max_lifetime)));
-  }
-  // The validity includes its last second (RFC 5280 4.1.2.5).
-  plan.not_before = std::max(TruncateToSecond(now - profile->backdate), issuer.not_before);
-  plan.not_after = TruncateToSecond(now + lifetime) - absl::Seconds(1);
-  if (plan.not_after > issuer.not_after) {
-    return FieldError(
-        reason::kValidityNotAllowed, "lifetime",
-        fmt::format("the certificate would be valid until {}, beyond its issuer's {}; ask for less, or roll "
-                    "the authority over",
-                    Rfc3339(plan.not_after), Rfc3339(issuer.not_after)));
-  }
-  plan.profile = std::move(profile);
-  return plan;
 }
 
 }  // namespace hallmark

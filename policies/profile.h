@@ -106,7 +106,7 @@ struct NameRule {
   std::shared_ptr<const re2::RE2> pattern;  // the whole value must match; may be absent with `value`
   size_t max_length = 64;                   // in characters
   size_t max_count = 1;
-  bool required = true;
+  bool required = true;  // false: left out when the CSR does not ask for it, or a source of `value` has nothing
 };
 
 // An extension that has no field of its own in Profile (RFC 5280 4.2).
@@ -120,9 +120,10 @@ struct ExtensionRule {
   std::vector<ValuePart> value;             // empty, unless kNull: passed from the CSR as it stands there
   std::shared_ptr<const re2::RE2> pattern;  // of the text; not of what is passed
   size_t max_length = 256;                  // in characters of the text, or octets of what is passed
-  bool required = true;                     // of what is passed
+  bool required = true;                     // false: left out, as a name is
 };
 const char* Name(ExtensionRule::Encoding encoding);  // "utf8", "printable"..., as profiles spell it
+StatusOr<ExtensionRule::Encoding> ParseEncoding(const std::string& name);
 
 // One PolicyInformation (RFC 5280 4.2.1.4).
 struct CertificatePolicy {
@@ -140,6 +141,8 @@ struct Subtree {
   // own subject has for them.
   std::vector<std::string> attributes;
 };
+const char* Name(Subtree::Kind kind);  // "dns", "uri", "email", "ip", "directory"
+StatusOr<Subtree::Kind> ParseSubtreeKind(const std::string& name);
 struct NameConstraints {
   std::vector<Subtree> permitted;
   std::vector<Subtree> excluded;
@@ -226,9 +229,15 @@ struct IssuerValidity {
 };
 
 // Judges `facts` by `profile`. Backdating stops at the issuer's beginning; a certificate that would outlive its issuer
-// is refused. kInvalidArgument with the fields at fault: KEY_NOT_ALLOWED, SUBJECT_NOT_ALLOWED, EXTENSION_NOT_ALLOWED,
-// VALIDITY_NOT_ALLOWED.
+// is refused. kInvalidArgument with every field at fault and the reason of the first: KEY_NOT_ALLOWED,
+// SUBJECT_NOT_ALLOWED, EXTENSION_NOT_ALLOWED, VALIDITY_NOT_ALLOWED. The fields: "csr.public_key", "csr.subject.TYPE",
+// "csr.subject_alt_name.KIND", "csr.basic_constraints", "csr.key_usage", "csr.extended_key_usage",
+// "csr.extensions.OID", "lifetime"; and "caller", "device", "device.FIELD" for a source that has nothing.
 StatusOr<Plan> Decide(std::shared_ptr<const Profile> profile, const Facts& facts, Time now,
                       const IssuerValidity& issuer);
+
+// Whether somebody of these roles may ask for a certificate of `profile`: kPermissionDenied (PERMISSION_DENIED), with
+// the roles that may, otherwise.
+Status CheckRole(const Profile& profile, const Caller& caller, const std::vector<std::string>& roles);
 
 }  // namespace hallmark

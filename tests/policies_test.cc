@@ -118,7 +118,7 @@ TEST(ProfileTest, RefusesWhatItDoesNotGrant) {
        [](Facts& f) {
          f.other_extensions = {{"1.2.3.4", false, {}}};
        },
-       reason::kExtensionNotAllowed, "csr.extensions"},
+       reason::kExtensionNotAllowed, "csr.extensions.1.2.3.4"},
       {"a role that is not its profile's", "station",
        [](Facts& f) {
          f.subject_alt_names = {{GeneralName::Kind::kUri, "hallmark://factory.example/operator/a"}};
@@ -189,13 +189,13 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
        "'ec-p224' is not a key type"},
       {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
-       "either a pattern or a value"},
+       "give a pattern for what the CSR asks for"},
       {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: '['}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
        "is not a regular expression"},
-      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: DC, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
+      {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: UID, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
-       "'DC' is not one of"},
+       "'UID' is neither CN"},
       {"description: d\nkeys: [ec-p256]\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 2d, max_lifetime: "
        "1d}\nkey_usage: [digitalSignature]\n",
        "is shorter than lifetime"},
@@ -203,7 +203,7 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
        "validity: is required"},
       {"description: d\nkeys: []\nsubject:\n  - {type: CN, pattern: x}\nvalidity: {lifetime: 1d}\nkey_usage: "
        "[digitalSignature]\n",
-       "at least one key type"},
+       "keys: is empty"},
   };
   for (const auto& [text, message] : cases) {
     const StatusOr<Profile> profile = ParseProfile("p", "p.yaml", text, "realm");

@@ -21,7 +21,6 @@ using testing::Decode;
 using testing::DeviceRequest;
 using ::testing::HasSubstr;
 using testing::Issue;
-using testing::Key;
 using ::testing::Not;
 using testing::RequestExtensions;
 using testing::RunCommand;

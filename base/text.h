@@ -1,0 +1,20 @@
+// Which texts may stand in a certificate, and how long they are.
+#pragma once
+
+#include <string_view>
+
+namespace hallmark {
+
+// Well-formed UTF-8 (RFC 3629), without C0, C1 or DEL, which no name needs and logs would trip over.
+bool IsCleanUtf8(std::string_view text);
+
+// The characters of a PrintableString (X.680 41.4).
+bool IsPrintableString(std::string_view text);
+
+// ASCII, the characters of an IA5String.
+bool IsIa5String(std::string_view text);
+
+// Characters of well-formed UTF-8, which is what X.520's upper bounds count.
+size_t CountCharacters(std::string_view utf8);
+
+}  // namespace hallmark
