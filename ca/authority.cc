@@ -102,9 +102,9 @@ Status CheckRequestId(const std::string& request_id) {
 }
 
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
-StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request& request, Time deadline) const {
+StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, const Caller& caller,
+                                             const Request& request, Time deadline) const {
   // 1 access
-  const PolicyPointer policies = parts_.policies.Current();
   RETURN_IF_ERROR(policies->access.Check(
       caller, permission::kIssue,
       {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));

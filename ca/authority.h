@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "ca/csr.h"
 #include "ca/issuers.h"
+#include "ca/lint.h"
+#include "policies/compare.h"
 #include "policies/policies.h"
 #include "store/store.h"
 
@@ -35,6 +37,14 @@ struct Issued {
   IssuerPointer issuer;
 };
 
+// What would come of a request, and how it was judged.
+struct Validated {
+  StatusOr<Issued> outcome;
+  // Empty when the request was refused before its profile judged it.
+  std::vector<Comparison> comparisons;
+  std::vector<Finding> findings;
+};
+
 // Told of each act once it is durable, for metrics and for whoever acts on it. They must be quick and must not call
 // back.
 struct Observers {
@@ -59,7 +69,11 @@ class CertificateAuthority {
 
   // Certifies the key of a CSR. The steps and their errors are the design's; see docs/architecture.md. A repeated
   // request (same caller, id and content) returns the certificate of the first.
-  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
+  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const {
+    return Issue(parts_.policies.Current(), caller, request, deadline);
+  }
+  // The same, stopped before anything is recorded or signed.
+  Validated Validate(const Caller& caller, Request request, Time deadline) const;
 
   // Puts policies in force for every call that begins from now on, once their texts and what changed are on record;
   // returns what changed. Calls that are under way end with what they began with. An error leaves everything as it was:
@@ -103,6 +117,8 @@ class CertificateAuthority {
   const Parts& parts() const { return parts_; }
 
  private:
+  StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request,
+                         Time deadline) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
   // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is
   // none.

@@ -11,10 +11,11 @@
 namespace hallmark {
 namespace {
 
-constexpr std::array<const char*, 11> kPermissions = {
+constexpr std::array kPermissions = {
     permission::kIssue,           permission::kGetCertificate,    permission::kListCertificates,
     permission::kRevoke,          permission::kGetAuthority,      permission::kFetchCsr,
     permission::kCreateAuthority, permission::kActivateAuthority, permission::kUpdateAuthority,
+    permission::kGetProfile,      permission::kListProfiles,      permission::kReplayProfile,
     permission::kGetCrl,          permission::kGenerateCrl};
 
 Status ReadGrant(yaml::Mapping& mapping, Grant& grant) {

@@ -38,6 +38,7 @@ int Main(int argc, char** argv) {
   AddDoctor(app, session);
   AddCertificate(app, session);
   AddAuthority(app, session);
+  AddProfile(app, session);
   AddCeremony(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});
