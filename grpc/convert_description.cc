@@ -92,23 +92,17 @@ Status WithValidation(Status status, const v1::Validation& validation) {
     }
   }
   for (auto& finding : *all.mutable_findings()) finding.set_message(Short(finding.message()));
-  v1::Validation kept;
-  int left_out = 0;
-  // What is refused first; of what stays, the order stays too.
-  std::stable_partition(all.mutable_comparisons()->begin(), all.mutable_comparisons()->end(),
-                        [](const auto& comparison) { return !comparison.problem().empty(); });
-  for (const auto& finding : all.findings()) {
-    const bool fits = kept.ByteSizeLong() + finding.ByteSizeLong() < kDetailLimit;
-    if (fits) *kept.add_findings() = finding;
-    if (!fits) ++left_out;
+  if (all.ByteSizeLong() > kDetailLimit) {
+    // What is refused is the last to be left out.
+    std::stable_partition(all.mutable_comparisons()->begin(), all.mutable_comparisons()->end(),
+                          [](const auto& comparison) { return !comparison.problem().empty(); });
+    int left_out = 0;
+    while (all.ByteSizeLong() > kDetailLimit && all.comparisons_size() + all.findings_size() > 0) {
+      all.comparisons_size() > 0 ? all.mutable_comparisons()->RemoveLast() : all.mutable_findings()->RemoveLast();
+      all.set_left_out(++left_out);
+    }
   }
-  for (const auto& comparison : all.comparisons()) {
-    const bool fits = kept.ByteSizeLong() + comparison.ByteSizeLong() < kDetailLimit;
-    if (fits) *kept.add_comparisons() = comparison;
-    if (!fits) ++left_out;
-  }
-  kept.set_left_out(left_out);
-  status.SetPayload(kValidationType, absl::Cord(kept.SerializeAsString()));
+  status.SetPayload(kValidationType, absl::Cord(all.SerializeAsString()));
   return status;
 }
 

@@ -1,6 +1,7 @@
 // Callers of a Service over gRPC with mutual TLS, and its answers as a program sees them.
 #pragma once
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +81,41 @@ inline Answer Issue(const std::shared_ptr<grpc::Channel>& channel, const v1::Iss
   v1::Certificate certificate;
   grpc::Status status = stub->IssueCertificate(&Within(context), request, &certificate);
   return Decode(std::move(status), std::move(certificate));
+}
+
+// Sends the octets of one message to any method, and reads all that it answers.
+struct RawAnswer {
+  grpc::Status status;
+  std::string first;  // the octets of the first message
+};
+inline RawAnswer CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                         const std::string& request) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&Within(context), method, &queue);
+  call->StartCall(nullptr);
+  RawAnswer answer;
+  if (wait()) {
+    const grpc::Slice slice(request);
+    call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+    wait();
+    grpc::ByteBuffer message;
+    for (call->Read(&message, nullptr); wait(); call->Read(&message, nullptr)) {
+      std::vector<grpc::Slice> slices;
+      if (!answer.first.empty() || !message.Dump(&slices).ok()) continue;
+      for (const grpc::Slice& part : slices)
+        answer.first.append(reinterpret_cast<const char*>(part.begin()), part.size());
+    }
+  }
+  call->Finish(&answer.status, nullptr);
+  wait();
+  return answer;
 }
 
 inline v1::IssueCertificateRequest DeviceRequest(
