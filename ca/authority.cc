@@ -105,9 +105,10 @@ Status CheckRequestId(const std::string& request_id) {
 StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, const Caller& caller,
                                              const Request& request, Time deadline) const {
   // 1 access
-  RETURN_IF_ERROR(policies->access.Check(
+  RETURN_IF_ERROR(policies->access->Check(
       caller, permission::kIssue,
-      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)},
+      parts_.clock.Now()));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, parts_.issuers.Find(request.authority, policies));
   const Digest digest = DigestOf(request);
@@ -117,6 +118,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
   if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
   RETURN_IF_ERROR(CheckIssuing(*issuer));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*policies, *issuer, request.profile));
+  RETURN_IF_ERROR(CheckRole(*profile, caller, policies->access->RolesOf(caller)));
   // 2 the request and its proof of possession
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
   csr.facts.lifetime = request.lifetime;

@@ -27,9 +27,9 @@ struct Replayed {
 StatusOr<std::vector<Difference>> CompareCertificates(ByteView before, ByteView after);
 
 // Decides the last `count` requests of the profile `changed` is a version of, the newest first, each as it was sent, by
-// its caller, at its time; tells `visit` of each until that returns false. Signs and records nothing. Needs
-// permission::kReplayProfile.
-Status Replay(const CertificateAuthority& authority, const Caller& caller, std::shared_ptr<const Profile> changed,
-              int count, const std::function<bool(const Replayed&)>& visit);
+// its caller, at its time; tells `visit` of each until that returns false. Signs and records nothing. Who may ask
+// (permission::kReplayProfile) is for whoever calls it to check.
+Status Replay(const CertificateAuthority& authority, std::shared_ptr<const Profile> changed, int count,
+              const std::function<bool(const Replayed&)>& visit);
 
 }  // namespace hallmark

@@ -58,18 +58,18 @@ class ProfilesService final : public v1::Profiles::Service {
 
   grpc::Status ListProfiles(grpc::ServerContext* context, const v1::ListProfilesRequest*,
                             v1::ListProfilesResponse* response) override {
-    return calls_.Run("ListProfiles", *context, response,
-                      [&](const Caller& caller) -> StatusOr<v1::ListProfilesResponse> {
-                        const PolicyPointer policies = parts().policies.Current();
-                        RETURN_IF_ERROR(policies->access.Check(caller, permission::kListProfiles, {}));
-                        v1::ListProfilesResponse profiles;
-                        for (const auto& [name, profile] : policies->profiles) {
-                          v1::Profile& added = *profiles.add_profiles();
-                          added = ToProto(*profile);
-                          SetLoadTime(name, added);
-                        }
-                        return profiles;
-                      });
+    return calls_.Run(
+        "ListProfiles", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListProfilesResponse> {
+          const PolicyPointer policies = parts().policies.Current();
+          RETURN_IF_ERROR(policies->access->Check(caller, permission::kListProfiles, {}, parts().clock.Now()));
+          v1::ListProfilesResponse profiles;
+          for (const auto& [name, profile] : policies->profiles) {
+            v1::Profile& added = *profiles.add_profiles();
+            added = ToProto(*profile);
+            SetLoadTime(name, added);
+          }
+          return profiles;
+        });
   }
 
   grpc::Status GetProfile(grpc::ServerContext* context, const v1::GetProfileRequest* message,
@@ -77,7 +77,7 @@ class ProfilesService final : public v1::Profiles::Service {
     return calls_.Run("GetProfile", *context, response, [&](const Caller& caller) -> StatusOr<v1::Profile> {
       ASSIGN_OR_RETURN(const std::string name, ParseProfileName(message->name()));
       const PolicyPointer policies = parts().policies.Current();
-      RETURN_IF_ERROR(policies->access.Check(caller, permission::kGetProfile, {"", name, ""}));
+      RETURN_IF_ERROR(policies->access->Check(caller, permission::kGetProfile, {"", name, ""}, parts().clock.Now()));
       const auto current = policies->profiles.find(name);
       const bool in_force = current != policies->profiles.end() &&
                             (message->version().empty() || message->version() == current->second->version);
@@ -100,11 +100,12 @@ class ProfilesService final : public v1::Profiles::Service {
       if (count < 1 || count > kMostCount)
         return FieldError(reason::kRequestInvalid, "count", "must be 1 to 100000; 0 is 1000");
       // First, so that who may not ask learns nothing of the text.
-      RETURN_IF_ERROR(parts().policies.Current()->access.Check(caller, permission::kReplayProfile, {"", name, ""}));
+      RETURN_IF_ERROR(parts().policies.Current()->access->Check(caller, permission::kReplayProfile, {"", name, ""},
+                                                                parts().clock.Now()));
       StatusOr<Profile> changed = ParseProfile(name, name + ".yaml", message->text(), calls_.realm());
       RETURN_IF_ERROR(changed.status());
       return Replay(
-          calls_.authority(), caller, std::make_shared<const Profile>(*std::move(changed)), count,
+          calls_.authority(), std::make_shared<const Profile>(*std::move(changed)), count,
           [&](const Replayed& replayed) { return !context->IsCancelled() && responses->Write(ToProto(replayed)); });
     }));
   }

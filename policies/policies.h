@@ -11,10 +11,10 @@
 
 namespace hallmark {
 
-// Profiles and roles as they stood on disk at one moment. Immutable, hence thread-safe.
+// Profiles and roles as they stood on disk at one moment. Immutable but for what Access counts, hence thread-safe.
 struct PolicySnapshot {
   ProfileMap profiles;
-  Access access;
+  std::shared_ptr<const Access> access;
   std::string roles;          // the text of the file
   std::string roles_version;  // its SHA-256, lower-case hexadecimal
 };
@@ -27,8 +27,9 @@ struct PolicyFiles {
   std::string realm;
 };
 
-// Reads all of them, or fails: kInvalidArgument (CONFIGURATION_INVALID) with file, line and field.
-StatusOr<PolicyPointer> ReadPolicies(const PolicyFiles& files);
+// Reads all of them, or fails: kInvalidArgument (CONFIGURATION_INVALID) with file, line and field. `earlier`: what was
+// in force until now; roles that have not changed stay with what they have counted for their rates.
+StatusOr<PolicyPointer> ReadPolicies(const PolicyFiles& files, const PolicyPointer& earlier = nullptr);
 
 // What is in force. Thread-safe. A call takes Current() once and works with that from start to end.
 class Policies {

@@ -10,6 +10,13 @@
 #include "store/sqlite/sqlite_store.h"
 
 namespace hallmark {
+namespace {
+
+PolicyFiles FilesOf(const Config& config) {
+  return {.profiles = config.profiles, .roles = config.roles, .realm = config.realm};
+}
+
+}  // namespace
 
 StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, const PinEnvironment& environment,
                                                    HsmObservers observers) {
@@ -32,7 +39,7 @@ StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, const
 }
 
 Status Instance::OpenParts(const PinEnvironment& environment) {
-  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicyFiles());
+  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicies(FilesOf(config_)));
   policies_ = std::make_unique<Policies>(std::move(policies));
   ASSIGN_OR_RETURN(tokens_, ConfiguredTokens::Open(config_, environment, observers_.token));
   for (const ConfiguredTokens::Entry& entry : tokens_->all()) {
@@ -66,12 +73,8 @@ Status Instance::OpenAuthorities() {
   return absl::OkStatus();
 }
 
-StatusOr<PolicyPointer> Instance::ReadPolicyFiles() const {
-  return ReadPolicies({.profiles = config_.profiles, .roles = config_.roles, .realm = config_.realm});
-}
-
 StatusOr<std::vector<PolicyRecord>> Instance::ReloadPolicies() const {
-  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicyFiles());
+  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicies(FilesOf(config_), policies_->Current()));
   return authority_->PutInForce(std::move(policies));
 }
 

@@ -68,7 +68,6 @@ class Instance {
 
  private:
   Instance(Config config, HsmObservers observers) : config_(std::move(config)), observers_(std::move(observers)) {}
-  StatusOr<PolicyPointer> ReadPolicyFiles() const;
   Status OpenParts(const PinEnvironment& environment);
   Status OpenAuthorities();
   Tokens MakeTokens() const;
