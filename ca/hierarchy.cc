@@ -44,12 +44,16 @@ Intent MakeIntent(const Founding& founding, const Plan& plan, const PublicKey& k
           .request_digest = spki,
           .authority = issuer,
           .profile = founding.profile,
+          .profile_version = plan.profile->version,
           .serial = serial,
           .subject = ToRfc4514(plan.subject),
+          .caseless_name = CaselessName(plan),
           .spki = spki,
           .not_before = plan.not_before,
           .not_after = plan.not_after,
           .intended = TruncateToSecond(now),
+          .csr = {},
+          .lifetime = founding.lifetime,
           .draft = draft.Unsigned()};
 }
 
@@ -82,6 +86,7 @@ StatusOr<Plan> PlanAuthority(Time now, const ProfileMap& profiles, const Foundin
   facts.subject = founding.subject;
   facts.key = type;
   facts.lifetime = founding.lifetime;
+  if (StatusOr<Caller> caller = ParseCallerUri(founding.caller); caller.ok()) facts.caller = *std::move(caller);
   ASSIGN_OR_RETURN(Plan plan, Decide(profile->second, facts, now,
                                      parent == nullptr ? IssuerValidity()
                                                        : IssuerValidity{parent->not_before(), parent->not_after()}));

@@ -37,6 +37,9 @@ inline constexpr char kFetchCsr[] = "authorities.csr";
 inline constexpr char kCreateAuthority[] = "authorities.create";  // also a successor
 inline constexpr char kActivateAuthority[] = "authorities.activate";
 inline constexpr char kUpdateAuthority[] = "authorities.update";  // state, keys
+inline constexpr char kGetProfile[] = "profiles.get";
+inline constexpr char kListProfiles[] = "profiles.list";
+inline constexpr char kReplayProfile[] = "profiles.replay";
 inline constexpr char kGetCrl[] = "crls.get";
 inline constexpr char kGenerateCrl[] = "crls.generate";
 }  // namespace permission

@@ -12,10 +12,11 @@ namespace hallmark {
 namespace {
 
 constexpr std::string_view kRealm = "{realm}";
-constexpr std::array<const char*, 11> kPermissions = {
+constexpr std::array kPermissions = {
     permission::kIssue,           permission::kGetCertificate,    permission::kListCertificates,
     permission::kRevoke,          permission::kGetAuthority,      permission::kFetchCsr,
     permission::kCreateAuthority, permission::kActivateAuthority, permission::kUpdateAuthority,
+    permission::kGetProfile,      permission::kListProfiles,      permission::kReplayProfile,
     permission::kGetCrl,          permission::kGenerateCrl};
 
 // A list of globs over names of `allowed` characters.

@@ -25,7 +25,7 @@ struct DraftBuilder {
     inner_algorithm = algorithm;
     issuer_name = ToBytes(issuer.name());
     subject = EncodeName({{"CN", "device-1"}});
-    spki = ToBytes(house.device_key().public_key());
+    spki = ToBytes(House::DeviceKey().public_key());
     not_before = der::EncodeTime(house.clock.now);
     not_after = der::EncodeTime(house.clock.now + absl::Hours(1));
     constraints = BasicConstraints(false, std::nullopt);

@@ -51,6 +51,8 @@ std::string NextStepFor(const Status& status) {
   }
 }
 
+constexpr char kValidationPayload[] = "hallmark/validation";
+
 Code CodeOf(int number) {
   const bool known = number > 0 && number <= static_cast<int>(Code::kUnauthenticated);
   return known ? static_cast<Code>(number) : Code::kUnknown;
@@ -108,7 +110,17 @@ Status FromRpc(const google::rpc::Status& rpc) {
       status.SetPayload(key, value);
     });
   }
+  for (const google::protobuf::Any& detail : rpc.details()) {
+    if (detail.Is<v1::Validation>()) status.SetPayload(kValidationPayload, absl::Cord(detail.value()));
+  }
   return retry.has_value() ? WithRetry(std::move(status), *retry) : status;
+}
+
+v1::Validation ValidationOf(const Status& status) {
+  v1::Validation validation;
+  const auto payload = status.GetPayload(kValidationPayload);
+  if (!payload.has_value() || !validation.ParseFromString(std::string(*payload))) validation.Clear();
+  return validation;
 }
 
 std::string FailureText(const Status& status) {

@@ -1,14 +1,14 @@
-// hallmark profile: what the profiles of certificates are, and whether a file is one.
+// What the files of `hallmark profile` share.
 #pragma once
 
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
 
-void AddProfile(CLI::App& app, Session& session);
-
-// Parts of it.
+// Each adds a command to the group `hallmark profile`.
 void AddProfileCheck(CLI::App& group, Session& session);
 void AddProfileSchema(CLI::App& group, Session& session);
+void AddProfileTry(CLI::App& group, Session& session);
+void AddProfileReplay(CLI::App& group, Session& session);
 
 }  // namespace hallmark::cli
