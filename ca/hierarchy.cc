@@ -26,7 +26,8 @@ struct SelfIssuer {
       : names{EncodeName(plan.subject),
               KeyIdentifier(key.public_key().key_octets(), plan.profile->subject_key_identifier), "", ""},
         certificates(*plan.profile, names, key.signer().algorithm()),
-        lint{.subject = names.name,
+        lint{.certificate = {},
+             .subject = names.name,
              .key_identifier = names.key_identifier,
              .algorithm = AlgorithmIdentifier(key.signer().algorithm()),
              .not_after = plan.not_after,
@@ -103,7 +104,8 @@ StatusOr<CertificateRecord> CertifyAuthority(Store& store, const Clock& clock, c
   const Intent intent =
       MakeIntent(founding, plan, key.public_key(), parent == nullptr ? founding.authority : parent->record().authority,
                  serial, now, draft);
-  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint())));
+  RETURN_IF_ERROR(
+      Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint(), plan.profile->standards)));
   ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
   return CompleteIntent(store, clock, parent == nullptr ? key : parent->key(), intended, deadline);
 }

@@ -129,7 +129,8 @@ const CertificateTemplate* Issuer::FindTemplate(const std::string& profile) cons
 }
 
 LintIssuer Issuer::lint() const {
-  return {.subject = names_.name,
+  return {.certificate = record_.certificate,
+          .subject = names_.name,
           .key_identifier = names_.key_identifier,
           .algorithm = AlgorithmIdentifier(algorithm_),
           .not_after = not_after_,

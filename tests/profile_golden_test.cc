@@ -74,7 +74,7 @@ Change Extended(const Subject& subject, const Bytes& extension) {
 }
 
 using Kind = GeneralName::Kind;
-const GeneralName kModule = {Kind::kHardwareModuleName, "1.3.6.1.4.1.32473.1:TPM-0001"};
+const GeneralName kModule = {Kind::kHardwareModuleName, "1.3.6.1.4.1.32473.1:SN-0001"};
 const GeneralName kApplication = {Kind::kUri, "urn:plant.example:Example:Pump"};
 const Subject kDevice = {{"CN", "device-1"}};
 const Subject kAuthority = {{"O", "Example"}, {"CN", "Example Authority"}};
@@ -256,9 +256,9 @@ std::vector<Refusal> RefusalsOfDevices() {
       {"idevid", "no serial number", Named({{"CN", "device-1"}}, {kModule}), "csr.subject.serialNumber"},
       {"idevid", "no hardware module", Named(numbered), "csr.subject_alt_name.hardwareModuleName"},
       {"idevid", "a hardware type below no enterprise",
-       Named(numbered, {{Kind::kHardwareModuleName, "2.5.4.3:TPM-0001"}}), "csr.subject_alt_name.hardwareModuleName"},
+       Named(numbered, {{Kind::kHardwareModuleName, "2.5.4.3:SN-0001"}}), "csr.subject_alt_name.hardwareModuleName"},
       {"idevid", "two hardware modules",
-       Named(numbered, {kModule, {Kind::kHardwareModuleName, "1.3.6.1.4.1.32473.1:TPM-0002"}}),
+       Named(numbered, {kModule, {Kind::kHardwareModuleName, "1.3.6.1.4.1.32473.1:SN-0002"}}),
        "csr.subject_alt_name.hardwareModuleName"},
       {"idevid", "a name of the DNS, too", Named(numbered, {kModule, {Kind::kDns, "a.example"}}),
        "csr.subject_alt_name.dns"},
