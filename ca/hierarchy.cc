@@ -23,7 +23,8 @@ Status CheckAbsent(Store& store, const std::string& authority) {
 // A root is its own issuer: what it contributes to its certificate comes from the plan and its key.
 struct SelfIssuer {
   SelfIssuer(const Plan& plan, const SigningKey& key)
-      : names{EncodeName(plan.subject), KeyIdentifier(key.public_key().key_octets()), "", ""},
+      : names{EncodeName(plan.subject),
+              KeyIdentifier(key.public_key().key_octets(), plan.profile->subject_key_identifier), "", ""},
         certificates(*plan.profile, names, key.signer().algorithm()),
         lint{.certificate = {},
              .subject = names.name,

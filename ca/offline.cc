@@ -133,7 +133,8 @@ StatusOr<Draft> DraftRoot(const CertificateRequirements& required, const PublicK
     return Unfit(fmt::format("'{}' is no profile of a root", required.profile->name));
   }
   ASSIGN_OR_RETURN(const Plan plan, DecideFor(required, key, IssuerValidity()));
-  const IssuerNames names = NamesOf(EncodeName(plan.subject), KeyIdentifier(key.key_octets()), required);
+  const IssuerNames names = NamesOf(
+      EncodeName(plan.subject), KeyIdentifier(key.key_octets(), required.profile->subject_key_identifier), required);
   return ComposeLinted(plan, key, names, {.certificate = {}, .not_after = plan.not_after, .self = true}, algorithm,
                        required.serial);
 }
@@ -154,13 +155,15 @@ StatusOr<Draft> DraftSubordinate(const CertificateRequirements& required, const 
 }
 
 StatusOr<LinkDrafts> DraftLinks(const LinkRequirements& required) {
-  RETURN_IF_ERROR(CheckReissuable(required.old));
+  RETURN_IF_ERROR(CheckReissuable(required.old, *required.profile));
   const Bytes root = required.fresh.Unsigned();
   ASSIGN_OR_RETURN(const CertificateParts fresh, ReadCertificate(root));
   if (!Equal(fresh.subject, required.old.subject)) return Unfit("the old and the new root have different names");
   ASSIGN_OR_RETURN(const Subject subject, ReadName(fresh.subject));
   const IssuerNames old_names{required.old.subject, required.old.key_identifier, "", ""};
-  const IssuerNames new_names{required.old.subject, KeyIdentifier(required.fresh_key.key_octets()), "", ""};
+  const IssuerNames new_names{required.old.subject,
+                              KeyIdentifier(required.fresh_key.key_octets(), required.profile->subject_key_identifier),
+                              "", ""};
   const Plan new_with_old{
       required.profile, subject, {}, {}, fresh.not_before, std::min(fresh.not_after, required.old.not_after)};
   const Plan old_with_new{required.profile, subject, {}, {}, required.old.not_before, required.old.not_after};
@@ -191,19 +194,23 @@ StatusOr<Draft> DraftCrl(const CrlRecord& record, const CrlEntries& entries, con
   return draft;
 }
 
-Status CheckReissuable(const AuthorityCertificate& certificate) {
-  const StatusOr<Subject> subject = ReadName(certificate.subject);
+Status CheckReissuable(const AuthorityCertificate& certificate, const Profile& profile) {
+  StatusOr<Subject> subject = ReadName(certificate.subject);
+  if (subject.ok() && !profile.subject_as_requested) {
+    for (Attribute& attribute : *subject) attribute.string_type.reset();
+  }
   if (!subject.ok() || EncodeName(*subject) != certificate.subject) {
     return Unfit(
         fmt::format("the Name {} is encoded otherwise than Hallmark would: certificates below it would not "
                     "chain to a new certificate of it; ask its own authority for one",
                     NameText(certificate.subject)));
   }
-  if (KeyIdentifier(certificate.key.key_octets()) == certificate.key_identifier) return absl::OkStatus();
+  const Bytes identifier = KeyIdentifier(certificate.key.key_octets(), profile.subject_key_identifier);
+  if (identifier == certificate.key_identifier) return absl::OkStatus();
   return Unfit(
-      fmt::format("the subjectKeyIdentifier of {} was not computed by RFC 7093 2 method 1, as Hallmark does: "
-                  "certificates below it would not chain to a new certificate of it",
-                  NameText(certificate.subject)));
+      fmt::format("the subjectKeyIdentifier of {} was not computed as profile '{}' does: certificates below it would "
+                  "not chain to a new certificate of it; choose a profile with the other subject_key_identifier",
+                  NameText(certificate.subject), profile.name));
 }
 
 }  // namespace hallmark
