@@ -10,6 +10,7 @@ inline constexpr char kCallerUnknown[] = "CALLER_UNKNOWN";                  // n
 inline constexpr char kCallerRevoked[] = "CALLER_REVOKED";
 inline constexpr char kCallerExpired[] = "CALLER_EXPIRED";
 inline constexpr char kPermissionDenied[] = "PERMISSION_DENIED";
+inline constexpr char kRateLimited[] = "RATE_LIMITED";  // as often as roles.yaml allows; later again
 
 // What is asked.
 inline constexpr char kRequestInvalid[] = "REQUEST_INVALID";

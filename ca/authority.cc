@@ -76,7 +76,8 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   // 1 access
   RETURN_IF_ERROR(parts_.access.Check(
       caller, permission::kIssue,
-      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)},
+      parts_.clock.Now()));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(request.authority));
   const Digest digest = DigestOf(request);
@@ -86,6 +87,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
   RETURN_IF_ERROR(CheckIssuing(*issuer));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*issuer, request.profile));
+  RETURN_IF_ERROR(CheckRole(*profile, caller, parts_.access.RolesOf(caller)));
   // 2 the request and its proof of possession
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
   csr.facts.lifetime = request.lifetime;

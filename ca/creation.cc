@@ -86,8 +86,8 @@ StatusOr<NewAuthority> SuccessorOf(const AuthorityRecord& record, const Rollover
 }  // namespace
 
 StatusOr<AuthorityRecord> Lifecycle::Create(const Caller& caller, const NewAuthority& asked, Time deadline) {
-  RETURN_IF_ERROR(
-      parts().access.Check(caller, permission::kCreateAuthority, {asked.authority, asked.profile, caller.uri}));
+  RETURN_IF_ERROR(parts().access.Check(caller, permission::kCreateAuthority,
+                                       {asked.authority, asked.profile, caller.uri}, parts().clock.Now()));
   const std::lock_guard lock(mutex_);
   return Make(caller, asked, nullptr, DigestOf(asked), deadline);
 }
@@ -98,9 +98,9 @@ StatusOr<AuthorityRecord> Lifecycle::RollOver(const Caller& caller, const std::s
   const StatusOr<AuthorityRecord> record = Get(authority, 0);
   std::vector<std::string> lineage = parts().issuers.Predecessors(authority);
   lineage.insert(lineage.begin(), authority);
-  RETURN_IF_ERROR(
-      parts().access.Check(caller, permission::kCreateAuthority,
-                           {rollover.successor, record.ok() ? record->profile : "", caller.uri, std::move(lineage)}));
+  RETURN_IF_ERROR(parts().access.Check(
+      caller, permission::kCreateAuthority,
+      {rollover.successor, record.ok() ? record->profile : "", caller.uri, std::move(lineage)}, parts().clock.Now()));
   RETURN_IF_ERROR(record.status());
   RETURN_IF_ERROR(parts().issuers.Find(authority).status());  // one without a certificate has nothing to roll over
   ASSIGN_OR_RETURN(NewAuthority asked, SuccessorOf(*record, rollover));

@@ -200,7 +200,7 @@ class House {
   const TemporaryDirectory directory_;
   const SoftwareSigner device_key_{SignatureAlgorithm::kEcdsaSha256};
   ProfileMap profiles_;
-  const Access access_ = LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml").value();
+  const Access access_ = LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml", "test").value();
   std::unique_ptr<Store> store_;
   std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<CertificateAuthority> authority_;

@@ -34,7 +34,7 @@ StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, const
 
 Status Instance::OpenParts(const PinEnvironment& environment) {
   ASSIGN_OR_RETURN(profiles_, LoadProfiles(config_.profiles, config_.realm));
-  ASSIGN_OR_RETURN(Access access, LoadAccess(config_.roles));
+  ASSIGN_OR_RETURN(Access access, LoadAccess(config_.roles, config_.realm));
   access_ = std::make_unique<const Access>(std::move(access));
   ASSIGN_OR_RETURN(tokens_, ConfiguredTokens::Open(config_, environment, observers_.token));
   for (const ConfiguredTokens::Entry& entry : tokens_->all()) {

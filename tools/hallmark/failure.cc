@@ -30,6 +30,7 @@ constexpr std::array kNextSteps = {
     NextStep{reason::kFileUnreadable, "check the path and its permissions"},
     NextStep{reason::kPermissionDenied, "ask an operator for the permission, or use another context (--context)"},
     NextStep{reason::kProfileUnknown, "name one of the service's profiles with --profile"},
+    NextStep{reason::kRateLimited, "wait for as long as the message says, then run the same command again"},
     NextStep{reason::kRequestIdReused, "to have the CSR certified anew, give a --request-id that no request has had"},
     NextStep{reason::kServiceUnreachable,
              "check that hallmarkd runs there and that the context's roots and certificate belong to it"},
