@@ -103,7 +103,7 @@ std::optional<size_t> CountCharacters(const AttributeView& attribute) {
 
 class NameCheck {
  public:
-  NameCheck(const char* field, Findings& findings) : field_(field), findings_(findings) {}
+  NameCheck(std::string field, Findings& findings) : field_(std::move(field)), findings_(findings) {}
 
   void Check(ByteView octets, const NameView& name) {
     if (!IsWellFormed(octets)) return findings_.Add(kWellFormed, fmt::format("{} is malformed", field_));
@@ -188,11 +188,15 @@ class NameCheck {
       findings_.Add(kStringType, fmt::format("{} has a string type ({:#04x}) that it may not have", what, tag));
   }
 
-  const char* field_;
+  std::string field_;
   Findings& findings_;
 };
 
 }  // namespace
+
+void CheckName(const std::string& what, ByteView octets, Findings& findings) {
+  NameCheck(what, findings).Check(octets, ReadNameView(octets));
+}
 
 void CheckNames(const Examined& c, Findings& findings) {
   NameCheck("issuer", findings).Check(c.issuer_octets, c.issuer);
