@@ -195,6 +195,8 @@ std::vector<Broken> InNames() {
       {"CN as IA5String", subject(OneAttribute("2.5.4.3", der::kIa5String, "a")), "rfc5280_4_1_2_4_string_type"},
       {"CN as BMPString", subject(OneAttribute("2.5.4.3", 0x1e, std::string_view("\0a", 2))),
        "rfc5280_4_1_2_4_old_string"},
+      {"UniversalString beyond Unicode", subject(OneAttribute("2.5.4.3", 0x1c, std::string_view("\0\x11\0\0", 4))),
+       "rfc5280_4_1_2_4_old_string x690_8_23_string_characters"},
       {"NUL in CN", subject(OneAttribute("2.5.4.3", der::kUtf8String, std::string_view("a\0b", 3))),
        "x690_8_23_string_characters"},
       {"overlong UTF-8", subject(OneAttribute("2.5.4.3", der::kUtf8String, "\xc0\xaf")),
