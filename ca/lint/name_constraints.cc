@@ -24,8 +24,7 @@ std::string Lower(std::string_view text) {
 bool IsBelow(const std::string& host, const std::string& domain) {
   if (domain.empty()) return true;
   if (domain.starts_with('.')) return host.size() > domain.size() && host.ends_with(domain);
-  if (host.size() <= domain.size()) return host == domain;
-  return host.ends_with(domain) && host[host.size() - domain.size() - 1] == '.';
+  return host == domain || (host.size() > domain.size() && host.ends_with("." + domain));
 }
 
 bool MatchesEmail(std::string_view name, std::string_view base) {
@@ -58,7 +57,7 @@ bool MatchesAddress(ByteView name, ByteView base) {
 // X.520's caseIgnoreMatch, of the string types that are octets of characters.
 std::string Prepared(const AttributeView& attribute) {
   if (attribute.tag != der::kUtf8String && attribute.tag != der::kPrintableString && attribute.tag != der::kIa5String) {
-    return fmt::format("{}:{}", attribute.tag, AsText(attribute.value));
+    return std::string(1, static_cast<char>(attribute.tag)) + ToString(attribute.value);
   }
   std::string prepared;
   for (char c : Lower(AsText(attribute.value))) {
