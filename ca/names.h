@@ -8,7 +8,8 @@
 namespace hallmark {
 
 // Reads a Name, each RDN with one attribute, at most 16 of them. Values must be UTF8String, PrintableString or
-// IA5String, valid for their type, of characters that are seen, without blanks around them. kInvalidArgument (CSR_MALFORMED) otherwise.
+// IA5String, valid for their type, of characters that are seen, without blanks around them. kInvalidArgument
+// (CSR_MALFORMED) otherwise.
 StatusOr<Subject> ReadName(ByteView der);
 
 // A Name: PrintableString for C and serialNumber, as their types ask for, UTF8String otherwise.
