@@ -10,6 +10,7 @@ inline constexpr char kCallerUnknown[] = "CALLER_UNKNOWN";                  // n
 inline constexpr char kCallerRevoked[] = "CALLER_REVOKED";
 inline constexpr char kCallerExpired[] = "CALLER_EXPIRED";
 inline constexpr char kPermissionDenied[] = "PERMISSION_DENIED";
+inline constexpr char kRateLimited[] = "RATE_LIMITED";  // as often as roles.yaml allows; later again
 
 // What is asked.
 inline constexpr char kRequestInvalid[] = "REQUEST_INVALID";
@@ -36,6 +37,8 @@ inline constexpr char kKeyNotAllowed[] = "KEY_NOT_ALLOWED";
 inline constexpr char kSubjectNotAllowed[] = "SUBJECT_NOT_ALLOWED";
 inline constexpr char kExtensionNotAllowed[] = "EXTENSION_NOT_ALLOWED";
 inline constexpr char kValidityNotAllowed[] = "VALIDITY_NOT_ALLOWED";
+inline constexpr char kKeyCertifiedForAnother[] = "KEY_CERTIFIED_FOR_ANOTHER";  // another subject has it
+inline constexpr char kSubjectDiffersByCase[] = "SUBJECT_DIFFERS_BY_CASE";      // from one that is on record
 inline constexpr char kLintFailed[] = "LINT_FAILED";
 
 // The parts below.

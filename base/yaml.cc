@@ -55,7 +55,9 @@ YAML::Node Mapping::Find(const std::string& field) {
 
 bool Mapping::Has(const std::string& field) { return Find(field).IsDefined(); }
 
-bool Mapping::IsMapping(const std::string& field) { return Find(field).IsMap(); }
+bool Mapping::IsNull(const std::string& field) { return Has(field) && Find(field).IsNull(); }
+
+bool Mapping::IsMapping(const std::string& field) { return Has(field) && Find(field).IsMap(); }
 
 std::vector<std::string> Mapping::Keys() const {
   std::vector<std::string> keys;

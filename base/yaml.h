@@ -26,6 +26,7 @@ class Mapping {
   Mapping(const YAML::Node& node, std::string file, std::string path = "");
 
   bool Has(const std::string& field);
+  bool IsNull(const std::string& field);     // `null`, or nothing after the colon
   bool IsMapping(const std::string& field);  // as opposed to a value or a list, where a field may be either
   std::vector<std::string> Keys() const;     // of a mapping whose keys are of the author's choice, with plain values
 

@@ -23,12 +23,16 @@ StatusOr<Intent> IntentOf(const AuthorityRecord& record, const Caller& caller, T
                 .request_digest = fingerprint,
                 .authority = record.parent,
                 .profile = record.profile,
+                .profile_version = "",
                 .serial = ToBytes(parts.serial),
                 .subject = ToRfc4514(subject),
+                .caseless_name = "",
                 .spki = Sha256(parts.spki),
                 .not_before = parts.not_before,
                 .not_after = parts.not_after,
                 .intended = TruncateToSecond(now),
+                .csr = {},
+                .lifetime = std::nullopt,
                 .draft = der::Sequence({parts.tbs, parts.algorithm, der::BitString({})})};
 }
 
@@ -98,8 +102,9 @@ StatusOr<Bytes> Lifecycle::SpkiOf(const AuthorityRecord& record) const {
 StatusOr<AuthorityRecord> Lifecycle::WithPath(AuthorityRecord record, std::vector<Bytes> path) const {
   ASSIGN_OR_RETURN(const Bytes spki, SpkiOf(record));
   PathExpectation expected{.spki = spki, .subject = record.subject, .now = parts().clock.Now()};
-  const auto profile = parts().profiles.find(record.profile);
-  if (profile != parts().profiles.end()) expected.path_length = profile->second->path_length.value_or(0);
+  const PolicyPointer policies = parts().policies.Current();
+  const auto profile = policies->profiles.find(record.profile);
+  if (profile != policies->profiles.end()) expected.path_length = profile->second->path_length.value_or(0);
   IssuerPointer issuer;
   if (!record.certificate.empty()) {
     ASSIGN_OR_RETURN(issuer, parts().issuers.Find(record.authority));

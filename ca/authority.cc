@@ -23,6 +23,17 @@ Digest DigestOf(const Request& request) {
   return Sha256(AsBytes(all));
 }
 
+StatusOr<ProfilePointer> FindProfile(const PolicySnapshot& policies, const Issuer& issuer, const std::string& profile) {
+  const auto found = policies.profiles.find(profile);
+  if (found != policies.profiles.end() && issuer.FindTemplate(profile) != nullptr) return found->second;
+  std::string known;
+  for (const auto& [name, unused] : policies.profiles) {
+    if (issuer.FindTemplate(name) != nullptr) known += (known.empty() ? "" : ", ") + name;
+  }
+  return Error(Code::kNotFound, reason::kProfileUnknown,
+               fmt::format("authority '{}' has no profile '{}'; known: {}", issuer.record().authority, profile, known));
+}
+
 Intent MakeIntent(const Caller& caller, const Request& request, const Digest& digest, const Plan& plan,
                   const PublicKey& key, const Bytes& serial, Time now, const Draft& draft) {
   return {.caller = caller.uri,
@@ -30,12 +41,16 @@ Intent MakeIntent(const Caller& caller, const Request& request, const Digest& di
           .request_digest = digest,
           .authority = request.authority,
           .profile = request.profile,
+          .profile_version = plan.profile->version,
           .serial = serial,
           .subject = ToRfc4514(plan.subject),
+          .caseless_name = CaselessName(plan),
           .spki = Sha256(key.spki()),
           .not_before = plan.not_before,
           .not_after = plan.not_after,
           .intended = TruncateToSecond(now),
+          .csr = request.csr,
+          .lifetime = request.lifetime,
           .draft = draft.Unsigned()};
 }
 
@@ -45,6 +60,7 @@ CertificateRecord Preview(const Intent& intent) {
   record.authority = intent.authority;
   record.serial = intent.serial;
   record.profile = intent.profile;
+  record.profile_version = intent.profile_version;
   record.subject = intent.subject;
   record.spki = intent.spki;
   record.not_before = intent.not_before;
@@ -53,6 +69,20 @@ CertificateRecord Preview(const Intent& intent) {
   record.request_id = intent.request_id;
   record.certificate = intent.draft;
   return record;
+}
+
+// A key or a name that is another device's already is worth a look: a clone, a line that mixed them up, or an attack.
+StatusOr<Intended> Watched(const Intent& intent, StatusOr<Intended> intended) {
+  const std::string why = intended.ok() ? "" : Reason(intended.status());
+  if (why == reason::kKeyCertifiedForAnother || why == reason::kSubjectDiffersByCase) {
+    log::Fields fields = log::Describe(intended.status());
+    fields.update({{"caller", intent.caller},
+                   {"request_id", intent.request_id},
+                   {"subject", intent.subject},
+                   {"spki_sha256", Hex(intent.spki)}});
+    log::Warning("device_refused", fields);
+  }
+  return intended;
 }
 
 std::string AskInstead(const AuthorityRecord& record) {
@@ -72,23 +102,27 @@ Status CheckRequestId(const std::string& request_id) {
 }
 
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
-StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request& request, Time deadline) const {
+StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, const Caller& caller,
+                                             const Request& request, Time deadline) const {
   // 1 access
-  RETURN_IF_ERROR(parts_.access.Check(
+  RETURN_IF_ERROR(policies->access->Check(
       caller, permission::kIssue,
-      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)}));
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)},
+      parts_.clock.Now()));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
-  ASSIGN_OR_RETURN(const IssuerPointer issuer, FindIssuer(request.authority));
+  ASSIGN_OR_RETURN(const IssuerPointer issuer, parts_.issuers.Find(request.authority, policies));
   const Digest digest = DigestOf(request);
   ASSIGN_OR_RETURN(const std::optional<Intended> earlier,
                    parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
   if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
   RETURN_IF_ERROR(CheckIssuing(*issuer));
-  ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*issuer, request.profile));
+  ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*policies, *issuer, request.profile));
+  RETURN_IF_ERROR(CheckRole(*profile, caller, policies->access->RolesOf(caller)));
   // 2 the request and its proof of possession
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
   csr.facts.lifetime = request.lifetime;
+  csr.facts.caller = caller;
   // 3 admission of the device, its line in its lot, stands here once factory/ has lots
   // 4 the profile's verdict
   const Time now = parts_.clock.Now();
@@ -99,9 +133,12 @@ StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request
   const Intent intent = MakeIntent(caller, request, digest, plan, csr.key, serial, now, draft);
   // 6 lint, on the octets that will be signed
   RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, issuer->lint(), profile->standards)));
-  if (request.validate_only) return Issued{Preview(intent), issuer};
+  if (request.validate_only) {
+    RETURN_IF_ERROR(parts_.store.CheckKey(intent));
+    return Issued{Preview(intent), issuer};
+  }
   // 7 intended before signed; a retry of what was intended and never signed gets that draft back
-  ASSIGN_OR_RETURN(const Intended intended, parts_.store.Intend(intent));
+  ASSIGN_OR_RETURN(const Intended intended, Watched(intent, parts_.store.Intend(intent)));
   if (intended.intent.serial != serial) RETURN_IF_ERROR(CheckMayComplete(*issuer, intended.intent));
   return Finish(issuer, intended, deadline);
 }
@@ -182,20 +219,6 @@ Status CertificateAuthority::CheckMayComplete(const Issuer& issuer, const Intent
   return Error(Code::kFailedPrecondition, reason::kValidityNotAllowed,
                fmt::format("what request {} of {} intended expired on {}, unsigned; ask with a new request id",
                            intent.request_id, intent.caller, Rfc3339(intent.not_after)));
-}
-
-StatusOr<ProfilePointer> CertificateAuthority::FindProfile(const Issuer& issuer, const std::string& profile) const {
-  const auto found = parts_.profiles.find(profile);
-  if (found == parts_.profiles.end() || issuer.FindTemplate(profile) == nullptr) {
-    std::string known;
-    for (const auto& [name, unused] : parts_.profiles) {
-      if (issuer.FindTemplate(name) != nullptr) known += (known.empty() ? "" : ", ") + name;
-    }
-    return Error(
-        Code::kNotFound, reason::kProfileUnknown,
-        fmt::format("authority '{}' has no profile '{}'; known: {}", issuer.record().authority, profile, known));
-  }
-  return found->second;
 }
 
 }  // namespace hallmark

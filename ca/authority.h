@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "ca/csr.h"
 #include "ca/issuers.h"
-#include "policies/access.h"
-#include "policies/profile.h"
+#include "ca/lint.h"
+#include "policies/compare.h"
+#include "policies/policies.h"
 #include "store/store.h"
 
 namespace hallmark {
@@ -36,6 +37,14 @@ struct Issued {
   IssuerPointer issuer;
 };
 
+// What would come of a request, and how it was judged.
+struct Validated {
+  StatusOr<Issued> outcome;
+  // Empty when the request was refused before its profile judged it.
+  std::vector<Comparison> comparisons;
+  std::vector<Finding> findings;
+};
+
 // Told of each act once it is durable, for metrics and for whoever acts on it. They must be quick and must not call
 // back.
 struct Observers {
@@ -52,8 +61,7 @@ class CertificateAuthority {
   struct Parts {
     Store& store;
     const Clock& clock;
-    const Access& access;
-    const ProfileMap& profiles;
+    Policies& policies;
     Issuers& issuers;
     Duration crl_lifetime;  // next_update - this_update
   };
@@ -61,7 +69,16 @@ class CertificateAuthority {
 
   // Certifies the key of a CSR. The steps and their errors are the design's; see docs/architecture.md. A repeated
   // request (same caller, id and content) returns the certificate of the first.
-  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const;
+  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const {
+    return Issue(parts_.policies.Current(), caller, request, deadline);
+  }
+  // The same, stopped before anything is recorded or signed.
+  Validated Validate(const Caller& caller, Request request, Time deadline) const;
+
+  // Puts policies in force for every call that begins from now on, once their texts and what changed are on record;
+  // returns what changed. Calls that are under way end with what they began with. An error leaves everything as it was:
+  // of the store, or kFailedPrecondition (CONFIGURATION_INVALID) when an authority could not issue under them.
+  StatusOr<std::vector<PolicyRecord>> PutInForce(PolicyPointer next) const;
 
   // Finishes the intents of before an instant that are still open, and returns how many: all of them at start, before
   // the first Issue, and later those that nobody waits for any more. One under an authority that does not issue any
@@ -100,6 +117,8 @@ class CertificateAuthority {
   const Parts& parts() const { return parts_; }
 
  private:
+  StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request,
+                         Time deadline) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
   // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is
   // none.
@@ -110,12 +129,12 @@ class CertificateAuthority {
   StatusOr<Time> OldestExpiry(const CrlRecord& next) const;
   // Of the authority's certificate or of one above it, as far as authorities of this instance issued them.
   StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
-  StatusOr<ProfilePointer> FindProfile(const Issuer& issuer, const std::string& profile) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
 
   Parts parts_;
   Observers observers_;
   mutable std::mutex crl_mutex_;
+  mutable std::mutex policies_mutex_;  // held while they are replaced
 };
 
 }  // namespace hallmark

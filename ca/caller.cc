@@ -91,7 +91,7 @@ Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permi
     resource.profile = found->profile;
     resource.owner = found->caller;
   }
-  return parts_.access.Check(caller, permission, resource);
+  return parts_.policies.Current()->access->Check(caller, permission, resource, parts_.clock.Now());
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {
@@ -105,9 +105,10 @@ StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::stri
 StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter,
                                                              int page_size, const std::string& page_token) const {
   Resource all{filter.authority, filter.profile, "", parts_.issuers.Predecessors(filter.authority)};
-  if (!parts_.access.Check(caller, permission::kListCertificates, all).ok()) {
+  const PolicyPointer policies = parts_.policies.Current();
+  if (!policies->access->Check(caller, permission::kListCertificates, all, parts_.clock.Now()).ok()) {
     all.owner = caller.uri;  // perhaps its own, then
-    RETURN_IF_ERROR(parts_.access.Check(caller, permission::kListCertificates, all));
+    RETURN_IF_ERROR(policies->access->Check(caller, permission::kListCertificates, all, parts_.clock.Now()));
     filter.caller = caller.uri;
   }
   return parts_.store.ListCertificates(filter, page_size, page_token);

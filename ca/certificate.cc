@@ -10,6 +10,13 @@ namespace {
 
 constexpr uint8_t kVersion3 = 2;
 
+Bytes BeforeKeyIdentifier(const Profile& profile, KeyType key) {
+  Bytes extensions = BasicConstraints(profile.ca, profile.ca ? profile.path_length : std::nullopt);
+  Append(extensions, KeyUsageExtension(profile.KeyUsageOf(key)));
+  if (!profile.extended_key_usage.empty()) Append(extensions, ExtendedKeyUsage(profile.extended_key_usage));
+  return extensions;
+}
+
 }  // namespace
 
 StatusOr<CertificateParts> ReadCertificate(ByteView der) {
@@ -62,31 +69,46 @@ const Extension* FindExtension(const std::vector<Extension>& extensions, std::st
 
 CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNames& issuer,
                                          SignatureAlgorithm algorithm)
-    : algorithm_(algorithm), issuer_(issuer.name) {
-  if (profile.ca) Append(before_key_identifier_, BasicConstraints(true, profile.path_length));
-  if (!profile.ca) Append(before_key_identifier_, BasicConstraints(false, std::nullopt));
-  Append(before_key_identifier_, KeyUsageExtension(profile.key_usage));
-  if (!profile.extended_key_usage.empty()) Append(before_key_identifier_, ExtendedKeyUsage(profile.extended_key_usage));
+    : algorithm_(algorithm),
+      key_identifier_method_(profile.subject_key_identifier),
+      issuer_(issuer.name),
+      before_key_identifier_of_rsa_(BeforeKeyIdentifier(profile, KeyType::kRsa2048)),
+      before_key_identifier_of_ec_(BeforeKeyIdentifier(profile, KeyType::kEcP256)),
+      name_constraints_(profile.name_constraints) {
   Append(after_key_identifier_, AuthorityKeyIdentifier(issuer.key_identifier));
   if (profile.crl_distribution_points) Append(after_key_identifier_, CrlDistributionPoints(issuer.crl_url));
   if (profile.authority_info_access) Append(after_key_identifier_, AuthorityInfoAccess(issuer.aia_url));
+  if (!profile.certificate_policies.empty()) {
+    Append(after_key_identifier_, CertificatePolicies(profile.certificate_policies));
+  }
 }
 
 StatusOr<Draft> CertificateTemplate::Compose(const Plan& plan, const PublicKey& key, ByteView serial) const {
-  Bytes alternative_names;
-  if (!plan.subject_alt_names.empty()) {
-    ASSIGN_OR_RETURN(const Bytes names, EncodeGeneralNames(plan.subject_alt_names));
-    // Critical only when there is no subject to name the holder (RFC 5280 4.2.1.6).
-    alternative_names = SubjectAltName(names, plan.subject.empty());
-  }
-  const Bytes key_identifier = SubjectKeyIdentifier(KeyIdentifier(key.key_octets()));
+  ASSIGN_OR_RETURN(const Bytes of_plan, ExtensionsOf(plan));
+  const Bytes key_identifier = SubjectKeyIdentifier(KeyIdentifier(key.key_octets(), key_identifier_method_));
   const Bytes extensions =
-      der::Sequence({before_key_identifier_, key_identifier, after_key_identifier_, alternative_names});
+      der::Sequence({IsEc(key.type()) ? before_key_identifier_of_ec_ : before_key_identifier_of_rsa_, key_identifier,
+                     after_key_identifier_, of_plan});
   const Bytes version = der::Tlv(der::ContextConstructed(0), der::Unsigned(kVersion3));
   const Bytes validity = der::Sequence({der::EncodeTime(plan.not_before), der::EncodeTime(plan.not_after)});
   Bytes tbs = der::Sequence({version, der::Unsigned(serial), AlgorithmIdentifier(algorithm_), issuer_, validity,
                              EncodeName(plan.subject), key.spki(), der::Tlv(der::ContextConstructed(3), extensions)});
   return Draft(std::move(tbs), algorithm_);
+}
+
+// nameConstraints, subjectAltName and the profile's own.
+StatusOr<Bytes> CertificateTemplate::ExtensionsOf(const Plan& plan) const {
+  ASSIGN_OR_RETURN(Bytes extensions, name_constraints_.Encode(plan.subject));
+  if (!plan.subject_alt_names.empty()) {
+    ASSIGN_OR_RETURN(const Bytes names, EncodeGeneralNames(plan.subject_alt_names));
+    // Critical only when there is no subject to name the holder (RFC 5280 4.2.1.6).
+    Append(extensions, SubjectAltName(names, plan.subject.empty()));
+  }
+  for (const PlannedExtension& planned : plan.extensions) {
+    ASSIGN_OR_RETURN(const Bytes extension, EncodeExtension(planned));
+    Append(extensions, extension);
+  }
+  return extensions;
 }
 
 }  // namespace hallmark

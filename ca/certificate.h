@@ -7,6 +7,7 @@
 
 #include "ca/draft.h"
 #include "ca/extensions.h"
+#include "ca/name_constraints.h"
 #include "ca/public_key.h"
 #include "policies/profile.h"
 
@@ -47,14 +48,20 @@ class CertificateTemplate {
   CertificateTemplate(const Profile& profile, const IssuerNames& issuer, SignatureAlgorithm algorithm);
 
   // Composes the draft of a certificate for `key` under the plan, whose profile is the template's. `serial`: its
-  // content octets.
+  // content octets. kInvalidArgument, with the field, for what policy could not see: what the CSR passes is no DER.
   StatusOr<Draft> Compose(const Plan& plan, const PublicKey& key, ByteView serial) const;
 
  private:
+  StatusOr<Bytes> ExtensionsOf(const Plan& plan) const;
+
   SignatureAlgorithm algorithm_;
+  Profile::KeyIdentifierMethod key_identifier_method_;
   Bytes issuer_;
-  Bytes before_key_identifier_;  // extensions: basicConstraints, keyUsage, extKeyUsage
-  Bytes after_key_identifier_;   // authorityKeyIdentifier, CDP, AIA
+  // The extensions before the subjectKeyIdentifier: basicConstraints, keyUsage, extKeyUsage.
+  Bytes before_key_identifier_of_rsa_;
+  Bytes before_key_identifier_of_ec_;
+  Bytes after_key_identifier_;  // authorityKeyIdentifier, CDP, AIA, certificatePolicies
+  NameConstraintsTemplate name_constraints_;
 };
 
 }  // namespace hallmark

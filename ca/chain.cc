@@ -70,7 +70,7 @@ StatusOr<std::vector<Bytes>> ReadAnyForm(ByteView octets) {
 
 std::string Rfc4514Of(ByteView name) {
   const StatusOr<Subject> subject = ReadName(name);
-  return subject.ok() ? ToRfc4514(*subject) : "#" + Hex(name);
+  return subject.ok() ? ToRfc4514(*subject) : fmt::format("#{}", Hex(name));
 }
 
 StatusOr<nlohmann::ordered_json> Describe(const BundledCertificate& bundled) {

@@ -1,8 +1,20 @@
 #include "ca/completion.h"
 
+#include <algorithm>
+
 #include "ca/entries.h"
 
 namespace hallmark {
+
+std::string CaselessName(const Plan& plan) {
+  const std::vector<Standard>& standards = plan.profile->standards;
+  // Azure takes a registration ID without its case.
+  if (std::find(standards.begin(), standards.end(), Standard::kAzureDps) == standards.end()) return "";
+  for (const Attribute& attribute : plan.subject) {
+    if (attribute.type == "CN") return attribute.value;
+  }
+  return "";
+}
 
 StatusOr<CertificateRecord> CompleteIntent(Store& store, const Clock& clock, const SigningKey& issuer_key,
                                            const Intended& intended, Time deadline) {

@@ -86,21 +86,23 @@ StatusOr<NewAuthority> SuccessorOf(const AuthorityRecord& record, const Rollover
 }  // namespace
 
 StatusOr<AuthorityRecord> Lifecycle::Create(const Caller& caller, const NewAuthority& asked, Time deadline) {
-  RETURN_IF_ERROR(
-      parts().access.Check(caller, permission::kCreateAuthority, {asked.authority, asked.profile, caller.uri}));
+  const PolicyPointer policies = parts().policies.Current();
+  RETURN_IF_ERROR(policies->access->Check(caller, permission::kCreateAuthority,
+                                          {asked.authority, asked.profile, caller.uri}, parts().clock.Now()));
   const std::lock_guard lock(mutex_);
-  return Make(caller, asked, nullptr, DigestOf(asked), deadline);
+  return Make(policies, caller, asked, nullptr, DigestOf(asked), deadline);
 }
 
 StatusOr<AuthorityRecord> Lifecycle::RollOver(const Caller& caller, const std::string& authority,
                                               const Rollover& rollover, Time deadline) {
+  const PolicyPointer policies = parts().policies.Current();
   const std::lock_guard lock(mutex_);
   const StatusOr<AuthorityRecord> record = Get(authority, 0);
   std::vector<std::string> lineage = parts().issuers.Predecessors(authority);
   lineage.insert(lineage.begin(), authority);
-  RETURN_IF_ERROR(
-      parts().access.Check(caller, permission::kCreateAuthority,
-                           {rollover.successor, record.ok() ? record->profile : "", caller.uri, std::move(lineage)}));
+  RETURN_IF_ERROR(policies->access->Check(
+      caller, permission::kCreateAuthority,
+      {rollover.successor, record.ok() ? record->profile : "", caller.uri, std::move(lineage)}, parts().clock.Now()));
   RETURN_IF_ERROR(record.status());
   RETURN_IF_ERROR(parts().issuers.Find(authority).status());  // one without a certificate has nothing to roll over
   ASSIGN_OR_RETURN(NewAuthority asked, SuccessorOf(*record, rollover));
@@ -109,7 +111,7 @@ StatusOr<AuthorityRecord> Lifecycle::RollOver(const Caller& caller, const std::s
   } else if (!record->parent.empty()) {
     ASSIGN_OR_RETURN(asked.parent, IssuingParent(*record));
   }
-  return Make(caller, asked, &*record, DigestOf(authority, rollover), deadline);
+  return Make(policies, caller, asked, &*record, DigestOf(authority, rollover), deadline);
 }
 
 StatusOr<std::string> Lifecycle::IssuingParent(const AuthorityRecord& record) const {
@@ -120,13 +122,14 @@ StatusOr<std::string> Lifecycle::IssuingParent(const AuthorityRecord& record) co
   return parent.authority;
 }
 
-StatusOr<AuthorityRecord> Lifecycle::Make(const Caller& caller, const NewAuthority& asked,
-                                          const AuthorityRecord* predecessor, const Digest& digest, Time deadline) {
+StatusOr<AuthorityRecord> Lifecycle::Make(const PolicyPointer& policies, const Caller& caller,
+                                          const NewAuthority& asked, const AuthorityRecord* predecessor,
+                                          const Digest& digest, Time deadline) {
   RETURN_IF_ERROR(CheckRequestId(asked.request_id));
   RETURN_IF_ERROR(CheckAuthorityName(asked.authority));
   StatusOr<AuthorityRecord> record = parts().store.GetAuthority(asked.authority);
   if (absl::IsNotFound(record.status())) {
-    ASSIGN_OR_RETURN(record, Compose(caller, asked, predecessor, digest));
+    ASSIGN_OR_RETURN(record, Compose(policies, caller, asked, predecessor, digest));
     if (asked.validate_only) return record;
     RETURN_IF_ERROR(parts().store.AddAuthority(
         *record, AuthorityEntry("authority_requested", {*record}, caller.uri, record->created)));
@@ -139,25 +142,26 @@ StatusOr<AuthorityRecord> Lifecycle::Make(const Caller& caller, const NewAuthori
     ASSIGN_OR_RETURN(record, GiveKey(*std::move(record), asked.key, caller));
   }
   if (record->certificate.empty() && !record->parent.empty()) {
-    ASSIGN_OR_RETURN(record, Certify(*std::move(record), asked, caller, deadline));
+    ASSIGN_OR_RETURN(record, Certify(policies, *std::move(record), asked, caller, deadline));
   }
   RETURN_IF_ERROR(parts().issuers.Reload());
   return record;
 }
 
 // The record as it begins: judged by policy, with everything that can be refused refused before anything is made.
-StatusOr<AuthorityRecord> Lifecycle::Compose(const Caller& caller, const NewAuthority& asked,
-                                             const AuthorityRecord* predecessor, const Digest& digest) const {
+StatusOr<AuthorityRecord> Lifecycle::Compose(const PolicyPointer& policies, const Caller& caller,
+                                             const NewAuthority& asked, const AuthorityRecord* predecessor,
+                                             const Digest& digest) const {
   if (asked.state != AuthorityState::kStaged && asked.state != AuthorityState::kEnabled)
     return FieldError(reason::kRequestInvalid, "state", "must be STAGED or ENABLED");
   for (const std::string& name : asked.profiles) {
-    if (!parts().profiles.contains(name))
+    if (!policies->profiles.contains(name))
       return FieldError(reason::kProfileUnknown, "profiles", fmt::format("'{}' is no profile of this instance", name));
   }
   const bool external = asked.parent.empty();
-  ASSIGN_OR_RETURN(const IssuerPointer parent, Parent(asked.authority, asked.parent));
-  const auto profile = parts().profiles.find(asked.profile);
-  if (external && (profile == parts().profiles.end() || !profile->second->ca || profile->second->subject_is_issuer)) {
+  ASSIGN_OR_RETURN(const IssuerPointer parent, Parent(policies, asked.authority, asked.parent));
+  const auto profile = policies->profiles.find(asked.profile);
+  if (external && (profile == policies->profiles.end() || !profile->second->ca || profile->second->subject_is_issuer)) {
     return FieldError(reason::kProfileUnknown, "profile",
                       fmt::format("'{}' is no profile of an authority below another", asked.profile));
   }
@@ -167,9 +171,10 @@ StatusOr<AuthorityRecord> Lifecycle::Compose(const Caller& caller, const NewAuth
   facts.subject = asked.subject;
   facts.key = type;
   facts.lifetime = asked.lifetime;
-  ASSIGN_OR_RETURN(const Plan plan,
-                   external ? Decide(profile->second, facts, now, IssuerValidity())
-                            : PlanAuthority(now, parts().profiles, FoundingOf(asked, caller.uri), type, parent.get()));
+  facts.caller = caller;
+  ASSIGN_OR_RETURN(const Plan plan, external ? Decide(profile->second, facts, now, IssuerValidity())
+                                             : PlanAuthority(now, policies->profiles, FoundingOf(asked, caller.uri),
+                                                             type, parent.get()));
   AuthorityRecord record;
   record.authority = asked.authority;
   record.parent = asked.parent;
@@ -192,9 +197,10 @@ StatusOr<AuthorityRecord> Lifecycle::Compose(const Caller& caller, const NewAuth
 }
 
 // Who certifies it, fit to do so now; nullptr for a root, and for somebody else.
-StatusOr<IssuerPointer> Lifecycle::Parent(const std::string& authority, const std::string& parent) const {
+StatusOr<IssuerPointer> Lifecycle::Parent(const PolicyPointer& policies, const std::string& authority,
+                                          const std::string& parent) const {
   if (parent.empty() || parent == authority) return IssuerPointer();
-  ASSIGN_OR_RETURN(IssuerPointer issuer, authority_.FindIssuer(parent));
+  ASSIGN_OR_RETURN(IssuerPointer issuer, parts().issuers.Find(parent, policies));
   RETURN_IF_ERROR(authority_.CheckIssuing(*issuer));
   return issuer;
 }
@@ -248,13 +254,13 @@ StatusOr<AuthorityRecord> Lifecycle::GiveKey(AuthorityRecord record, const KeyCh
   return Commit("authority_keyed", {record}, caller);
 }
 
-StatusOr<AuthorityRecord> Lifecycle::Certify(AuthorityRecord record, const NewAuthority& asked, const Caller& caller,
-                                             Time deadline) {
-  ASSIGN_OR_RETURN(const IssuerPointer parent, Parent(record.authority, record.parent));
+StatusOr<AuthorityRecord> Lifecycle::Certify(const PolicyPointer& policies, AuthorityRecord record,
+                                             const NewAuthority& asked, const Caller& caller, Time deadline) {
+  ASSIGN_OR_RETURN(const IssuerPointer parent, Parent(policies, record.authority, record.parent));
   ASSIGN_OR_RETURN(const KeyPointer key, tokens_.open(record));
   ASSIGN_OR_RETURN(const CertificateRecord certificate,
-                   CertifyAuthority(parts().store, parts().clock, parts().profiles, FoundingOf(asked, caller.uri), *key,
-                                    parent.get(), deadline));
+                   CertifyAuthority(parts().store, parts().clock, policies->profiles, FoundingOf(asked, caller.uri),
+                                    *key, parent.get(), deadline));
   record.certificate = certificate.certificate;
   record.state = asked.state;
   return Commit("authority_activated", {record}, caller);

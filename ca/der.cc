@@ -43,6 +43,23 @@ void AppendLength(Bytes& to, size_t length) {
   while (count > 0) to.push_back(octets[--count]);
 }
 
+// MMDDHHMMSSZ
+std::string WithoutYear(const absl::CivilSecond& civil) {
+  return fmt::format("{:02}{:02}{:02}{:02}{:02}Z", civil.month(), civil.day(), civil.hour(), civil.minute(),
+                     civil.second());
+}
+
+Status CheckContents(ByteView octets, int depth) {
+  constexpr int kMaxDepth = 32;
+  constexpr uint8_t kConstructed = 0x20;
+  if (depth > kMaxDepth) return Malformed(fmt::format("elements more than {} deep", kMaxDepth));
+  for (Reader reader(octets); !reader.empty();) {
+    ASSIGN_OR_RETURN(const Element element, reader.Next());
+    if ((element.tag & kConstructed) != 0) RETURN_IF_ERROR(CheckContents(element.content, depth + 1));
+  }
+  return absl::OkStatus();
+}
+
 // Parses `digits` decimal digits at the front of `text` and removes them.
 StatusOr<int> TakeDigits(std::string_view& text, size_t digits) {
   int value = 0;
@@ -162,6 +179,13 @@ StatusOr<std::string> OidText(ByteView content) {
   return text;
 }
 
+Status CheckElement(ByteView octets) {
+  Reader reader(octets);
+  RETURN_IF_ERROR(reader.Next().status());
+  RETURN_IF_ERROR(reader.ExpectEnd());
+  return CheckContents(octets, 0);
+}
+
 StatusOr<Time> ReadTime(const Element& element) {
   std::string_view text = AsText(element.content);
   const bool utc = element.tag == kUtcTime;
@@ -208,6 +232,17 @@ Bytes Unsigned(uint64_t value) {
   return Unsigned(octets);
 }
 
+Bytes Signed(int64_t value) {
+  std::array<uint8_t, sizeof(value)> octets;
+  auto bits = static_cast<uint64_t>(value);
+  for (size_t i = octets.size(); i-- > 0; bits >>= 8) octets[i] = static_cast<uint8_t>(bits);
+  // The shortest form keeps one bit of the sign (X.690 8.3.2).
+  const uint8_t sign = value < 0 ? 0xff : 0x00;
+  size_t first = 0;
+  while (first + 1 < octets.size() && octets[first] == sign && (octets[first + 1] & 0x80) == (sign & 0x80)) ++first;
+  return Tlv(kInteger, ByteView(octets).subspan(first));
+}
+
 Bytes BitString(ByteView octets) {
   constexpr uint8_t kUnused = 0;
   return Constructed(kBitString, {ByteView(&kUnused, 1), octets});
@@ -250,11 +285,13 @@ Bytes Oid(std::string_view dotted) {
 
 Bytes EncodeTime(Time time) {
   const absl::CivilSecond civil = absl::ToCivilSecond(time, absl::UTCTimeZone());
-  const bool utc = civil.year() >= 1950 && civil.year() < 2050;
-  const std::string text =
-      fmt::format("{:0{}}{:02}{:02}{:02}{:02}{:02}Z", utc ? civil.year() % 100 : civil.year(), utc ? 2 : 4,
-                  civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second());
-  return Tlv(utc ? kUtcTime : kGeneralizedTime, AsBytes(text));
+  if (civil.year() < 1950 || civil.year() >= 2050) return GeneralizedTime(time);
+  return Tlv(kUtcTime, AsBytes(fmt::format("{:02}{}", civil.year() % 100, WithoutYear(civil))));
+}
+
+Bytes GeneralizedTime(Time time) {
+  const absl::CivilSecond civil = absl::ToCivilSecond(time, absl::UTCTimeZone());
+  return Tlv(kGeneralizedTime, AsBytes(fmt::format("{:04}{}", civil.year(), WithoutYear(civil))));
 }
 
 }  // namespace hallmark::der

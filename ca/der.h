@@ -68,6 +68,8 @@ StatusOr<ByteView> BitStringOctets(ByteView content);
 // The named bits of a BIT STRING, bit 0 first; trailing zero bits must be absent (X.690 11.2.2). At most 32.
 StatusOr<uint32_t> NamedBits(ByteView content);
 StatusOr<std::string> OidText(ByteView content);  // dotted
+// Whether `octets` are one element, whatever it is, and so is everything in what is constructed, at most 32 deep.
+Status CheckElement(ByteView octets);
 // Reads a Time (RFC 5280 4.1.2.5): UTCTime or GeneralizedTime, in seconds, with Z.
 StatusOr<Time> ReadTime(const Element& element);
 
@@ -77,11 +79,13 @@ Bytes Constructed(uint8_t tag, std::initializer_list<ByteView> parts);
 inline Bytes Sequence(std::initializer_list<ByteView> parts) { return Constructed(kSequence, parts); }
 Bytes Unsigned(ByteView magnitude);  // INTEGER of a big-endian magnitude, leading zeros dropped
 Bytes Unsigned(uint64_t value);
+Bytes Signed(int64_t value);  // INTEGER
 Bytes BitString(ByteView octets);
 Bytes NamedBitString(uint32_t bits);  // bit 0 first, trailing zero bits dropped
 // An OBJECT IDENTIFIER of a dotted text that is known to be well-formed (a constant or a validated profile).
 Bytes Oid(std::string_view dotted);
 // UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 4.1.2.5).
 Bytes EncodeTime(Time time);
+Bytes GeneralizedTime(Time time);
 
 }  // namespace hallmark::der

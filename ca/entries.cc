@@ -64,6 +64,7 @@ std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, T
                {"serial", Hex(intent.serial)},
                {"sha256", Hex(Sha256(certificate))},
                {"profile", intent.profile},
+               {"profile_version", intent.profile_version},
                {"subject", intent.subject},
                {"caller", intent.caller},
                {"request_id", intent.request_id},
@@ -86,6 +87,14 @@ std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
                {"sha256", Hex(Sha256(signed_crl))},
                {"this_update", Rfc3339(crl.this_update)},
                {"next_update", Rfc3339(crl.next_update)}});
+}
+
+std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time) {
+  return Dump({{"type", "profile_loaded"}, {"profile", profile}, {"version", version}, {"time", Rfc3339(time)}});
+}
+
+std::string RolesLoadedEntry(const std::string& version, Time time) {
+  return Dump({{"type", "roles_loaded"}, {"version", version}, {"time", Rfc3339(time)}});
 }
 
 std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time) {

@@ -18,6 +18,10 @@ std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, T
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation);
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl);
 
+// "profile_loaded" and "roles_loaded": in force from `time` on.
+std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time);
+std::string RolesLoadedEntry(const std::string& version, Time time);
+
 std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time);
 
 const char* Name(AuthorityState state);  // "STAGED"...

@@ -1,9 +1,12 @@
 #include "ca/extensions.h"
 
 #include <fmt/format.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <charconv>
 
+#include "base/reason.h"
 #include "ca/der.h"
 
 namespace hallmark {
@@ -14,70 +17,137 @@ constexpr size_t kKeyIdentifierOctets = 20;
 constexpr size_t kMaxExtensions = 32;
 constexpr size_t kMaxPurposes = 16;
 
-Bytes Encode(const char* type, bool critical, ByteView value) {
-  constexpr uint8_t kTrue = 0xff;
-  const Bytes flag = critical ? der::Tlv(der::kBoolean, ByteView(&kTrue, 1)) : Bytes();
-  return der::Sequence({der::Oid(type), flag, der::Tlv(der::kOctetString, value)});
-}
+constexpr uint8_t kTrue = 0xff;
 
 Bytes UriName(const std::string& url) { return der::Tlv(der::ContextPrimitive(6), AsBytes(url)); }
 
+StatusOr<Bytes> EncodeInteger(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is no decimal number of 64 bits", text));
+  }
+  return der::Signed(value);
+}
+
+StatusOr<Bytes> EncodeMoment(const std::string& text) {
+  Time time;
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is no time of RFC 3339: {}", text, error));
+  }
+  return der::GeneralizedTime(time);
+}
+
+// The octets of extnValue, not yet known to be DER where the text gives them.
+StatusOr<Bytes> EncodeText(ExtensionRule::Encoding encoding, const std::string& text) {
+  using Encoding = ExtensionRule::Encoding;
+  switch (encoding) {
+    case Encoding::kUtf8: return der::Tlv(der::kUtf8String, AsBytes(text));
+    case Encoding::kPrintable: return der::Tlv(der::kPrintableString, AsBytes(text));
+    case Encoding::kIa5: return der::Tlv(der::kIa5String, AsBytes(text));
+    case Encoding::kBoolean: return der::Tlv(der::kBoolean, Bytes{text == "true" ? kTrue : uint8_t{0}});
+    case Encoding::kInteger: return EncodeInteger(text);
+    case Encoding::kOid: return der::Oid(text);
+    case Encoding::kTime: return EncodeMoment(text);
+    case Encoding::kOctets: {
+      ASSIGN_OR_RETURN(const Bytes octets, FromHex(text));
+      return der::Tlv(der::kOctetString, octets);
+    }
+    case Encoding::kNull: return der::Tlv(der::kNull, {});
+    case Encoding::kDer: break;
+  }
+  return FromHex(text);
+}
+
 }  // namespace
 
-Bytes KeyIdentifier(ByteView key_octets) {
+Bytes EncodeExtension(std::string_view oid, bool critical, ByteView value) {
+  const Bytes flag = critical ? der::Tlv(der::kBoolean, ByteView(&kTrue, 1)) : Bytes();
+  return der::Sequence({der::Oid(oid), flag, der::Tlv(der::kOctetString, value)});
+}
+
+StatusOr<Bytes> EncodeExtension(const PlannedExtension& planned) {
+  StatusOr<Bytes> value =
+      planned.passed.has_value() ? StatusOr<Bytes>(*planned.passed) : EncodeText(planned.encoding, planned.text);
+  const Status status = value.ok() ? der::CheckElement(*value) : value.status();
+  if (status.ok()) return EncodeExtension(planned.oid, planned.critical, *value);
+  return FieldError(reason::kExtensionNotAllowed, "csr.extensions." + planned.oid,
+                    "cannot be written as an extension: " + Message(status));
+}
+
+Bytes KeyIdentifier(ByteView key_octets, Profile::KeyIdentifierMethod method) {
+  if (method == Profile::KeyIdentifierMethod::kSha1) {
+    Bytes digest(SHA_DIGEST_LENGTH);
+    SHA1(key_octets.data(), key_octets.size(), digest.data());
+    return digest;
+  }
   const Digest digest = Sha256(key_octets);
   return Bytes(digest.begin(), digest.begin() + kKeyIdentifierOctets);
 }
 
 Bytes SubjectKeyIdentifier(ByteView key_identifier) {
-  return Encode(oid::kSubjectKeyIdentifier, false, der::Tlv(der::kOctetString, key_identifier));
+  return EncodeExtension(oid::kSubjectKeyIdentifier, false, der::Tlv(der::kOctetString, key_identifier));
 }
 
 Bytes AuthorityKeyIdentifier(ByteView key_identifier) {
-  return Encode(oid::kAuthorityKeyIdentifier, false,
-                der::Sequence({der::Tlv(der::ContextPrimitive(0), key_identifier)}));
+  return EncodeExtension(oid::kAuthorityKeyIdentifier, false,
+                         der::Sequence({der::Tlv(der::ContextPrimitive(0), key_identifier)}));
 }
 
 Bytes BasicConstraints(bool ca, std::optional<int64_t> path_length) {
   // cA is DEFAULT FALSE: absent when false.
-  constexpr uint8_t kTrue = 0xff;
   const Bytes flag = ca ? der::Tlv(der::kBoolean, ByteView(&kTrue, 1)) : Bytes();
   const Bytes length = path_length.has_value() ? der::Unsigned(static_cast<uint64_t>(*path_length)) : Bytes();
-  return Encode(oid::kBasicConstraints, true, der::Sequence({flag, length}));
+  return EncodeExtension(oid::kBasicConstraints, true, der::Sequence({flag, length}));
 }
 
 Bytes KeyUsageExtension(const std::vector<KeyUsage>& usages) {
   uint32_t bits = 0;
   for (KeyUsage usage : usages) bits |= 1u << static_cast<unsigned>(usage);
-  return Encode(oid::kKeyUsage, true, der::NamedBitString(bits));
+  return EncodeExtension(oid::kKeyUsage, true, der::NamedBitString(bits));
 }
 
 Bytes ExtendedKeyUsage(const std::vector<std::string>& purposes) {
   Bytes content;
   for (const std::string& purpose : purposes) Append(content, der::Oid(purpose));
-  return Encode(oid::kExtendedKeyUsage, false, der::Tlv(der::kSequence, content));
+  return EncodeExtension(oid::kExtendedKeyUsage, false, der::Tlv(der::kSequence, content));
 }
 
 Bytes SubjectAltName(ByteView general_names, bool critical) {
-  return Encode(oid::kSubjectAltName, critical, general_names);
+  return EncodeExtension(oid::kSubjectAltName, critical, general_names);
 }
 
 Bytes CrlDistributionPoints(const std::string& url) {
   const Bytes full_name = der::Tlv(der::ContextConstructed(0), UriName(url));
   const Bytes point = der::Sequence({der::Tlv(der::ContextConstructed(0), full_name)});
-  return Encode(oid::kCrlDistributionPoints, false, der::Sequence({point}));
+  return EncodeExtension(oid::kCrlDistributionPoints, false, der::Sequence({point}));
 }
 
 Bytes AuthorityInfoAccess(const std::string& ca_issuers_url) {
   const Bytes description = der::Sequence({der::Oid("1.3.6.1.5.5.7.48.2"), UriName(ca_issuers_url)});
-  return Encode(oid::kAuthorityInfoAccess, false, der::Sequence({description}));
+  return EncodeExtension(oid::kAuthorityInfoAccess, false, der::Sequence({description}));
 }
 
-Bytes CrlNumber(uint64_t number) { return Encode(oid::kCrlNumber, false, der::Unsigned(number)); }
+Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies) {
+  constexpr char kCps[] = "1.3.6.1.5.5.7.2.1";  // id-qt-cps
+  Bytes content;
+  for (const CertificatePolicy& policy : policies) {
+    Bytes qualifiers;
+    if (!policy.cps.empty()) {
+      const Bytes cps = der::Sequence({der::Oid(kCps), der::Tlv(der::kIa5String, AsBytes(policy.cps))});
+      qualifiers = der::Sequence({cps});
+    }
+    Append(content, der::Sequence({der::Oid(policy.oid), qualifiers}));
+  }
+  return EncodeExtension(oid::kCertificatePolicies, false, der::Tlv(der::kSequence, content));
+}
+
+Bytes CrlNumber(uint64_t number) { return EncodeExtension(oid::kCrlNumber, false, der::Unsigned(number)); }
 
 Bytes ReasonCode(RevocationReason reason) {
   const auto code = static_cast<uint8_t>(reason);
-  return Encode(oid::kReasonCode, false, der::Tlv(der::kEnumerated, ByteView(&code, 1)));
+  return EncodeExtension(oid::kReasonCode, false, der::Tlv(der::kEnumerated, ByteView(&code, 1)));
 }
 
 StatusOr<std::vector<Extension>> ReadExtensions(ByteView der) {

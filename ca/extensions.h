@@ -19,15 +19,18 @@ inline constexpr char kSubjectAltName[] = "2.5.29.17";
 inline constexpr char kBasicConstraints[] = "2.5.29.19";
 inline constexpr char kCrlNumber[] = "2.5.29.20";
 inline constexpr char kReasonCode[] = "2.5.29.21";
+inline constexpr char kNameConstraints[] = "2.5.29.30";
 inline constexpr char kCrlDistributionPoints[] = "2.5.29.31";
+inline constexpr char kCertificatePolicies[] = "2.5.29.32";
 inline constexpr char kAuthorityKeyIdentifier[] = "2.5.29.35";
 inline constexpr char kExtendedKeyUsage[] = "2.5.29.37";
 inline constexpr char kAuthorityInfoAccess[] = "1.3.6.1.5.5.7.1.1";
 inline constexpr char kExtensionRequest[] = "1.2.840.113549.1.9.14";
 }  // namespace oid
 
-// The key identifier of RFC 7093 section 2, method 1: the leftmost 160 bits of SHA-256 over the key's octets.
-Bytes KeyIdentifier(ByteView key_octets);
+// The key identifier of a key's octets: the leftmost 160 bits of their SHA-256 (RFC 7093 2, method 1), or their SHA-1
+// (RFC 5280 4.2.1.2, method 1).
+Bytes KeyIdentifier(ByteView key_octets, Profile::KeyIdentifierMethod method = Profile::KeyIdentifierMethod::kRfc7093);
 
 Bytes SubjectKeyIdentifier(ByteView key_identifier);
 Bytes AuthorityKeyIdentifier(ByteView key_identifier);
@@ -37,8 +40,16 @@ Bytes ExtendedKeyUsage(const std::vector<std::string>& purposes);
 Bytes SubjectAltName(ByteView general_names, bool critical);
 Bytes CrlDistributionPoints(const std::string& url);
 Bytes AuthorityInfoAccess(const std::string& ca_issuers_url);
+Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies);
 Bytes CrlNumber(uint64_t number);
 Bytes ReasonCode(RevocationReason reason);
+
+// An extension of the profile's own. A time is written as GeneralizedTime. kInvalidArgument (EXTENSION_NOT_ALLOWED),
+// field "csr.extensions.OID": what is to be passed from the CSR is not one element of DER, or a text is not of its
+// encoding.
+StatusOr<Bytes> EncodeExtension(const PlannedExtension& planned);
+// An extension of any type.
+Bytes EncodeExtension(std::string_view oid, bool critical, ByteView value);
 
 // One Extension being read.
 struct Extension {

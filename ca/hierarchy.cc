@@ -23,9 +23,11 @@ Status CheckAbsent(Store& store, const std::string& authority) {
 // A root is its own issuer: what it contributes to its certificate comes from the plan and its key.
 struct SelfIssuer {
   SelfIssuer(const Plan& plan, const SigningKey& key)
-      : names{EncodeName(plan.subject), KeyIdentifier(key.public_key().key_octets()), "", ""},
+      : names{EncodeName(plan.subject),
+              KeyIdentifier(key.public_key().key_octets(), plan.profile->subject_key_identifier), "", ""},
         certificates(*plan.profile, names, key.signer().algorithm()),
-        lint{.subject = names.name,
+        lint{.certificate = {},
+             .subject = names.name,
              .key_identifier = names.key_identifier,
              .algorithm = AlgorithmIdentifier(key.signer().algorithm()),
              .not_after = plan.not_after,
@@ -43,12 +45,16 @@ Intent MakeIntent(const Founding& founding, const Plan& plan, const PublicKey& k
           .request_digest = spki,
           .authority = issuer,
           .profile = founding.profile,
+          .profile_version = plan.profile->version,
           .serial = serial,
           .subject = ToRfc4514(plan.subject),
+          .caseless_name = CaselessName(plan),
           .spki = spki,
           .not_before = plan.not_before,
           .not_after = plan.not_after,
           .intended = TruncateToSecond(now),
+          .csr = {},
+          .lifetime = founding.lifetime,
           .draft = draft.Unsigned()};
 }
 
@@ -81,6 +87,7 @@ StatusOr<Plan> PlanAuthority(Time now, const ProfileMap& profiles, const Foundin
   facts.subject = founding.subject;
   facts.key = type;
   facts.lifetime = founding.lifetime;
+  if (StatusOr<Caller> caller = ParseCallerUri(founding.caller); caller.ok()) facts.caller = *std::move(caller);
   ASSIGN_OR_RETURN(Plan plan, Decide(profile->second, facts, now,
                                      parent == nullptr ? IssuerValidity()
                                                        : IssuerValidity{parent->not_before(), parent->not_after()}));
@@ -102,7 +109,8 @@ StatusOr<CertificateRecord> CertifyAuthority(Store& store, const Clock& clock, c
   const Intent intent =
       MakeIntent(founding, plan, key.public_key(), parent == nullptr ? founding.authority : parent->record().authority,
                  serial, now, draft);
-  RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint())));
+  RETURN_IF_ERROR(
+      Verdict(LintCertificate(intent.draft, parent == nullptr ? self.lint : parent->lint(), plan.profile->standards)));
   ASSIGN_OR_RETURN(const Intended intended, store.Intend(intent));
   return CompleteIntent(store, clock, parent == nullptr ? key : parent->key(), intended, deadline);
 }

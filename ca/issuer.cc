@@ -19,15 +19,33 @@ bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// An authority whose pathLenConstraint is 0 certifies no authorities, and one that may certify authorities certifies
-// nothing else: a root's key is not for devices.
-bool MayIssue(const AuthorityRecord& record, const std::vector<std::string>& predecessors, int64_t path_length,
-              const Profile& profile) {
-  if (path_length > 0 ? !profile.from_certifying : !profile.from_issuing) return false;
-  return profile.authorities.empty() || Contains(profile.authorities, record.authority) ||
-         Contains(record.profiles, profile.name) ||
-         std::any_of(predecessors.begin(), predecessors.end(),
+// What the profiles ask of an issuer.
+struct Candidate {
+  const AuthorityRecord& record;
+  const std::vector<std::string>& predecessors;
+  int64_t path_length;
+  KeyType key;
+};
+
+// Whether the profile names the authority, one that it succeeds, or the profile that it was made under, which its
+// predecessors share; or the authority the profile.
+bool IsNamed(const Candidate& issuer, const Profile& profile) {
+  if (profile.authorities.empty() && profile.authority_profiles.empty()) return true;
+  return Contains(profile.authorities, issuer.record.authority) ||
+         Contains(profile.authority_profiles, issuer.record.profile) ||
+         Contains(issuer.record.profiles, profile.name) ||
+         std::any_of(issuer.predecessors.begin(), issuer.predecessors.end(),
                      [&](const std::string& name) { return Contains(profile.authorities, name); });
+}
+
+// An authority whose pathLenConstraint is 0 certifies no authorities, and a root's key is not for devices: each profile
+// says which of the two it is for. A self-signed certificate has no issuer but itself.
+bool MayIssue(const Candidate& issuer, const Profile& profile) {
+  if (profile.subject_is_issuer) return false;
+  if (issuer.path_length > 0 ? !profile.from_certifying : !profile.from_issuing) return false;
+  const std::vector<KeyType>& keys = profile.issuer_keys;
+  if (!keys.empty() && std::find(keys.begin(), keys.end(), issuer.key) == keys.end()) return false;
+  return IsNamed(issuer, profile);
 }
 
 // Of its certificate, or the smaller one of the profile that it was made for: who certifies it elsewhere may leave the
@@ -40,10 +58,9 @@ int64_t PathLength(const BasicConstraintsValue& constraints, const AuthorityReco
   return std::min(own, profile->second->path_length.value_or(kNoPathLength));
 }
 
-StatusOr<SignatureAlgorithm> AlgorithmOf(const AuthorityRecord& record, ByteView spki) {
+StatusOr<SignatureAlgorithm> AlgorithmOf(const AuthorityRecord& record, KeyType key) {
   if (!record.signature_algorithm.empty()) return ParseSignatureAlgorithm(record.signature_algorithm);
-  ASSIGN_OR_RETURN(const PublicKey key, PublicKey::FromSpki(spki));
-  return DefaultAlgorithm(key.type());
+  return DefaultAlgorithm(key);
 }
 
 }  // namespace
@@ -90,10 +107,13 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;
   issuer->path_length_ = PathLength(value, record, profiles);
+  const StatusOr<PublicKey> public_key = PublicKey::FromSpki(parts->spki);
+  if (!public_key.ok()) return Unfit(record, "the key in its certificate: " + Message(public_key.status()));
   ASSIGN_OR_RETURN(issuer->algorithm_, key.ok() ? StatusOr<SignatureAlgorithm>((*key)->signer().algorithm())
-                                                : AlgorithmOf(record, parts->spki));
+                                                : AlgorithmOf(record, public_key->type()));
+  const Candidate candidate{record, predecessors, issuer->path_length_, public_key->type()};
   for (const auto& [name, profile] : profiles) {
-    if (!MayIssue(record, predecessors, issuer->path_length_, *profile)) continue;
+    if (!MayIssue(candidate, *profile)) continue;
     issuer->templates_.emplace(name, CertificateTemplate(*profile, issuer->names_, issuer->algorithm_));
   }
   issuer->record_ = std::move(record);
@@ -109,7 +129,8 @@ const CertificateTemplate* Issuer::FindTemplate(const std::string& profile) cons
 }
 
 LintIssuer Issuer::lint() const {
-  return {.subject = names_.name,
+  return {.certificate = record_.certificate,
+          .subject = names_.name,
           .key_identifier = names_.key_identifier,
           .algorithm = AlgorithmIdentifier(algorithm_),
           .not_after = not_after_,

@@ -43,10 +43,10 @@ Status NotIssuing(const AuthorityRecord& record) {
 
 }  // namespace
 
-Issuers::Issuers(Store& store, const Clock& clock, const ProfileMap& profiles, std::string base_url, OpenKey open_key)
+Issuers::Issuers(Store& store, const Clock& clock, const Policies& policies, std::string base_url, OpenKey open_key)
     : store_(store),
       clock_(clock),
-      profiles_(profiles),
+      policies_(policies),
       base_url_(std::move(base_url)),
       open_key_(std::move(open_key)) {}
 
@@ -55,34 +55,48 @@ Status Issuers::Reload() {
   return ReloadLocked();
 }
 
+Status Issuers::Check(const PolicyPointer& policies) {
+  const std::lock_guard lock(reload_mutex_);
+  return BuildAll(policies).status();
+}
+
 Status Issuers::ReloadLocked() {
-  ASSIGN_OR_RETURN(std::vector<AuthorityRecord> records, store_.ListAuthorities());
-  const std::shared_ptr<const Snapshot> earlier = Current();
-  auto next = std::make_shared<Snapshot>();
-  for (const AuthorityRecord& record : records) {
-    if (record.certificate.empty()) continue;
-    ASSIGN_OR_RETURN(next->issuers[record.authority], Build(records, record, earlier->issuers));
-  }
-  next->records = std::move(records);
+  ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> next, BuildAll(policies_.Current()));
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(next);
   read_ = clock_.Now();
   return absl::OkStatus();
 }
 
-StatusOr<IssuerPointer> Issuers::Build(const std::vector<AuthorityRecord>& records, const AuthorityRecord& record,
-                                       const IssuerMap& earlier) const {
-  ASSIGN_OR_RETURN(std::vector<Bytes> chain, ChainOf(records, record));
-  const auto found = earlier.find(record.authority);
-  const Issuer* before = found == earlier.end() ? nullptr : found->second.get();
+StatusOr<std::shared_ptr<Issuers::Snapshot>> Issuers::BuildAll(PolicyPointer policies) const {
+  const std::shared_ptr<const Snapshot> earlier = Current();
+  auto next = std::make_shared<Snapshot>();
+  next->policies = std::move(policies);
+  ASSIGN_OR_RETURN(next->records, store_.ListAuthorities());
+  for (const AuthorityRecord& record : next->records) {
+    if (record.certificate.empty()) continue;
+    ASSIGN_OR_RETURN(next->issuers[record.authority], Build(*next, record, *earlier));
+  }
+  return next;
+}
+
+StatusOr<IssuerPointer> Issuers::Build(const Snapshot& next, const AuthorityRecord& record,
+                                       const Snapshot& earlier) const {
+  ASSIGN_OR_RETURN(std::vector<Bytes> chain, ChainOf(next.records, record));
+  const auto found = earlier.issuers.find(record.authority);
+  const Issuer* before = found == earlier.issuers.end() ? nullptr : found->second.get();
   const bool has_key = before != nullptr && before->CheckKey().ok();
-  if (has_key && SameVersion(before->record(), record) && before->chain() == chain) return found->second;
+  if (has_key && next.policies == earlier.policies && SameVersion(before->record(), record) &&
+      before->chain() == chain) {
+    return found->second;
+  }
   const bool same_key = has_key && before->record().key_uris == record.key_uris &&
                         before->record().signature_algorithm == record.signature_algorithm;
   StatusOr<std::shared_ptr<const SigningKey>> key = same_key ? before->shared_key() : open_key_(record);
   if (!key.ok()) key = Annotate(key.status(), fmt::format("authority '{}'", record.authority));
-  ASSIGN_OR_RETURN(IssuerPointer issuer, Issuer::Create(record, std::move(chain), std::move(key), base_url_, profiles_,
-                                                        PredecessorsOf(records, record.authority)));
+  ASSIGN_OR_RETURN(IssuerPointer issuer,
+                   Issuer::Create(record, std::move(chain), std::move(key), base_url_, next.policies->profiles,
+                                  PredecessorsOf(next.records, record.authority)));
   // Who reads for the first time tells of a key that is not there; one that is away now, or was there, is told here.
   const Status& state = issuer->CheckKey();
   const bool news = before == nullptr ? absl::IsUnavailable(state) : before->CheckKey() != state;
@@ -132,6 +146,22 @@ StatusOr<IssuerPointer> Issuers::Find(const std::string& authority) {
   snapshot = Current();
   const auto found = snapshot->issuers.find(authority);
   return found == snapshot->issuers.end() ? StatusOr<IssuerPointer>(NotIssuing(*record)) : found->second;
+}
+
+StatusOr<IssuerPointer> Issuers::Find(const std::string& authority, const PolicyPointer& policies) {
+  ASSIGN_OR_RETURN(IssuerPointer issuer, Find(authority));
+  std::shared_ptr<const Snapshot> known = Current();
+  if (known->policies != policies && policies_.Current() == policies) {
+    RETURN_IF_ERROR(Reload());
+    known = Current();
+  }
+  if (known->policies == policies) {
+    const auto found = known->issuers.find(authority);
+    if (found != known->issuers.end()) return found->second;
+  }
+  // Policies that were replaced while the call was under way: made for it alone.
+  Snapshot own{policies, known->records, {}};
+  return Build(own, issuer->record(), *known);
 }
 
 std::vector<std::string> Issuers::Predecessors(const std::string& authority) {

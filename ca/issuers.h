@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "ca/issuer.h"
+#include "policies/policies.h"
 #include "store/store.h"
 
 namespace hallmark {
@@ -20,17 +21,20 @@ using OpenKey = std::function<StatusOr<std::shared_ptr<const SigningKey>>(const 
 class Issuers {
  public:
   struct Snapshot {
+    PolicyPointer policies;                // that the issuers' templates are made of
     std::vector<AuthorityRecord> records;  // in the order in which they were added
     IssuerMap issuers;                     // of those that have a certificate
   };
 
-  // Knows nobody before Reload. `store`, `clock` and `profiles` outlive it.
-  Issuers(Store& store, const Clock& clock, const ProfileMap& profiles, std::string base_url, OpenKey open_key);
+  // Knows nobody before Reload. `store`, `clock` and `policies` outlive it.
+  Issuers(Store& store, const Clock& clock, const Policies& policies, std::string base_url, OpenKey open_key);
 
   // Reads the authorities anew. Keys stay open; one that could not be opened is tried again, and if it cannot be opened
   // now, its issuer says so (Issuer::CheckKey). Errors of the store, or kFailedPrecondition (CONFIGURATION_INVALID)
   // when a record makes no sense; then what was known stays.
   Status Reload();
+  // Whether Reload would succeed under other policies; changes nothing.
+  Status Check(const PolicyPointer& policies);
 
   // What is known, without a look at the store.
   std::shared_ptr<const Snapshot> Current() const;
@@ -40,6 +44,8 @@ class Issuers {
   // An authority as it is now: one look-up in the store, and Reload when it changed or its key was away a second ago.
   // kNotFound (AUTHORITY_UNKNOWN). kFailedPrecondition (AUTHORITY_NOT_ISSUING): it has no certificate yet.
   StatusOr<IssuerPointer> Find(const std::string& authority);
+  // The same, with templates made of `policies`, which need not be in force any more.
+  StatusOr<IssuerPointer> Find(const std::string& authority, const PolicyPointer& policies);
 
   // Whose successor an authority is, the next first, as far as it is known.
   std::vector<std::string> Predecessors(const std::string& authority);
@@ -48,13 +54,14 @@ class Issuers {
 
  private:
   Status ReloadLocked();
-  StatusOr<IssuerPointer> Build(const std::vector<AuthorityRecord>& records, const AuthorityRecord& record,
-                                const IssuerMap& earlier) const;
+  // An authority of `next` whose policies and records are known, from `earlier` as far as it has not changed.
+  StatusOr<IssuerPointer> Build(const Snapshot& next, const AuthorityRecord& record, const Snapshot& earlier) const;
+  StatusOr<std::shared_ptr<Snapshot>> BuildAll(PolicyPointer policies) const;
   bool IsStale() const;
 
   Store& store_;
   const Clock& clock_;
-  const ProfileMap& profiles_;
+  const Policies& policies_;
   const std::string base_url_;
   const OpenKey open_key_;
 

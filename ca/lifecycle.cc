@@ -29,7 +29,8 @@ Lifecycle::Lifecycle(const CertificateAuthority& authority, Tokens tokens)
     : authority_(authority), tokens_(std::move(tokens)) {}
 
 Status Lifecycle::CheckAccess(const Caller& caller, const char* permission, const std::string& authority) const {
-  return parts().access.Check(caller, permission, {authority, "", caller.uri, parts().issuers.Predecessors(authority)});
+  return parts().policies.Current()->access->Check(
+      caller, permission, {authority, "", caller.uri, parts().issuers.Predecessors(authority)}, parts().clock.Now());
 }
 
 StatusOr<AuthorityRecord> Lifecycle::Get(const std::string& authority, uint64_t version) const {
@@ -104,7 +105,7 @@ StatusOr<AuthorityRecord> Lifecycle::Update(const Caller& caller, const std::str
     record.key_uris = *changes.key_uris;
   }
   if (changes.profiles.has_value()) {
-    RETURN_IF_ERROR(CheckProfiles(parts().profiles, *changes.profiles));
+    RETURN_IF_ERROR(CheckProfiles(parts().policies.Current()->profiles, *changes.profiles));
     record.profiles = *changes.profiles;
   }
   if (record.key_uris == before.key_uris && record.profiles == before.profiles) return before;

@@ -116,15 +116,16 @@ class Lifecycle {
   StatusOr<AuthorityRecord> Commit(const char* type, const std::vector<AuthorityRecord>& records, const Caller& caller);
 
   // creation.cc
-  StatusOr<AuthorityRecord> Make(const Caller& caller, const NewAuthority& asked, const AuthorityRecord* predecessor,
-                                 const Digest& digest, Time deadline);
-  StatusOr<AuthorityRecord> Compose(const Caller& caller, const NewAuthority& asked, const AuthorityRecord* predecessor,
-                                    const Digest& digest) const;
-  StatusOr<IssuerPointer> Parent(const std::string& authority, const std::string& parent) const;
+  StatusOr<AuthorityRecord> Make(const PolicyPointer& policies, const Caller& caller, const NewAuthority& asked,
+                                 const AuthorityRecord* predecessor, const Digest& digest, Time deadline);
+  StatusOr<AuthorityRecord> Compose(const PolicyPointer& policies, const Caller& caller, const NewAuthority& asked,
+                                    const AuthorityRecord* predecessor, const Digest& digest) const;
+  StatusOr<IssuerPointer> Parent(const PolicyPointer& policies, const std::string& authority,
+                                 const std::string& parent) const;
   StatusOr<KeyType> CheckKeyChoice(const NewAuthority& asked) const;
   StatusOr<AuthorityRecord> GiveKey(AuthorityRecord record, const KeyChoice& choice, const Caller& caller);
-  StatusOr<AuthorityRecord> Certify(AuthorityRecord record, const NewAuthority& asked, const Caller& caller,
-                                    Time deadline);
+  StatusOr<AuthorityRecord> Certify(const PolicyPointer& policies, AuthorityRecord record, const NewAuthority& asked,
+                                    const Caller& caller, Time deadline);
   StatusOr<std::string> IssuingParent(const AuthorityRecord& record) const;
 
   // activation.cc

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -19,15 +20,39 @@ constexpr size_t kMaxNames = 64;
 struct AttributeType {
   const char* name;
   const char* oid;
-  uint8_t encoding;
+  StringType encoding;  // by default
 };
-constexpr std::array<AttributeType, 7> kAttributeTypes = {{{"CN", "2.5.4.3", der::kUtf8String},
-                                                           {"serialNumber", "2.5.4.5", der::kPrintableString},
-                                                           {"O", "2.5.4.10", der::kUtf8String},
-                                                           {"OU", "2.5.4.11", der::kUtf8String},
-                                                           {"C", "2.5.4.6", der::kPrintableString},
-                                                           {"L", "2.5.4.7", der::kUtf8String},
-                                                           {"ST", "2.5.4.8", der::kUtf8String}}};
+// Those whose types are PrintableString or IA5String and nothing else (RFC 5280 appendix A.1, RFC 4519 2.4), and those
+// that have a short name.
+constexpr std::array<AttributeType, 10> kAttributeTypes = {
+    {{"CN", "2.5.4.3", StringType::kUtf8},
+     {"serialNumber", "2.5.4.5", StringType::kPrintable},
+     {"O", "2.5.4.10", StringType::kUtf8},
+     {"OU", "2.5.4.11", StringType::kUtf8},
+     {"C", "2.5.4.6", StringType::kPrintable},
+     {"L", "2.5.4.7", StringType::kUtf8},
+     {"ST", "2.5.4.8", StringType::kUtf8},
+     {"DC", "0.9.2342.19200300.100.1.25", StringType::kIa5},
+     {"2.5.4.46", "2.5.4.46", StringType::kPrintable},                      // dnQualifier
+     {"1.2.840.113549.1.9.1", "1.2.840.113549.1.9.1", StringType::kIa5}}};  // emailAddress
+
+constexpr std::array<std::pair<StringType, uint8_t>, 3> kStringTags = {{{StringType::kUtf8, der::kUtf8String},
+                                                                        {StringType::kPrintable, der::kPrintableString},
+                                                                        {StringType::kIa5, der::kIa5String}}};
+
+std::optional<StringType> StringTypeOf(uint8_t tag) {
+  for (const auto& [type, known] : kStringTags) {
+    if (tag == known) return type;
+  }
+  return std::nullopt;
+}
+
+uint8_t TagOf(StringType type) {
+  for (const auto& [known, tag] : kStringTags) {
+    if (type == known) return tag;
+  }
+  return der::kUtf8String;
+}
 
 Status Malformed(const std::string& what) { return FieldError(reason::kCsrMalformed, "csr.subject", what); }
 
@@ -41,9 +66,10 @@ StatusOr<Attribute> ReadAttribute(ByteView content) {
       std::find_if(kAttributeTypes.begin(), kAttributeTypes.end(), [&](const auto& type) { return oid == type.oid; });
   const std::string type = known == kAttributeTypes.end() ? oid : known->name;
   const std::string_view text = AsText(value.content);
-  const bool valid = (value.tag == der::kUtf8String && IsCleanUtf8(text)) ||
-                     (value.tag == der::kPrintableString && IsPrintableString(text)) ||
-                     (value.tag == der::kIa5String && IsCleanUtf8(text) && IsIa5String(text));
+  const std::optional<StringType> string_type = StringTypeOf(value.tag);
+  const bool valid = string_type.has_value() && IsCleanUtf8(text) &&
+                     (string_type != StringType::kPrintable || IsPrintableString(text)) &&
+                     (string_type != StringType::kIa5 || IsIa5String(text));
   if (!valid || text.empty()) {
     return absl::InvalidArgumentError(fmt::format(
         "{} must be a non-empty UTF8String, PrintableString or IA5String without characters that are not seen", type));
@@ -52,7 +78,7 @@ StatusOr<Attribute> ReadAttribute(ByteView content) {
   if (text.starts_with(' ') || text.ends_with(' ')) {
     return absl::InvalidArgumentError(type + " begins or ends with a blank; leave it out");
   }
-  return Attribute{type, std::string(text)};
+  return Attribute{type, std::string(text), string_type};
 }
 
 StatusOr<Subject> ReadRdns(ByteView der) {
@@ -94,16 +120,55 @@ constexpr uint8_t kEmailTag = der::ContextPrimitive(1);
 constexpr uint8_t kDnsTag = der::ContextPrimitive(2);
 constexpr uint8_t kUriTag = der::ContextPrimitive(6);
 constexpr uint8_t kIpTag = der::ContextPrimitive(7);
+constexpr uint8_t kOtherNameTag = der::ContextConstructed(0);
+
+constexpr char kHardwareModuleName[] = "1.3.6.1.5.5.7.8.4";  // RFC 4108 5
+
+bool IsVisible(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// otherName's content: HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }, whose
+// serial number we take where it is a text.
+StatusOr<std::string> ReadHardwareModuleName(ByteView content) {
+  der::Reader other_name(content);
+  ASSIGN_OR_RETURN(const der::Element type, other_name.Next(der::kOid));
+  ASSIGN_OR_RETURN(const ByteView tagged, other_name.Content(der::ContextConstructed(0)));
+  RETURN_IF_ERROR(other_name.ExpectEnd());
+  if (!Equal(type.whole, der::Oid(kHardwareModuleName))) return absl::InvalidArgumentError("another otherName");
+  ASSIGN_OR_RETURN(const ByteView sequence, der::ReadWhole(tagged, der::kSequence));
+  der::Reader fields(sequence);
+  ASSIGN_OR_RETURN(const ByteView hardware_type, fields.Content(der::kOid));
+  ASSIGN_OR_RETURN(const std::string oid, der::OidText(hardware_type));
+  ASSIGN_OR_RETURN(const ByteView serial, fields.Content(der::kOctetString));
+  RETURN_IF_ERROR(fields.ExpectEnd());
+  if (!IsVisible(AsText(serial))) return absl::InvalidArgumentError("a hwSerialNum that is no visible ASCII");
+  return fmt::format("{}:{}", oid, AsText(serial));
+}
+
+StatusOr<Bytes> EncodeHardwareModuleName(const std::string& value) {
+  const size_t colon = value.find(':');
+  if (colon == value.npos || colon == 0 || !IsVisible(value.substr(colon + 1))) {
+    return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name.hardwareModuleName",
+                      fmt::format("'{}' is not the OID of a hardware type, a colon and a serial number", value));
+  }
+  const Bytes name = der::Sequence({der::Oid(value.substr(0, colon)),
+                                    der::Tlv(der::kOctetString, AsBytes(std::string_view(value).substr(colon + 1)))});
+  return der::Constructed(kOtherNameTag, {der::Oid(kHardwareModuleName), der::Tlv(der::ContextConstructed(0), name)});
+}
 
 GeneralName ToGeneralName(const der::Element& element) {
   using Kind = GeneralName::Kind;
   const std::string text = ToString(element.content);
-  const bool ascii =
-      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool ascii = IsVisible(text);
   if (element.tag == kEmailTag && ascii) return {Kind::kEmail, text};
   if (element.tag == kDnsTag && ascii) return {Kind::kDns, text};
   if (element.tag == kUriTag && ascii) return {Kind::kUri, text};
   if (element.tag == kIpTag && !AddressText(element.content).empty()) return {Kind::kIp, AddressText(element.content)};
+  if (element.tag == kOtherNameTag) {
+    const StatusOr<std::string> name = ReadHardwareModuleName(element.content);
+    if (name.ok()) return {Kind::kHardwareModuleName, *name};
+  }
   return {Kind::kOther, fmt::format("a GeneralName of tag {:#04x}", element.tag)};
 }
 
@@ -121,9 +186,10 @@ Bytes EncodeName(const Subject& subject) {
     const auto known = std::find_if(kAttributeTypes.begin(), kAttributeTypes.end(),
                                     [&](const auto& type) { return attribute.type == type.name; });
     const bool found = known != kAttributeTypes.end();
-    Append(rdns, der::Constructed(der::kSet, {der::Sequence({der::Oid(found ? known->oid : attribute.type),
-                                                             der::Tlv(found ? known->encoding : der::kUtf8String,
-                                                                      AsBytes(attribute.value))})}));
+    const StringType type = attribute.string_type.value_or(found ? known->encoding : StringType::kUtf8);
+    const Bytes value =
+        der::Sequence({der::Oid(found ? known->oid : attribute.type), der::Tlv(TagOf(type), AsBytes(attribute.value))});
+    Append(rdns, der::Tlv(der::kSet, value));
   }
   return der::Tlv(der::kSequence, rdns);
 }
@@ -153,7 +219,11 @@ StatusOr<Bytes> EncodeGeneralNames(const std::vector<GeneralName>& names) {
         Append(content, der::Tlv(kIpTag, octets));
         break;
       }
-      case GeneralName::Kind::kHardwareModuleName:
+      case GeneralName::Kind::kHardwareModuleName: {
+        ASSIGN_OR_RETURN(const Bytes other_name, EncodeHardwareModuleName(name.value));
+        Append(content, other_name);
+        break;
+      }
       case GeneralName::Kind::kOther:
         return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name", name.value + " cannot be granted");
     }

@@ -8,14 +8,16 @@
 namespace hallmark {
 
 // Reads a Name, each RDN with one attribute, at most 16 of them. Values must be UTF8String, PrintableString or
-// IA5String, valid for their type, of characters that are seen, without blanks around them. kInvalidArgument
-// (CSR_MALFORMED) otherwise.
+// IA5String, valid for their type, of characters that are seen, without blanks around them; each attribute says which
+// type it is. kInvalidArgument (CSR_MALFORMED) otherwise.
 StatusOr<Subject> ReadName(ByteView der);
 
-// A Name: PrintableString for C and serialNumber, as their types ask for, UTF8String otherwise.
+// A Name. An attribute that does not say its string type is written as its attribute type asks for: PrintableString for
+// C, serialNumber and dnQualifier, IA5String for DC and emailAddress, UTF8String otherwise.
 Bytes EncodeName(const Subject& subject);
 
-// Reads the content of an extension subjectAltName. Kinds that no profile can grant become kOther.
+// Reads the content of an extension subjectAltName. Kinds that no profile can grant become kOther, as does a
+// hardwareModuleName whose serial number is no visible ASCII.
 StatusOr<std::vector<GeneralName>> ReadGeneralNames(ByteView der);
 
 // A GeneralNames. kInvalidArgument for a value that is not of its kind, e.g. an IP address that is none.

@@ -55,6 +55,7 @@ StatusOr<Plan> DecideFor(const CertificateRequirements& required, const PublicKe
 
 // What the issuer's own certificate sets to what is below it.
 struct IssuerLimits {
+  ByteView certificate;  // empty: it is being made
   Time not_after;
   int64_t path_length = kNoPathLength;
   bool self = false;  // subject and issuer have the same name
@@ -62,7 +63,8 @@ struct IssuerLimits {
 
 StatusOr<Draft> ComposeLinted(const Plan& plan, const PublicKey& key, const IssuerNames& names,
                               const IssuerLimits& limits, SignatureAlgorithm algorithm, ByteView serial) {
-  const LintIssuer lint{.subject = names.name,
+  const LintIssuer lint{.certificate = limits.certificate,
+                        .subject = names.name,
                         .key_identifier = names.key_identifier,
                         .algorithm = AlgorithmIdentifier(algorithm),
                         .not_after = limits.not_after,
@@ -131,8 +133,10 @@ StatusOr<Draft> DraftRoot(const CertificateRequirements& required, const PublicK
     return Unfit(fmt::format("'{}' is no profile of a root", required.profile->name));
   }
   ASSIGN_OR_RETURN(const Plan plan, DecideFor(required, key, IssuerValidity()));
-  const IssuerNames names = NamesOf(EncodeName(plan.subject), KeyIdentifier(key.key_octets()), required);
-  return ComposeLinted(plan, key, names, {.not_after = plan.not_after, .self = true}, algorithm, required.serial);
+  const IssuerNames names = NamesOf(
+      EncodeName(plan.subject), KeyIdentifier(key.key_octets(), required.profile->subject_key_identifier), required);
+  return ComposeLinted(plan, key, names, {.certificate = {}, .not_after = plan.not_after, .self = true}, algorithm,
+                       required.serial);
 }
 
 StatusOr<Draft> DraftSubordinate(const CertificateRequirements& required, const PublicKey& key,
@@ -146,26 +150,30 @@ StatusOr<Draft> DraftSubordinate(const CertificateRequirements& required, const 
   }
   ASSIGN_OR_RETURN(const Plan plan, DecideFor(required, key, {issuer.not_before, issuer.not_after}));
   return ComposeLinted(plan, key, NamesOf(issuer.subject, issuer.key_identifier, required),
-                       {.not_after = issuer.not_after, .path_length = issuer.path_length}, algorithm, required.serial);
+                       {.certificate = issuer.der, .not_after = issuer.not_after, .path_length = issuer.path_length},
+                       algorithm, required.serial);
 }
 
 StatusOr<LinkDrafts> DraftLinks(const LinkRequirements& required) {
-  RETURN_IF_ERROR(CheckReissuable(required.old));
+  RETURN_IF_ERROR(CheckReissuable(required.old, *required.profile));
   const Bytes root = required.fresh.Unsigned();
   ASSIGN_OR_RETURN(const CertificateParts fresh, ReadCertificate(root));
   if (!Equal(fresh.subject, required.old.subject)) return Unfit("the old and the new root have different names");
   ASSIGN_OR_RETURN(const Subject subject, ReadName(fresh.subject));
   const IssuerNames old_names{required.old.subject, required.old.key_identifier, "", ""};
-  const IssuerNames new_names{required.old.subject, KeyIdentifier(required.fresh_key.key_octets()), "", ""};
+  const IssuerNames new_names{required.old.subject,
+                              KeyIdentifier(required.fresh_key.key_octets(), required.profile->subject_key_identifier),
+                              "", ""};
   const Plan new_with_old{
       required.profile, subject, {}, {}, fresh.not_before, std::min(fresh.not_after, required.old.not_after)};
   const Plan old_with_new{required.profile, subject, {}, {}, required.old.not_before, required.old.not_after};
-  ASSIGN_OR_RETURN(Draft first, ComposeLinted(new_with_old, required.fresh_key, old_names,
-                                              {.not_after = required.old.not_after, .self = true},
-                                              required.old_algorithm, required.new_with_old_serial));
+  ASSIGN_OR_RETURN(Draft first,
+                   ComposeLinted(new_with_old, required.fresh_key, old_names,
+                                 {.certificate = required.old.der, .not_after = required.old.not_after, .self = true},
+                                 required.old_algorithm, required.new_with_old_serial));
   ASSIGN_OR_RETURN(Draft second, ComposeLinted(old_with_new, required.old.key, new_names,
-                                               {.not_after = fresh.not_after, .self = true}, required.fresh.algorithm(),
-                                               required.old_with_new_serial));
+                                               {.certificate = {}, .not_after = fresh.not_after, .self = true},
+                                               required.fresh.algorithm(), required.old_with_new_serial));
   return LinkDrafts{std::move(first), std::move(second)};
 }
 
@@ -178,26 +186,31 @@ StatusOr<Draft> DraftCrl(const CrlRecord& record, const CrlEntries& entries, con
     return Unfit(fmt::format("the issuer {} has expired on {}", NameText(issuer.subject), Rfc3339(issuer.not_after)));
   }
   Draft draft = ComposeCrl(issuer.subject, issuer.key_identifier, algorithm, record, entries);
-  RETURN_IF_ERROR(Verdict(LintCrl(draft.Unsigned(), {.subject = issuer.subject,
+  RETURN_IF_ERROR(Verdict(LintCrl(draft.Unsigned(), {.certificate = issuer.der,
+                                                     .subject = issuer.subject,
                                                      .key_identifier = issuer.key_identifier,
                                                      .algorithm = AlgorithmIdentifier(algorithm),
                                                      .not_after = issuer.not_after})));
   return draft;
 }
 
-Status CheckReissuable(const AuthorityCertificate& certificate) {
-  const StatusOr<Subject> subject = ReadName(certificate.subject);
+Status CheckReissuable(const AuthorityCertificate& certificate, const Profile& profile) {
+  StatusOr<Subject> subject = ReadName(certificate.subject);
+  if (subject.ok() && !profile.subject_as_requested) {
+    for (Attribute& attribute : *subject) attribute.string_type.reset();
+  }
   if (!subject.ok() || EncodeName(*subject) != certificate.subject) {
     return Unfit(
         fmt::format("the Name {} is encoded otherwise than Hallmark would: certificates below it would not "
                     "chain to a new certificate of it; ask its own authority for one",
                     NameText(certificate.subject)));
   }
-  if (KeyIdentifier(certificate.key.key_octets()) == certificate.key_identifier) return absl::OkStatus();
+  const Bytes identifier = KeyIdentifier(certificate.key.key_octets(), profile.subject_key_identifier);
+  if (identifier == certificate.key_identifier) return absl::OkStatus();
   return Unfit(
-      fmt::format("the subjectKeyIdentifier of {} was not computed by RFC 7093 2 method 1, as Hallmark does: "
-                  "certificates below it would not chain to a new certificate of it",
-                  NameText(certificate.subject)));
+      fmt::format("the subjectKeyIdentifier of {} was not computed as profile '{}' does: certificates below it would "
+                  "not chain to a new certificate of it; choose a profile with the other subject_key_identifier",
+                  NameText(certificate.subject), profile.name));
 }
 
 }  // namespace hallmark

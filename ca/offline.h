@@ -86,9 +86,9 @@ StatusOr<LinkDrafts> DraftLinks(const LinkRequirements& required);
 StatusOr<Draft> DraftCrl(const CrlRecord& record, const CrlEntries& entries, const AuthorityCertificate& issuer,
                          SignatureAlgorithm algorithm);
 
-// OK when a certificate that Hallmark composes for the subject and key of `certificate` will be taken for it by whoever
-// follows names and key identifiers: its Name is encoded, and its key identifier computed, as Hallmark does.
-// kFailedPrecondition (REQUEST_INVALID) otherwise.
-Status CheckReissuable(const AuthorityCertificate& certificate);
+// OK when a certificate that Hallmark composes under `profile` for the subject and key of `certificate` will be taken
+// for it by whoever follows names and key identifiers: its Name is encoded, and its key identifier computed, in the
+// same way. kFailedPrecondition (REQUEST_INVALID) otherwise.
+Status CheckReissuable(const AuthorityCertificate& certificate, const Profile& profile);
 
 }  // namespace hallmark

@@ -20,7 +20,7 @@ constexpr size_t kMaxDepth = 8;
 
 std::string NameText(ByteView name) {
   const StatusOr<Subject> subject = ReadName(name);
-  return subject.ok() ? "'" + ToRfc4514(*subject) + "'" : "#" + Hex(name);
+  return subject.ok() ? "'" + ToRfc4514(*subject) + "'" : fmt::format("#{}", Hex(name));
 }
 
 Status Refuse(const std::string& what) { return FieldError(reason::kChainInvalid, "certificates", what); }

@@ -21,6 +21,7 @@ class Calls {
       : authority_(authority), realm_(std::move(realm)), observer_(std::move(observer)) {}
 
   const CertificateAuthority& authority() const { return authority_; }
+  const std::string& realm() const { return realm_; }
 
   // The caller, from the certificate that the TLS handshake verified, looked up anew in each call so that a revocation
   // counts at once.

@@ -67,6 +67,11 @@ google::rpc::Status ToRpcStatus(const Status& status) {
     *retry.mutable_retry_delay() = TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*delay));
     rpc.add_details()->PackFrom(retry);
   }
+  if (const auto validation = status.GetPayload(kValidationType); validation.has_value()) {
+    auto* detail = rpc.add_details();
+    detail->set_type_url(kValidationType);
+    detail->set_value(std::string(*validation));
+  }
   return rpc;
 }
 
@@ -133,6 +138,7 @@ v1::Certificate ToProto(const CertificateRecord& record) {
   message.set_certificate(ToString(record.certificate));
   message.set_sha256_fingerprint(Hex(Sha256(record.certificate)));
   message.set_profile(record.profile);
+  message.set_profile_version(record.profile_version);
   message.set_subject(record.subject);
   *message.mutable_not_before() = ToTimestamp(record.not_before);
   *message.mutable_not_after() = ToTimestamp(record.not_after);
@@ -153,6 +159,9 @@ v1::Certificate ToProto(const CertificateRecord& record) {
 v1::Certificate ToProto(const Issued& issued) {
   v1::Certificate message = ToProto(issued.record);
   for (const Bytes& certificate : issued.issuer->chain()) message.add_chain(ToString(certificate));
+  // One that was made elsewhere may be beyond us.
+  const StatusOr<Description> description = Describe(issued.record.certificate);
+  if (description.ok()) *message.mutable_description() = ToProto(*description);
   return message;
 }
 

@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include "ca/description.h"
 #include "ca/lifecycle.h"
 #include "google/rpc/status.pb.h"
 #include "hallmark/v1/authorities.pb.h"
@@ -11,9 +12,12 @@
 
 namespace hallmark {
 
-// The whole of a Status as google.rpc.Status: ErrorInfo of domain "hallmark", BadRequest, RetryInfo. At most 16 field
-// violations and 1024 octets of message are shown, since gRPC carries them in headers of 8 KiB; what was left out is
-// said.
+// The type of a Status's payload and of an error's detail that is a Validation.
+inline constexpr char kValidationType[] = "type.googleapis.com/hallmark.v1.Validation";
+
+// The whole of a Status as google.rpc.Status: ErrorInfo of domain "hallmark", BadRequest, RetryInfo, Validation. At
+// most 16 field violations and 1024 octets of message are shown, since gRPC carries them in headers of 8 KiB; what was
+// left out is said.
 google::rpc::Status ToRpcStatus(const Status& status);
 grpc::Status ToGrpcStatus(const Status& status);
 
@@ -33,7 +37,11 @@ StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message);
 StatusOr<RevocationReason> FromProto(v1::RevocationReason reason);
 
 v1::Certificate ToProto(const CertificateRecord& record);
-v1::Certificate ToProto(const Issued& issued);  // with its chain
+v1::Certificate ToProto(const Issued& issued);  // with its chain and its description
+v1::Description ToProto(const Description& description);
+v1::Validation ToProto(const std::vector<Comparison>& comparisons, const std::vector<Finding>& findings);
+// The error with how it came about as a further detail: as much of it as an error may hold, what is refused first.
+Status WithValidation(Status status, const v1::Validation& validation);
 v1::Authority ToProto(const AuthorityRecord& record, const std::string& base_url);
 
 StatusOr<NewAuthority> FromProto(const v1::CreateAuthorityRequest& message);

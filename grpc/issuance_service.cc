@@ -52,6 +52,14 @@ class IssuanceService final : public Base {
   StatusOr<v1::Certificate> Issue(const Caller& caller, const v1::IssueCertificateRequest& message,
                                   Time deadline) const {
     ASSIGN_OR_RETURN(const Request request, FromProto(message));
+    if (request.validate_only) {
+      const Validated validated = calls_.authority().Validate(caller, request, deadline);
+      v1::Validation validation = ToProto(validated.comparisons, validated.findings);
+      if (!validated.outcome.ok()) return WithValidation(validated.outcome.status(), validation);
+      v1::Certificate certificate = ToProto(*validated.outcome);
+      *certificate.mutable_validation() = std::move(validation);
+      return certificate;
+    }
     ASSIGN_OR_RETURN(const Issued issued, calls_.authority().Issue(caller, request, deadline));
     return ToProto(issued);
   }

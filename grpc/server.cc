@@ -65,6 +65,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   parts->services.push_back(MakeIssuanceService(parts->calls, parts->streams, options.workers));
   parts->services.push_back(MakeAuthoritiesService(parts->calls, lifecycle));
   parts->services.push_back(MakeRevocationService(parts->calls));
+  parts->services.push_back(MakeProfilesService(parts->calls));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.listen, Credentials(options), &parts->port);
   builder.SetMaxReceiveMessageSize(kMessageLimit);

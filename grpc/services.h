@@ -1,4 +1,4 @@
-// The three services of hallmark.v1, each a thin translator over ca/.
+// The four services of hallmark.v1, each a thin translator over ca/.
 #pragma once
 
 #include <memory>
@@ -19,5 +19,6 @@ class OpenStreams;
 std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers);
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
 
 }  // namespace hallmark

@@ -9,6 +9,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace hallmark {
 namespace {
@@ -35,6 +36,15 @@ class Children {
     Metric& metric = family_.Add(labels, arguments...);
     children_.emplace(values, &metric);
     return metric;
+  }
+  // Ends the time series of all others.
+  void Keep(const std::set<Values>& kept) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(children_, [&](const auto& child) {
+      const bool ends = !kept.contains(child.first);
+      if (ends) family_.Remove(child.second);
+      return ends;
+    });
   }
 
  private:
@@ -81,6 +91,13 @@ struct Metrics::Families {
       Gauge(registry, "hallmark_crl_next_update_seconds", "nextUpdate of the latest CRL, in seconds since 1970."),
       {"authority"}};
   Gauges<1> crl_size{Gauge(registry, "hallmark_crl_size_bytes", "Size of the latest CRL's DER."), {"authority"}};
+  Gauges<0> policies_loaded{Gauge(registry, "hallmark_policies_loaded_timestamp_seconds",
+                                  "When the policies in force were loaded, in seconds since 1970."),
+                            {}};
+  Counters<0> policies_refused{
+      Counter(registry, "hallmark_policies_reload_failures_total", "How often policies were refused at a reload."), {}};
+  Gauges<2> profile_info{Gauge(registry, "hallmark_profile_info", "Always 1; the version in force is a label."),
+                         {"profile", "version"}};
   Gauges<1> token_up{Gauge(registry, "hallmark_hsm_token_up", "1 while the HSM's token answers, else 0."), {"token"}};
   Counters<1> token_losses{Counter(registry, "hallmark_hsm_token_losses_total", "How often the HSM's token went away."),
                            {"token"}};
@@ -122,6 +139,19 @@ void Metrics::SetCrl(const std::string& authority, uint64_t number, Time this_up
   families_->crl_next_update.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(next_update)));
   families_->crl_size.Get({authority}).Set(static_cast<double>(octets));
 }
+
+void Metrics::SetPolicies(const std::map<std::string, std::string>& versions, Time loaded) {
+  std::set<std::array<std::string, 2>> current;
+  for (const auto& [profile, version] : versions) {
+    families_->profile_info.Get({profile, version}).Set(1);
+    current.insert({profile, version});
+  }
+  families_->profile_info.Keep(current);
+  families_->policies_loaded.Get({}).Set(static_cast<double>(absl::ToUnixSeconds(loaded)));
+  families_->policies_refused.Get({});  // 0 until one is
+}
+
+void Metrics::CountPoliciesRefused() { families_->policies_refused.Get({}).Increment(); }
 
 void Metrics::SetTokenUp(const std::string& token, bool up) {
   families_->token_up.Get({token}).Set(up ? 1 : 0);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,12 @@ class Metrics {
   // hallmark_crl_number, _this_update_seconds and _next_update_seconds (since 1970), and _size_bytes, of the
   // authority's latest list.
   void SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets);
+
+  // hallmark_policies_loaded_timestamp_seconds (since 1970), and hallmark_profile_info{profile, version}, 1 of each of
+  // `versions`, by the profile's name, and of no other.
+  void SetPolicies(const std::map<std::string, std::string>& versions, Time loaded);
+  // hallmark_policies_reload_failures_total.
+  void CountPoliciesRefused();
 
   // hallmark_hsm_token_up, 1 while the token answers, else 0, and hallmark_hsm_token_losses_total, how often it went
   // away; `token` by its name in the configuration.

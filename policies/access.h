@@ -3,13 +3,16 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "policies/caller.h"
+#include "policies/rate.h"
 
 namespace hallmark {
 
@@ -20,6 +23,7 @@ struct Resource {
   std::string owner;  // URI of the caller who asked for the certificate at hand
   // The authorities that `authority` succeeds: a grant for one of them holds for it, too.
   std::vector<std::string> predecessors = {};
+  std::string lot = "";  // of the device at hand; empty: none
 };
 
 // The permissions that roles.yaml may grant. The names are those of the file.
@@ -33,32 +37,49 @@ inline constexpr char kFetchCsr[] = "authorities.csr";
 inline constexpr char kCreateAuthority[] = "authorities.create";  // also a successor
 inline constexpr char kActivateAuthority[] = "authorities.activate";
 inline constexpr char kUpdateAuthority[] = "authorities.update";  // state, keys
+inline constexpr char kGetProfile[] = "profiles.get";
+inline constexpr char kListProfiles[] = "profiles.list";
+inline constexpr char kReplayProfile[] = "profiles.replay";
 inline constexpr char kGetCrl[] = "crls.get";
 inline constexpr char kGenerateCrl[] = "crls.generate";
 }  // namespace permission
 
-// One line of a role: these permissions, on these authorities and profiles ("*" is any), for the caller's own
-// certificates only if `own`.
+// One line of a role: these permissions, on these authorities, profiles and lots, for the caller's own certificates
+// only if `own`, and not more often than `rate`. Names are globs, in which * stands for any characters but /; "*" alone
+// is any and none.
 struct Grant {
   std::vector<std::string> permissions;
   std::vector<std::string> authorities;
   std::vector<std::string> profiles;
   bool own = false;
+  std::vector<std::string> lots = {};       // empty: any and none; otherwise a call without a lot is not covered
+  std::optional<Rate> rate = std::nullopt;  // of each caller by itself
 };
 
-// The roles of an instance. Immutable, hence thread-safe.
+struct Role {
+  std::vector<std::string> callers;  // globs of callers' URIs; empty: who has the role in its URI
+  std::vector<Grant> grants;
+};
+
+// The roles of an instance. Thread-safe; what it counts for rates is all that changes.
 class Access {
  public:
-  explicit Access(std::map<std::string, std::vector<Grant>> roles) : roles_(std::move(roles)) {}
+  explicit Access(std::map<std::string, Role> roles)
+      : roles_(std::move(roles)), rates_(std::make_unique<RateLimits>()) {}
 
-  // OK when a grant of the caller's role covers `permission` on `resource`. kPermissionDenied (PERMISSION_DENIED)
-  // otherwise; the message names what is missing and nothing about what exists.
-  Status Check(const Caller& caller, std::string_view permission, const Resource& resource) const;
+  // OK when a grant of one of the caller's roles covers `permission` on `resource`, which then counts for that grant's
+  // rate; a grant without a rate goes first. kResourceExhausted (RATE_LIMITED), with the delay after which to ask
+  // again, when all that cover it have been used up. kPermissionDenied (PERMISSION_DENIED) when there is none; the
+  // message names what is missing and nothing about what exists.
+  Status Check(const Caller& caller, std::string_view permission, const Resource& resource, Time now) const;
 
-  const std::map<std::string, std::vector<Grant>>& roles() const { return roles_; }
+  std::vector<std::string> RolesOf(const Caller& caller) const;
+
+  const std::map<std::string, Role>& roles() const { return roles_; }
 
  private:
-  std::map<std::string, std::vector<Grant>> roles_;
+  std::map<std::string, Role> roles_;
+  std::unique_ptr<RateLimits> rates_;
 };
 
 }  // namespace hallmark

@@ -20,7 +20,8 @@ StatusOr<ProfileMap> LoadProfiles(const std::filesystem::path& directory, const 
 StatusOr<Profile> ParseProfile(const std::string& name, const std::string& file, const std::string& text,
                                const std::string& realm);
 
-StatusOr<Access> LoadAccess(const std::filesystem::path& file);
-StatusOr<Access> ParseAccess(const std::string& file, const std::string& text);
+// Reads roles.yaml; "{realm}" in a glob of callers becomes `realm`.
+StatusOr<Access> LoadAccess(const std::filesystem::path& file, const std::string& realm);
+StatusOr<Access> ParseAccess(const std::string& file, const std::string& text, const std::string& realm);
 
 }  // namespace hallmark

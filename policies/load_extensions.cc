@@ -67,6 +67,12 @@ void CheckPassed(yaml::Mapping& rule, const ExtensionRule& read) {
             "without a value the extension is passed as the CSR has it; leave this out, or give a value to encode");
 }
 
+// YAML takes a plain null for its own.
+std::string EncodingName(yaml::Mapping& rule, const ExtensionRule& read) {
+  if (rule.IsNull("encoding")) return Name(ExtensionRule::Encoding::kNull);
+  return rule.Optional<std::string>("encoding", read.value.empty() ? "der" : "utf8");
+}
+
 ExtensionRule ReadExtensionRule(yaml::Mapping& rule, const std::string& realm,
                                 const std::vector<ExtensionRule>& earlier) {
   ExtensionRule read;
@@ -75,8 +81,7 @@ ExtensionRule ReadExtensionRule(yaml::Mapping& rule, const std::string& realm,
   read.critical = rule.Optional<bool>("critical", false);
   read.value = ReadValue(rule, realm);
   read.pattern = ReadPattern(rule, realm);
-  const StatusOr<ExtensionRule::Encoding> encoding =
-      ParseEncoding(rule.Optional<std::string>("encoding", read.value.empty() ? "der" : "utf8"));
+  const StatusOr<ExtensionRule::Encoding> encoding = ParseEncoding(EncodingName(rule, read));
   rule.Check(encoding.status(), "encoding");
   if (!encoding.ok()) return read;
   read.encoding = *encoding;

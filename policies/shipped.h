@@ -1,4 +1,5 @@
-// The profiles and roles that ship with Hallmark, as the build embedded policies/: what `hallmark init` starts from.
+// The profiles, their schema and the roles that ship with Hallmark, as the build embedded policies/: what `hallmark
+// init` starts from.
 #pragma once
 
 #include <string_view>
@@ -7,7 +8,7 @@
 namespace hallmark {
 
 struct ShippedPolicy {
-  std::string_view path;  // "roles.yaml", "profiles/device-dps.yaml"
+  std::string_view path;  // "roles.yaml", "profile.schema.json", "profiles/device-dps.yaml"
   std::string_view text;
 };
 const std::vector<ShippedPolicy>& ShippedPolicies();

@@ -63,13 +63,19 @@ struct Intent {
   Digest request_digest{};  // of all that was asked: the same id with another digest is refused
   std::string authority;    // which will sign
   std::string profile;
+  std::string profile_version;  // hexadecimal SHA-256 of its text; empty: of before versions were kept
   Bytes serial;
   std::string subject;  // RFC 4514
-  Digest spki{};        // SHA-256 of the SubjectPublicKeyInfo
+  // The subject's CN, where a standard takes names that differ by case only for one: no other spelling of it may be
+  // certified. Empty: no such standard.
+  std::string caseless_name;
+  Digest spki{};  // SHA-256 of the SubjectPublicKeyInfo
   Time not_before;
   Time not_after;
-  Time intended;  // when
-  Bytes draft;    // the certificate with an empty signatureValue
+  Time intended;                     // when
+  Bytes csr;                         // as it was sent; empty: none was, or it was not kept
+  std::optional<Duration> lifetime;  // that was asked for
+  Bytes draft;                       // the certificate with an empty signatureValue
 };
 
 struct Revocation {
@@ -82,13 +88,17 @@ struct CertificateRecord {
   std::string authority;
   Bytes serial;
   std::string profile;
+  std::string profile_version;
   std::string subject;
   Digest spki{};
   Time not_before;
   Time not_after;
+  Time intended;
   Time issued;
   std::string caller;
   std::string request_id;
+  Bytes csr;
+  std::optional<Duration> lifetime;
   Bytes certificate;        // DER, as answered
   uint64_t leaf_index = 0;  // of its issuance in the ledger
   std::optional<Revocation> revocation;
@@ -102,6 +112,16 @@ struct CertificateFilter {
   std::string caller;
   std::optional<Digest> spki;
   std::optional<bool> revoked;
+  bool newest_first = false;  // an order, not a field
+};
+
+// A text of policies/ that certificates were or are decided by.
+struct PolicyRecord {
+  std::string profile;  // its name; empty: the roles
+  std::string version;  // hexadecimal SHA-256 of `text`
+  std::string text;
+  Time loaded;               // last
+  std::string ledger_entry;  // that witnesses the loading
 };
 
 struct CrlRecord {

@@ -67,8 +67,15 @@ class Store {
 
   // Makes `intent` durable, or finds the earlier one of the same caller and request id: then `intent` is dropped and
   // the earlier one is returned, with its certificate once there is one. kAlreadyExists (REQUEST_ID_REUSED): same id,
-  // other digest. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial; draw another.
+  // other digest. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial; draw another. And what
+  // CheckKey says, in the same transaction.
   virtual StatusOr<Intended> Intend(const Intent& intent) = 0;
+
+  // One key, one subject, whoever issued and whether it is certified yet or only intended; a subject may be certified
+  // again. kFailedPrecondition: KEY_CERTIFIED_FOR_ANOTHER when the intent's key is another subject's, with both and the
+  // resource name of the other's certificate; subjects are compared without the case of ASCII letters if the intent has
+  // a caseless_name. SUBJECT_DIFFERS_BY_CASE when its caseless_name was intended in another spelling.
+  virtual Status CheckKey(const Intent& intent) = 0;
 
   // Makes the sealed certificate of a recorded intent durable, closes the intent and appends `ledger_entry`, in one
   // transaction. Of several calls for one intent the first wins, and all return what the first one recorded.
@@ -81,7 +88,8 @@ class Store {
 
   // kNotFound (CERTIFICATE_UNKNOWN).
   virtual StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) = 0;
-  // In the order of issuance. kInvalidArgument: `page_token` is not one of ours, or page_size is not in 1..1000.
+  // In the order of issuance, or against it. kInvalidArgument: `page_token` is not one of ours, or page_size is not
+  // in 1..1000.
   virtual StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
                                                              const std::string& page_token) = 0;
 
@@ -110,6 +118,14 @@ class Store {
                            const std::string& ledger_entry) = 0;
   // The signed list with the highest number. kNotFound (CRL_UNKNOWN).
   virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority) = 0;
+
+  // --- Policies.
+
+  // Keeps texts that are in force from `time` on, each with its ledger entry, all in one transaction. Of one that is
+  // the last of its profile already nothing is done. Returns those that were news.
+  virtual StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) = 0;
+  // A text that was ever loaded. kNotFound (PROFILE_UNKNOWN).
+  virtual StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) = 0;
 
   // --- The ledger.
 

@@ -2,6 +2,9 @@
 // signed, and the whole after.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 
@@ -23,6 +26,16 @@ inline Bytes RequestExtensions(std::initializer_list<ByteView> extensions) {
 inline Bytes AnyExtension(const char* type, ByteView value, bool critical = false) {
   const Bytes flag = critical ? Bytes{0x01, 0x01, 0xff} : Bytes();
   return der::Sequence({der::Oid(type), flag, der::Tlv(der::kOctetString, value)});
+}
+
+// The EC P-256 key of the device of this Name, the same for the whole test program: one key is one device's.
+inline const SoftwareSigner& DeviceKeyOf(ByteView subject) {
+  static auto& keys = *new std::map<Bytes, std::unique_ptr<const SoftwareSigner>>();
+  static auto& mutex = *new std::mutex();
+  const std::lock_guard lock(mutex);
+  auto& key = keys[ToBytes(subject)];
+  if (key == nullptr) key = std::make_unique<const SoftwareSigner>(SignatureAlgorithm::kEcdsaSha256);
+  return *key;
 }
 
 struct CsrBuilder {

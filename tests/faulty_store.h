@@ -37,6 +37,7 @@ class FaultyStore : public Store {
   StatusOr<Intended> Intend(const Intent& intent) override {
     return Mutate([&] { return store_->Intend(intent); });
   }
+  Status CheckKey(const Intent& intent) override { return store_->CheckKey(intent); }
   StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
                                      const std::string& entry) override {
     return Mutate([&] { return store_->Record(intent, certificate, issued, entry); });
@@ -70,6 +71,12 @@ class FaultyStore : public Store {
     return Mutate([&] { return store_->RecordCrl(authority, number, crl, entry); });
   }
   StatusOr<CrlRecord> LatestCrl(const std::string& authority) override { return store_->LatestCrl(authority); }
+  StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
+    return Mutate([&] { return store_->LoadPolicies(policies, time); });
+  }
+  StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) override {
+    return store_->GetPolicy(profile, version);
+  }
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
     return Mutate([&] { return store_->AppendEntry(entry, time); });
   }

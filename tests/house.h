@@ -14,7 +14,7 @@
 #include "ca/authority.h"
 #include "ca/hierarchy.h"
 #include "ca/lifecycle.h"
-#include "policies/load.h"
+#include "policies/policies.h"
 #include "store/sqlite/sqlite_store.h"
 #include "tests/csr_builder.h"
 #include "tests/faulty_store.h"
@@ -52,7 +52,6 @@ class House {
  public:
   explicit House(SignatureAlgorithm algorithm = SignatureAlgorithm::kEcdsaSha256) : algorithm_(algorithm) {
     log::Quiet();
-    profiles_ = LoadProfiles(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles", "test").value();
     Reopen();
     Found("root", "root", "Test Root", "");
     Found("devices", "issuing-authority", "Test Devices", "root");
@@ -66,13 +65,12 @@ class House {
     issuers_.reset();
     store_.reset();
     store_ = std::make_unique<FaultyStore>(OpenSqliteStore({.path = directory_ / "hallmark.db"}).value(), store_fault);
-    issuers_ = std::make_unique<Issuers>(*store_, clock, profiles_, "http://ca.example",
+    issuers_ = std::make_unique<Issuers>(*store_, clock, policies_, "http://ca.example",
                                          [this](const AuthorityRecord& record) { return OpenKey(record); });
     authority_ =
         std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
                                                                            .clock = clock,
-                                                                           .access = access_,
-                                                                           .profiles = profiles_,
+                                                                           .policies = policies_,
                                                                            .issuers = *issuers_,
                                                                            .crl_lifetime = absl::Hours(24 * 7)});
     lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
@@ -84,15 +82,19 @@ class House {
   Issuers& issuers() { return *issuers_; }
   Store& store() { return *store_; }
   const Issuer& issuer(const std::string& name) const { return *issuers_->Current()->issuers.at(name); }
-  const ProfileMap& profiles() const { return profiles_; }
+  const ProfileMap& profiles() const { return shipped_->profiles; }
+  Policies& policies() { return policies_; }
   const TemporaryDirectory& directory() const { return directory_; }
-  const SoftwareSigner& device_key() const { return device_key_; }
+  // The key of the device of that CN; each has its own.
+  static const SoftwareSigner& DeviceKey(const std::string& device = "device-1") {
+    return DeviceKeyOf(EncodeName({{"CN", device}}));
+  }
 
   static Caller CallerOf(const std::string& role, const std::string& name = "one") {
     return ParseCallerUri("hallmark://test/" + role + "/" + name).value();
   }
   Request DeviceRequest(const std::string& request_id, const std::string& device = "device-1") const {
-    CsrBuilder csr(device_key_);
+    CsrBuilder csr(DeviceKey(device));
     csr.subject = EncodeName({{"CN", device}});
     return {.request_id = request_id,
             .authority = "devices",
@@ -105,7 +107,7 @@ class House {
   }
   // A caller's credential, e.g. of station "line-1".
   Issued Credential(const std::string& role, const std::string& name) {
-    CsrBuilder csr(device_key_);
+    CsrBuilder csr(DeviceKey(name));
     csr.subject = EncodeName({{"CN", name}});
     const Bytes names = EncodeGeneralNames({{GeneralName::Kind::kUri, "hallmark://test/" + role + "/" + name}}).value();
     csr.attributes = RequestExtensions({SubjectAltName(names, false)});
@@ -188,8 +190,8 @@ class House {
                             .caller = "hallmark://test/operator/one"};
     labels.insert(name);
     const IssuerPointer issuer = parent.empty() ? nullptr : issuers_->Current()->issuers.at(parent);
-    if (const auto founded =
-            FoundAuthority(*store_, clock, profiles_, founding, *KeyOf(name), issuer.get(), absl::InfiniteFuture());
+    if (const auto founded = FoundAuthority(*store_, clock, shipped_->profiles, founding, *KeyOf(name), issuer.get(),
+                                            absl::InfiniteFuture());
         !founded.ok()) {
       throw std::runtime_error(Message(founded.status()));
     }
@@ -198,9 +200,11 @@ class House {
 
   const SignatureAlgorithm algorithm_;
   const TemporaryDirectory directory_;
-  const SoftwareSigner device_key_{SignatureAlgorithm::kEcdsaSha256};
-  ProfileMap profiles_;
-  const Access access_ = LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml").value();
+  const PolicyPointer shipped_ = ReadPolicies({.profiles = std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles",
+                                               .roles = std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml",
+                                               .realm = "test"})
+                                     .value();
+  Policies policies_{shipped_};
   std::unique_ptr<Store> store_;
   std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<CertificateAuthority> authority_;

@@ -139,7 +139,7 @@ TEST(LayeringTest, TheWalkIsShortAndInOrder) {
   const std::string walk = source->text.substr(start, source->text.find("\n}\n", start) - start);
   EXPECT_LT(std::count(walk.begin(), walk.end(), '\n'), 40);
   size_t last = 0;
-  for (const char* step : {"access.Check", "ReadCsr", "Decide(", "Compose(", "LintCertificate(", "store.Intend(",
+  for (const char* step : {"access->Check", "ReadCsr", "Decide(", "Compose(", "LintCertificate(", "store.Intend(",
                            "Finish(issuer, intended"}) {
     const size_t at = walk.find(step);
     ASSERT_NE(at, std::string::npos) << step;

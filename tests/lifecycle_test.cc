@@ -474,7 +474,7 @@ TEST_F(LifecycleTest, AnAuthorityWhoseKeyIsAwayIsServedAndHealsWhenItIsBack) {
 }
 
 TEST_F(LifecycleTest, AnotherProcessOnTheSameDatabaseIsNoticed) {
-  Issuers issuers(house_.store(), house_.clock, house_.profiles(), "http://ca.example",
+  Issuers issuers(house_.store(), house_.clock, house_.policies(), "http://ca.example",
                   [this](const AuthorityRecord& record) { return house_.OpenKey(record); });
   ASSERT_THAT(issuers.Reload(), IsOk());
   const auto held = issuers.Find("devices");

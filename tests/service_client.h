@@ -1,6 +1,7 @@
 // Callers of a Service over gRPC with mutual TLS, and its answers as a program sees them.
 #pragma once
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -82,15 +83,46 @@ inline Answer Issue(const std::shared_ptr<grpc::Channel>& channel, const v1::Iss
   return Decode(std::move(status), std::move(certificate));
 }
 
-// The key of all devices.
-inline const SoftwareSigner& Key() {
-  static const auto& key = *new SoftwareSigner(SignatureAlgorithm::kEcdsaSha256);
-  return key;
+// Sends the octets of one message to any method, and reads all that it answers.
+struct RawAnswer {
+  grpc::Status status;
+  std::string first;  // the octets of the first message
+};
+inline RawAnswer CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                         const std::string& request) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto call = stub.PrepareCall(&Within(context), method, &queue);
+  call->StartCall(nullptr);
+  RawAnswer answer;
+  if (wait()) {
+    const grpc::Slice slice(request);
+    call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+    wait();
+    grpc::ByteBuffer message;
+    for (call->Read(&message, nullptr); wait(); call->Read(&message, nullptr)) {
+      std::vector<grpc::Slice> slices;
+      if (!answer.first.empty() || !message.Dump(&slices).ok()) continue;
+      for (const grpc::Slice& part : slices)
+        answer.first.append(reinterpret_cast<const char*>(part.begin()), part.size());
+    }
+  }
+  call->Finish(&answer.status, nullptr);
+  wait();
+  return answer;
 }
 
 inline v1::IssueCertificateRequest DeviceRequest(
     const std::string& request_id, const std::function<void(CsrBuilder&)>& change = [](CsrBuilder&) {}) {
-  CsrBuilder csr(Key());
+  CsrBuilder named(DeviceKeyOf({}));
+  change(named);
+  CsrBuilder csr(DeviceKeyOf(named.subject));
   change(csr);
   v1::IssueCertificateRequest request;
   request.set_request_id(request_id);

@@ -1,7 +1,6 @@
 // The service as its callers meet it, over real mutual TLS: what it answers, what it refuses and how, and that it is
 // unharmed after.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include <nlohmann/json.hpp>
 
@@ -21,7 +20,6 @@ using testing::Decode;
 using testing::DeviceRequest;
 using ::testing::HasSubstr;
 using testing::Issue;
-using testing::Key;
 using ::testing::Not;
 using testing::RequestExtensions;
 using testing::RunCommand;
@@ -69,7 +67,7 @@ struct BadRequestCase {
 TEST(ServiceTest, BadInputGetsAClearStatusAndLeavesNothing) {
   const auto csr = [](const std::function<void(CsrBuilder&)>& change) {
     return [change](v1::IssueCertificateRequest& r) {
-      CsrBuilder builder(Key());
+      CsrBuilder builder(testing::DeviceKeyOf({}));
       change(builder);
       r.set_csr(ToString(builder.Build()));
     };
@@ -402,39 +400,17 @@ TEST(ServiceTest, FiltersAndPagesListsAndRefusesNonsense) {
   }
 }
 
-// Sends the octets of one message to a method and returns those of the first answer.
+// The octets of the first answer of a method.
 std::string CallRaw(const std::string& method, const std::string& request) {
-  grpc::GenericStub stub(ConnectAs("auditor"));
-  grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  const auto wait = [&queue] {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  const auto call = stub.PrepareCall(&Within(context), method, &queue);
-  call->StartCall(nullptr);
-  EXPECT_TRUE(wait());
-  const grpc::Slice slice(request);
-  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
-  EXPECT_TRUE(wait());
-  grpc::ByteBuffer answer;
-  call->Read(&answer, nullptr);
-  EXPECT_TRUE(wait());
-  std::vector<grpc::Slice> slices;
-  EXPECT_TRUE(answer.Dump(&slices).ok());
-  std::string octets;
-  for (const grpc::Slice& part : slices) octets.append(reinterpret_cast<const char*>(part.begin()), part.size());
-  context.TryCancel();
-  return octets;
+  return testing::CallRaw(ConnectAs("auditor"), method, request).first;
 }
 
 TEST(ServiceTest, HasHealthAndReflection) {
   EXPECT_EQ(CallRaw("/grpc.health.v1.Health/Check", ""), std::string("\x08\x01"));  // status: SERVING
   const std::string services =
       CallRaw("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", std::string("\x3a\x00", 2));
-  for (const char* name :
-       {"hallmark.v1.Issuance", "hallmark.v1.Authorities", "hallmark.v1.Revocation", "grpc.health.v1.Health"}) {
+  for (const char* name : {"hallmark.v1.Issuance", "hallmark.v1.Authorities", "hallmark.v1.Profiles",
+                           "hallmark.v1.Revocation", "grpc.health.v1.Health"}) {
     EXPECT_THAT(services, HasSubstr(name));
   }
 }

@@ -85,7 +85,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n2\n");
+              "wal\n1215065197\n3\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -120,7 +120,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_THAT(store->LatestCrl("devices"), IsOk());
   }
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "2\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "3\nok\n");
   {
     const auto store = MustOpen();
     AuthorityRecord devices = store->GetAuthority("devices").value();
@@ -133,6 +133,73 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_EQ(store->GetAuthority("devices")->successor, "devices-2");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM authorities"), HasSubstr("an authority is kept"));
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
+  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-2.sql";
+  ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
+  const std::string all = "SELECT id, request_id, subject, hex(spki), hex(certificate) FROM certificates ORDER BY id";
+  const std::string before = Sqlite3(path_, all);
+  ASSERT_THAT(before, HasSubstr("CN=Device-2"));
+  const std::string leaves = Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head");
+  const auto store = MustOpen();
+  EXPECT_EQ(Sqlite3(path_, all), before);
+  EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "3\nok\n");
+  EXPECT_THAT(CheckLedger(*store), IsOk());
+  std::map<std::string, CertificateRecord> devices;
+  const auto listed = store->ListCertificates({"devices", "", "", "", {}, {}}, 10, "");
+  ASSERT_THAT(listed, IsOk());
+  for (const CertificateRecord& record : listed->items) {
+    EXPECT_EQ(record.profile_version, "");
+    EXPECT_TRUE(record.csr.empty());
+    EXPECT_FALSE(record.lifetime.has_value());
+    devices[record.subject] = record;
+  }
+  ASSERT_EQ(devices.size(), 3u);
+  // What is on record already counts: names without their case, and keys, also one that two devices had already.
+  const struct {
+    const char* subject;
+    const char* key_of;
+    const char* reason;  // nullptr: it is allowed
+  } cases[] = {
+      {"CN=Device-2", "CN=Device-2", nullptr},
+      {"CN=device-2", "CN=Device-2", reason::kSubjectDiffersByCase},
+      {"CN=device-4", "CN=Device-2", reason::kKeyCertifiedForAnother},
+      {"CN=device-1", "CN=device-1", reason::kKeyCertifiedForAnother},
+      {"CN=device-3", "CN=device-1", reason::kKeyCertifiedForAnother},
+  };
+  int n = 0;
+  for (const auto& c : cases) {
+    Intent intent = ExampleIntent(++n);
+    intent.subject = c.subject;
+    intent.caseless_name = intent.subject.substr(3);
+    intent.spki = devices.at(c.key_of).spki;
+    const Status status = store->Intend(intent).status();
+    if (c.reason == nullptr) {
+      EXPECT_THAT(status, IsOk()) << c.subject;
+    } else {
+      EXPECT_THAT(status, Fails(Code::kFailedPrecondition, c.reason)) << c.subject;
+    }
+  }
+}
+
+// One key and one name are looked up in each issuance.
+TEST_F(SqliteStoreTest, KeysAndNamesAreLookedUpByAnIndex) {
+  Fill(1);
+  const std::pair<const char*, const char*> cases[] = {
+      {"certificates_by_key", "spki = x'00' AND subject <> 'CN=a'"},
+      {"certificates_by_key", "spki = x'00' AND subject <> 'CN=a' COLLATE NOCASE"},
+      {"certificates_by_caseless_name",
+       "caseless_name IS NOT NULL AND caseless_name = 'a' COLLATE NOCASE AND caseless_name <> 'a'"},
+  };
+  for (const auto& [index, condition] : cases) {
+    const std::string plan = Sqlite3(
+        path_,
+        fmt::format("EXPLAIN QUERY PLAN SELECT serial FROM certificates INDEXED BY {} WHERE {}", index, condition));
+    EXPECT_THAT(plan, HasSubstr(fmt::format("SEARCH certificates USING INDEX {}", index))) << condition;
+    EXPECT_THAT(plan, HasSubstr("=?)")) << condition;
+  }
 }
 
 TEST_F(SqliteStoreTest, EveryFilterIsServedByAnIndexInOrder) {
@@ -214,7 +281,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 3"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 4"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

@@ -16,6 +16,7 @@
 namespace hallmark {
 namespace {
 
+using ::testing::AllOf;
 using testing::At;
 using testing::CheckLedger;
 using ::testing::ElementsAre;
@@ -23,6 +24,7 @@ using testing::ExampleCertificate;
 using testing::ExampleEntry;
 using testing::ExampleIntent;
 using testing::Fails;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::IsOk;
 using testing::Issue;
@@ -88,20 +90,23 @@ INSTANTIATE_TEST_SUITE_P(Each, StoreContractTest, ::testing::ValuesIn(kImplement
                          [](const auto& implementation) { return implementation.param.name; });
 
 void ExpectEqual(const Intent& a, const Intent& b) {
-  EXPECT_EQ(std::tie(a.caller, a.request_id, a.request_digest, a.authority, a.profile, a.serial, a.subject, a.spki,
-                     a.not_before, a.not_after, a.intended, a.draft),
-            std::tie(b.caller, b.request_id, b.request_digest, b.authority, b.profile, b.serial, b.subject, b.spki,
-                     b.not_before, b.not_after, b.intended, b.draft));
+  EXPECT_EQ(
+      std::tie(a.caller, a.request_id, a.request_digest, a.authority, a.profile, a.profile_version, a.serial, a.subject,
+               a.caseless_name, a.spki, a.not_before, a.not_after, a.intended, a.csr, a.lifetime, a.draft),
+      std::tie(b.caller, b.request_id, b.request_digest, b.authority, b.profile, b.profile_version, b.serial, b.subject,
+               b.caseless_name, b.spki, b.not_before, b.not_after, b.intended, b.csr, b.lifetime, b.draft));
 }
 
 void ExpectRecordOf(const CertificateRecord& record, int n) {
   const Intent intent = ExampleIntent(n);
   const Bytes certificate = ExampleCertificate(n);
   const Time issued = At(n);
-  EXPECT_EQ(std::tie(record.caller, record.request_id, record.authority, record.profile, record.serial, record.subject,
-                     record.spki, record.not_before, record.not_after, record.issued, record.certificate),
-            std::tie(intent.caller, intent.request_id, intent.authority, intent.profile, intent.serial, intent.subject,
-                     intent.spki, intent.not_before, intent.not_after, issued, certificate));
+  EXPECT_EQ(std::tie(record.caller, record.request_id, record.authority, record.profile, record.profile_version,
+                     record.serial, record.subject, record.spki, record.not_before, record.not_after, record.intended,
+                     record.csr, record.lifetime, record.issued, record.certificate),
+            std::tie(intent.caller, intent.request_id, intent.authority, intent.profile, intent.profile_version,
+                     intent.serial, intent.subject, intent.spki, intent.not_before, intent.not_after, intent.intended,
+                     intent.csr, intent.lifetime, issued, certificate));
 }
 
 AuthorityRecord ExampleAuthority(const std::string& name, const std::string& parent) {
@@ -347,6 +352,176 @@ TEST_P(StoreContractTest, AnAuthorityUsesASerialNumberOnce) {
   EXPECT_THAT(store_->Intend(second), IsOk());
 }
 
+TEST_P(StoreContractTest, OneKeyIsOneSubjects) {
+  const auto rename = [](Intent& intent, const std::string& subject, const std::string& caseless_name) {
+    intent.subject = subject;
+    intent.caseless_name = caseless_name;
+  };
+  const auto take_another_key = [](Intent& intent) { intent.spki = Sha256(intent.serial); };
+  const auto capital = [](std::string name, size_t place) {
+    name[place] = 'D';
+    return name;
+  };
+  const struct {
+    const char* name;
+    std::function<void(Intent&)> change;  // of an intent that is CN=device-n's already
+    const char* reason;                   // nullptr: it is allowed
+  } cases[] = {
+      {"renewal", [](Intent&) {}, nullptr},
+      {"renewal by another authority, profile and caller",
+       [](Intent& intent) {
+         intent.authority = "devices-2";
+         intent.profile = "client";
+         intent.caller = "spiffe://operator.example/bob";
+         intent.caseless_name = "";
+       },
+       nullptr},
+      {"another device", [&](Intent& i) { rename(i, "CN=other", ""); }, reason::kKeyCertifiedForAnother},
+      {"another device for Azure", [&](Intent& i) { rename(i, "CN=other", "other"); }, reason::kKeyCertifiedForAnother},
+      {"another device of another authority",
+       [&](Intent& i) {
+         rename(i, "CN=other", "");
+         i.authority = "stations";
+       },
+       reason::kKeyCertifiedForAnother},
+      {"another case, where it counts", [&](Intent& i) { rename(i, capital(i.subject, 3), ""); },
+       reason::kKeyCertifiedForAnother},
+      {"another case, where it does not",
+       [&](Intent& i) { rename(i, capital(i.subject, 3), capital(i.caseless_name, 0)); },
+       reason::kSubjectDiffersByCase},
+      {"another case beside the name", [&](Intent& i) { i.subject.back() = 'E'; }, nullptr},
+      {"another device with a key of its own",
+       [&](Intent& i) {
+         rename(i, "CN=other", "other");
+         take_another_key(i);
+       },
+       nullptr},
+      {"the same name with another key", take_another_key, nullptr},
+      {"another case with another key",
+       [&](Intent& i) {
+         rename(i, capital(i.subject, 3), capital(i.caseless_name, 0));
+         take_another_key(i);
+       },
+       reason::kSubjectDiffersByCase},
+      {"another case with another key, where it counts",
+       [&](Intent& i) {
+         rename(i, capital(i.subject, 3), "");
+         take_another_key(i);
+       },
+       nullptr},
+  };
+  int n = 0;
+  for (const auto& c : cases) {
+    for (const bool certified : {false, true}) {
+      const Intent first = ExampleIntent(++n);
+      ASSERT_THAT(certified ? Issue(*store_, first, n).status() : store_->Intend(first).status(), IsOk());
+      const Intent fresh = ExampleIntent(1000 + n);
+      Intent intent = first;
+      intent.request_id = fresh.request_id;
+      intent.request_digest = fresh.request_digest;
+      intent.serial = fresh.serial;
+      c.change(intent);
+      const size_t open = OpenRequests().size();
+      const Status check = store_->CheckKey(intent);
+      EXPECT_EQ(OpenRequests().size(), open) << c.name << ": a check records nothing";
+      const Status status = store_->Intend(intent).status();
+      if (c.reason == nullptr) {
+        EXPECT_THAT(check, IsOk()) << c.name;
+        EXPECT_THAT(status, IsOk()) << c.name;
+        continue;
+      }
+      for (const Status& refused : {check, status}) {
+        EXPECT_THAT(refused, Fails(Code::kFailedPrecondition, c.reason)) << c.name;
+        const std::string name = fmt::format("authorities/devices/certificates/{}", Hex(first.serial));
+        EXPECT_THAT(Message(refused), AllOf(HasSubstr(intent.subject), HasSubstr(first.subject), HasSubstr(name)))
+            << c.name;
+      }
+      EXPECT_EQ(OpenRequests().size(), open) << c.name << ": what is refused leaves nothing";
+    }
+  }
+}
+
+TEST_P(StoreContractTest, ARetryIsNotTakenForAnotherDevice) {
+  const Intent first = ExampleIntent(1);
+  ASSERT_THAT(store_->Intend(first), IsOk());
+  Intent again = first;
+  again.serial = ExampleIntent(2).serial;
+  const auto found = store_->Intend(again);
+  ASSERT_THAT(found, IsOk());
+  ExpectEqual(found->intent, first);
+}
+
+TEST_P(StoreContractTest, OfManyWhoAskWithOneKeyOneSubjectGetsIt) {
+  constexpr int kThreads = 8;
+  std::atomic<int> intended = 0;
+  std::atomic<int> refused = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] {
+        Intent mine = ExampleIntent(i);
+        mine.spki = ExampleIntent(0).spki;
+        const auto result = store_->Intend(mine);
+        if (result.ok()) ++intended;
+        if (!result.ok() && Reason(result.status()) == reason::kKeyCertifiedForAnother) ++refused;
+      });
+    }
+  }
+  EXPECT_EQ(intended, 1);
+  EXPECT_EQ(refused, kThreads - 1);
+}
+
+PolicyRecord ExamplePolicy(const std::string& profile, const std::string& text) {
+  return {.profile = profile,
+          .version = Hex(Sha256(AsBytes(text))),
+          .text = text,
+          .loaded = Time(),
+          .ledger_entry = fmt::format("loaded {} {}", profile, text)};
+}
+
+TEST_P(StoreContractTest, EachTextOfAPolicyIsKeptAndItsLoadingWitnessedWhenItIsNews) {
+  const PolicyRecord roles = ExamplePolicy("", "roles");
+  const PolicyRecord device = ExamplePolicy("device", "a");
+  const PolicyRecord changed = ExamplePolicy("device", "b");
+  const PolicyRecord twin = ExamplePolicy("client", "a");
+  struct Step {
+    const char* name;
+    std::vector<PolicyRecord> loaded;
+    std::vector<std::string> entries;  // that follow
+  };
+  const std::vector<Step> steps = {
+      {"the first start", {roles, device}, {"loaded  roles", "loaded device a"}},
+      {"the next start", {roles, device}, {}},
+      {"another profile with the same text", {roles, device, twin}, {"loaded client a"}},
+      {"a change", {roles, changed, twin}, {"loaded device b"}},
+      {"a change back", {roles, device, twin}, {"loaded device a"}},
+      {"a profile is removed", {roles, twin}, {}},
+  };
+  int time = 0;
+  for (const Step& step : steps) {
+    const uint64_t before = LedgerSize();
+    const auto news = store_->LoadPolicies(step.loaded, At(++time));
+    ASSERT_THAT(news, IsOk()) << step.name;
+    EXPECT_EQ(news->size(), step.entries.size()) << step.name;
+    std::vector<std::string> entries;
+    const auto listed = store_->ListEntries(before, 10);
+    ASSERT_THAT(listed, IsOk());
+    for (const LedgerEntry& entry : *listed) entries.push_back(entry.entry);
+    EXPECT_EQ(entries, step.entries) << step.name;
+    Reopen();
+  }
+  for (const PolicyRecord* policy : {&roles, &device, &changed, &twin}) {
+    const auto kept = store_->GetPolicy(policy->profile, policy->version);
+    ASSERT_THAT(kept, IsOk()) << policy->ledger_entry;
+    EXPECT_EQ(std::tie(kept->profile, kept->version, kept->text, kept->ledger_entry),
+              std::tie(policy->profile, policy->version, policy->text, policy->ledger_entry));
+  }
+  EXPECT_EQ(store_->GetPolicy("device", device.version)->loaded, At(5)) << "the last time";
+  EXPECT_EQ(store_->GetPolicy("device", changed.version)->loaded, At(4));
+  EXPECT_THAT(store_->GetPolicy("client", changed.version), Fails(Code::kNotFound, reason::kProfileUnknown));
+  EXPECT_THAT(store_->GetPolicy("nobody", device.version), Fails(Code::kNotFound, reason::kProfileUnknown));
+}
+
 TEST_P(StoreContractTest, OfTwoRecordsTheFirstWins) {
   const Intent intent = ExampleIntent(1);
   ASSERT_THAT(store_->Intend(intent), IsOk());
@@ -399,6 +574,11 @@ TEST_P(StoreContractTest, ACertificateIsUnknownUntilItIsRecorded) {
   EXPECT_THAT(store_->GetCertificate("stations", intent.serial), Fails(Code::kNotFound, reason::kCertificateUnknown));
 }
 
+CertificateFilter NewestFirst(CertificateFilter filter) {
+  filter.newest_first = true;
+  return filter;
+}
+
 TEST_P(StoreContractTest, FiltersSelectByTheirFieldsTogether) {
   for (int n = 0; n < 12; ++n) {
     Intent intent = ExampleIntent(n);
@@ -442,6 +622,8 @@ TEST_P(StoreContractTest, FiltersSelectByTheirFieldsTogether) {
   for (const Case& c : cases) {
     for (int page_size : {1, 2, 3, 1000}) {
       EXPECT_EQ(ListSubjects(c.filter, page_size), subjects(c.expected)) << c.name << ", page size " << page_size;
+      EXPECT_EQ(ListSubjects(NewestFirst(c.filter), page_size), subjects({c.expected.rbegin(), c.expected.rend()}))
+          << c.name << ", newest first, page size " << page_size;
     }
   }
 }
@@ -486,6 +668,7 @@ TEST_P(StoreContractTest, ListingsRefuseWhatTheyDidNotHandOut) {
   const std::vector<Case> cases = {
       {"another filter's token", stations, 1, token, "page_token"},
       {"a token without its filter", {}, 1, token, "page_token"},
+      {"the other order's token", NewestFirst(devices), 1, token, "page_token"},
       {"a shortened token", devices, 1, token.substr(2), "page_token"},
       {"a lengthened token", devices, 1, token + "00", "page_token"},
       {"a changed token", devices, 1, "ff" + token.substr(2), "page_token"},

@@ -24,12 +24,18 @@ inline Intent ExampleIntent(int n) {
           .request_digest = digest,
           .authority = "devices",
           .profile = "idevid",
+          .profile_version = Hex(Sha256(AsBytes("idevid"))),
           .serial = Bytes(random.begin(), random.begin() + 16),
           .subject = fmt::format("CN=device-{},O=Example", n),
+          .caseless_name = fmt::format("device-{}", n),
           .spki = Sha256(random),
           .not_before = At(0),
           .not_after = At(1000),
           .intended = At(n),
+          .csr = ToBytes(AsBytes(fmt::format("request of device {}", n))),
+          .lifetime = n % 3 == 0   ? std::nullopt
+                      : n % 3 == 1 ? std::optional(absl::Seconds(n))
+                                   : std::optional(absl::InfiniteDuration()),
           .draft = ToBytes(AsBytes(fmt::format("draft {}", n)))};
 }
 

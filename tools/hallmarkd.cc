@@ -29,11 +29,12 @@ constexpr Duration kRecoveryPeriod = absl::Minutes(5);
 constexpr Duration kIntentAge = absl::Seconds(30);  // nobody waits for older ones
 constexpr Duration kGrace = absl::Seconds(10);
 
-// The signals that stop the service, blocked before the first thread so that only Wait sees them.
-class StopSignals {
+// The signals that stop the service, and SIGHUP, blocked before the first thread so that only Wait sees them.
+class Signals {
  public:
-  StopSignals() {
+  Signals() {
     sigemptyset(&signals_);
+    sigaddset(&signals_, SIGHUP);
     sigaddset(&signals_, SIGINT);
     sigaddset(&signals_, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
@@ -177,13 +178,35 @@ void FinishIntents(const CertificateAuthority& authority) {
   }
 }
 
+void ReportPolicies(const Instance& instance, const std::vector<PolicyRecord>& news, Metrics& metrics) {
+  std::map<std::string, std::string> versions;
+  for (const auto& [name, profile] : instance.policies().Current()->profiles) versions[name] = profile->version;
+  log::Fields changed = log::Fields::array();
+  for (const PolicyRecord& policy : news) {
+    changed.push_back(
+        {{"file", policy.profile.empty() ? "roles.yaml" : fmt::format("profiles/{}.yaml", policy.profile)},
+         {"version", policy.version}});
+  }
+  metrics.SetPolicies(versions, instance.clock().Now());
+  log::Info("policies_loaded", {{"profiles", versions.size()}, {"changed", std::move(changed)}});
+}
+
+void ReloadPolicies(const Instance& instance, Metrics& metrics) {
+  const StatusOr<std::vector<PolicyRecord>> news = instance.ReloadPolicies();
+  if (news.ok()) return ReportPolicies(instance, *news, metrics);
+  metrics.CountPoliciesRefused();
+  StopIfDamaged(news.status());
+  log::Error("policies_refused", log::Describe(news.status()));
+}
+
 Status Serve(const Config& config) {
-  const StopSignals stop;
+  const Signals signals;
   Metrics metrics;
   metrics.SetBuildInfo(HALLMARK_VERSION);
   ASSIGN_OR_RETURN(const std::unique_ptr<Instance> instance,
                    Instance::Open(config, ReadPinEnvironment(), MakeHsmObservers(metrics)));
   ReportHsm(*instance, metrics);
+  ReportPolicies(*instance, instance->news(), metrics);
   metrics.SetCollector([&] { CollectSessions(*instance, metrics); });
   if (instance->issuers().Current()->records.empty()) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
@@ -229,7 +252,11 @@ Status Serve(const Config& config) {
       Periodic::Start::kAfterPeriod);
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 
-  const int received = stop.Wait();
+  int received = signals.Wait();
+  while (received == SIGHUP) {
+    ReloadPolicies(*instance, metrics);
+    received = signals.Wait();
+  }
   log::Info("stopping", {{"signal", received}});
   grpc->Stop(absl::Now() + kGrace);
   if (store_is_damaged) {

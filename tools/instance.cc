@@ -7,10 +7,16 @@
 #include "ca/certificate.h"
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
-#include "policies/load.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hallmark {
+namespace {
+
+PolicyFiles FilesOf(const Config& config) {
+  return {.profiles = config.profiles, .roles = config.roles, .realm = config.realm};
+}
+
+}  // namespace
 
 StatusOr<std::unique_ptr<Instance>> Instance::Open(const Config& config, const PinEnvironment& environment,
                                                    HsmObservers observers) {
@@ -33,9 +39,8 @@ StatusOr<std::unique_ptr<Instance>> Instance::Create(const Config& config, const
 }
 
 Status Instance::OpenParts(const PinEnvironment& environment) {
-  ASSIGN_OR_RETURN(profiles_, LoadProfiles(config_.profiles, config_.realm));
-  ASSIGN_OR_RETURN(Access access, LoadAccess(config_.roles));
-  access_ = std::make_unique<const Access>(std::move(access));
+  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicies(FilesOf(config_)));
+  policies_ = std::make_unique<Policies>(std::move(policies));
   ASSIGN_OR_RETURN(tokens_, ConfiguredTokens::Open(config_, environment, observers_.token));
   for (const ConfiguredTokens::Entry& entry : tokens_->all()) {
     const Status status = entry.token->LogIn();
@@ -49,7 +54,7 @@ Status Instance::OpenParts(const PinEnvironment& environment) {
 }
 
 Status Instance::OpenAuthorities() {
-  issuers_ = std::make_unique<Issuers>(*store_, clock_, profiles_, config_.base_url,
+  issuers_ = std::make_unique<Issuers>(*store_, clock_, *policies_, config_.base_url,
                                        [this](const AuthorityRecord& record) { return OpenKey(record); });
   RETURN_IF_ERROR(issuers_->Reload());
   for (const auto& [name, issuer] : issuers_->Current()->issuers) {
@@ -60,12 +65,17 @@ Status Instance::OpenAuthorities() {
   authority_ =
       std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
                                                                          .clock = clock_,
-                                                                         .access = *access_,
-                                                                         .profiles = profiles_,
+                                                                         .policies = *policies_,
                                                                          .issuers = *issuers_,
                                                                          .crl_lifetime = config_.crl_lifetime});
   lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
+  ASSIGN_OR_RETURN(news_, authority_->PutInForce(policies_->Current()));
   return absl::OkStatus();
+}
+
+StatusOr<std::vector<PolicyRecord>> Instance::ReloadPolicies() const {
+  ASSIGN_OR_RETURN(PolicyPointer policies, ReadPolicies(FilesOf(config_), policies_->Current()));
+  return authority_->PutInForce(std::move(policies));
 }
 
 // With the certificate's key no token has to be asked; an authority that has none yet takes the key that is there.

@@ -40,10 +40,15 @@ class Instance {
   const ConfiguredTokens& tokens() const { return *tokens_; }
   Store& store() const { return *store_; }
   const Clock& clock() const { return clock_; }
-  const ProfileMap& profiles() const { return profiles_; }
+  const Policies& policies() const { return *policies_; }
   Issuers& issuers() const { return *issuers_; }
   CertificateAuthority& authority() { return *authority_; }
   Lifecycle& lifecycle() { return *lifecycle_; }
+
+  // The policies that were not in force when the instance was closed.
+  const std::vector<PolicyRecord>& news() const { return news_; }
+  // Reads policies/ anew and puts it in force, see CertificateAuthority::PutInForce; a bad file leaves what was good.
+  StatusOr<std::vector<PolicyRecord>> ReloadPolicies() const;
 
   // The key of an authority: its signatures are spread over the copies that its URIs name, and journalled when the
   // configuration says so. With a certificate it needs no token to be there; a copy with another key than the
@@ -79,8 +84,8 @@ class Instance {
   const Config config_;
   const HsmObservers observers_;
   const SystemClock clock_;
-  ProfileMap profiles_;
-  std::unique_ptr<const Access> access_;
+  std::unique_ptr<Policies> policies_;
+  std::vector<PolicyRecord> news_;
   std::unique_ptr<ConfiguredTokens> tokens_;
   std::shared_ptr<SignatureJournal> journal_;
   std::unique_ptr<Store> store_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "base/reason.h"
 
 namespace hallmark::sqlite {
@@ -13,12 +15,16 @@ enum Column {
   kRequestDigest,
   kAuthority,
   kProfile,
+  kProfileVersion,
   kSerial,
   kSubject,
+  kCaselessName,
   kSpki,
   kNotBefore,
   kNotAfter,
   kIntended,
+  kCsr,
+  kAskedLifetime,
   kLeafIndex,
   kIssued,
   kRevoked,
@@ -33,18 +39,33 @@ std::string SelectWhere(const char* condition) {
   return "SELECT " + CertificateColumns() + " FROM certificates WHERE " + condition;
 }
 
+// Whole seconds; the largest integer is a lifetime without an end.
+std::optional<Duration> ReadLifetime(const Rows& rows) {
+  if (rows.IsNull(kAskedLifetime)) return std::nullopt;
+  const int64_t seconds = rows.Integer(kAskedLifetime);
+  return seconds == std::numeric_limits<int64_t>::max() ? absl::InfiniteDuration() : absl::Seconds(seconds);
+}
+Value LifetimeValue(const std::optional<Duration>& lifetime) {
+  if (!lifetime.has_value()) return nullptr;
+  return absl::ToInt64Seconds(*lifetime);
+}
+
 Intent ReadIntent(const Rows& rows) {
   return {.caller = rows.Text(kCaller),
           .request_id = rows.Text(kRequestId),
           .request_digest = rows.Hash(kRequestDigest),
           .authority = rows.Text(kAuthority),
           .profile = rows.Text(kProfile),
+          .profile_version = rows.Text(kProfileVersion),
           .serial = rows.Blob(kSerial),
           .subject = rows.Text(kSubject),
+          .caseless_name = rows.Text(kCaselessName),
           .spki = rows.Hash(kSpki),
           .not_before = rows.Instant(kNotBefore),
           .not_after = rows.Instant(kNotAfter),
           .intended = rows.Instant(kIntended),
+          .csr = rows.Blob(kCsr),
+          .lifetime = ReadLifetime(rows),
           .draft = rows.Blob(kDraft)};
 }
 
@@ -69,27 +90,48 @@ Status IntentUnknown(const Intent& intent) {
                            intent.caller, intent.request_id, Hex(intent.serial), intent.authority));
 }
 
+// Subjects as `intent` compares them.
+std::string OtherSubject(const Intent& intent) {
+  return fmt::format(
+      "SELECT authority, serial, subject FROM certificates INDEXED BY certificates_by_key "
+      "WHERE spki = ?1 AND subject <> ?2{} LIMIT 1",
+      intent.caseless_name.empty() ? "" : " COLLATE NOCASE");
+}
+constexpr char kOtherSpelling[] =
+    "SELECT authority, serial, subject FROM certificates INDEXED BY certificates_by_caseless_name "
+    "WHERE caseless_name IS NOT NULL AND caseless_name = ?1 COLLATE NOCASE AND caseless_name <> ?1 LIMIT 1";
+
+std::string ResourceName(const Rows& rows) {
+  return fmt::format("authorities/{}/certificates/{}", rows.Text(0), Hex(rows.View(1)));
+}
+
 constexpr char kByRequest[] = "caller = ?1 AND request_id = ?2";
 constexpr char kIssuedBySerial[] = "authority = ?1 AND serial = ?2 AND certificate IS NOT NULL";
 
 }  // namespace
 
 std::string CertificateColumns() {
-  return "caller, request_id, request_digest, authority, profile, serial, subject, spki, not_before, not_after, "
-         "intended, leaf_index, issued, revoked, revocation_reason, revoked_by, draft, certificate, id";
+  return "caller, request_id, request_digest, authority, profile, profile_version, serial, subject, caseless_name, "
+         "spki, "
+         "not_before, not_after, intended, csr, asked_lifetime, leaf_index, issued, revoked, revocation_reason, "
+         "revoked_by, draft, certificate, id";
 }
 
 CertificateRecord ReadCertificate(const Rows& rows) {
   CertificateRecord record{.authority = rows.Text(kAuthority),
                            .serial = rows.Blob(kSerial),
                            .profile = rows.Text(kProfile),
+                           .profile_version = rows.Text(kProfileVersion),
                            .subject = rows.Text(kSubject),
                            .spki = rows.Hash(kSpki),
                            .not_before = rows.Instant(kNotBefore),
                            .not_after = rows.Instant(kNotAfter),
+                           .intended = rows.Instant(kIntended),
                            .issued = rows.Instant(kIssued),
                            .caller = rows.Text(kCaller),
                            .request_id = rows.Text(kRequestId),
+                           .csr = rows.Blob(kCsr),
+                           .lifetime = ReadLifetime(rows),
                            .certificate = rows.Blob(kCertificate),
                            .leaf_index = static_cast<uint64_t>(rows.Integer(kLeafIndex)),
                            .revocation = std::nullopt};
@@ -117,15 +159,43 @@ StatusOr<std::optional<Intended>> FindRequest(Connection& connection, const std:
   return std::optional<Intended>(std::move(intended));
 }
 
+Status CheckKey(Connection& connection, const Intent& intent) {
+  {
+    ASSIGN_OR_RETURN(Rows rows, connection.Query(OtherSubject(intent), {ByteView(intent.spki), intent.subject}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (found) {
+      return Error(
+          Code::kFailedPrecondition, reason::kKeyCertifiedForAnother,
+          fmt::format("the key of \"{}\" is that of \"{}\" already, in {}; one key is one device's: generate a "
+                      "new key on the device and ask with that",
+                      intent.subject, rows.Text(2), ResourceName(rows)));
+    }
+  }
+  if (intent.caseless_name.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(kOtherSpelling, {intent.caseless_name}));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  if (!found) return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kSubjectDiffersByCase,
+               fmt::format("\"{}\" differs only by case from \"{}\", in {}, and would be taken for the same device; "
+                           "spell the CN as it is there, or choose another",
+                           intent.subject, rows.Text(2), ResourceName(rows)));
+}
+
 StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent) {
   RETURN_IF_ERROR(transaction.connection.Execute(
-      "INSERT INTO certificates (caller, request_id, request_digest, authority, profile, serial, subject, spki, "
-      "not_before, not_after, intended, draft) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
-      "ON CONFLICT DO NOTHING",
+      "INSERT INTO certificates (caller, request_id, request_digest, authority, profile, profile_version, serial, "
+      "subject, caseless_name, spki, not_before, not_after, intended, csr, asked_lifetime, draft) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING",
       {intent.caller, intent.request_id, ByteView(intent.request_digest), intent.authority, intent.profile,
-       ByteView(intent.serial), intent.subject, ByteView(intent.spki), Seconds(intent.not_before),
-       Seconds(intent.not_after), Seconds(intent.intended), ByteView(intent.draft)}));
-  if (transaction.connection.changes() == 1) return Intended{InWholeSeconds(intent), std::nullopt};
+       intent.profile_version, ByteView(intent.serial), intent.subject,
+       intent.caseless_name.empty() ? Value(nullptr) : Value(intent.caseless_name), ByteView(intent.spki),
+       Seconds(intent.not_before), Seconds(intent.not_after), Seconds(intent.intended),
+       intent.csr.empty() ? Value(nullptr) : Value(ByteView(intent.csr)), LifetimeValue(intent.lifetime),
+       ByteView(intent.draft)}));
+  if (transaction.connection.changes() == 1) {
+    RETURN_IF_ERROR(CheckKey(transaction.connection, intent));
+    return Intended{InWholeSeconds(intent), std::nullopt};
+  }
   ASSIGN_OR_RETURN(std::optional<Intended> earlier,
                    FindRequest(transaction.connection, intent.caller, intent.request_id, intent.request_digest));
   if (earlier.has_value()) return *std::move(earlier);

@@ -14,6 +14,7 @@ namespace hallmark::sqlite {
 
 StatusOr<std::optional<Intended>> FindRequest(Connection& connection, const std::string& caller,
                                               const std::string& request_id, const Digest& request_digest);
+Status CheckKey(Connection& connection, const Intent& intent);
 StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent);
 StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& intent, ByteView certificate, Time issued,
                                    const std::string& ledger_entry);

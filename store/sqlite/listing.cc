@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/reason.h"
 #include "store/sqlite/certificates.h"
@@ -26,6 +27,7 @@ Bytes FilterHash(const CertificateFilter& filter) {
     Append(input, AsBytes(field));
   }
   input.push_back(filter.revoked.has_value() ? *filter.revoked : 2);
+  if (filter.newest_first) input.push_back(1);  // as before there was a choice, otherwise
   const Digest digest = Sha256(input);
   return Bytes(digest.begin(), digest.begin() + kHalfToken);
 }
@@ -38,9 +40,9 @@ std::string MakeToken(uint64_t last, const CertificateFilter& filter) {
   return Hex(token);
 }
 
-// The leaf index after which the page starts; -1: from the beginning.
+// The leaf index beyond which the page starts.
 StatusOr<int64_t> ParseToken(const std::string& token, const CertificateFilter& filter) {
-  if (token.empty()) return -1;
+  if (token.empty()) return filter.newest_first ? std::numeric_limits<int64_t>::max() : -1;
   const StatusOr<Bytes> octets = FromHex(token);
   if (!octets.ok() || octets->size() != 2 * kHalfToken || (*octets)[0] > 0x7f) {
     return FieldError(reason::kRequestInvalid, "page_token",
@@ -73,10 +75,10 @@ struct Selection {
 };
 
 // `filter` must outlive the selection.
-Selection SelectPage(const CertificateFilter& filter, int64_t after, int64_t limit) {
-  Selection selection{fmt::format("SELECT {} FROM certificates INDEXED BY {} WHERE leaf_index > ?1",
-                                  CertificateColumns(), IndexFor(filter)),
-                      {after}};
+Selection SelectPage(const CertificateFilter& filter, int64_t last, int64_t limit) {
+  Selection selection{fmt::format("SELECT {} FROM certificates INDEXED BY {} WHERE leaf_index {} ?1",
+                                  CertificateColumns(), IndexFor(filter), filter.newest_first ? "<" : ">"),
+                      {last}};
   const auto require = [&selection](const char* column, Value value) {
     selection.values.push_back(value);
     selection.sql += fmt::format(" AND {} = ?{}", column, selection.values.size());
@@ -89,7 +91,8 @@ Selection SelectPage(const CertificateFilter& filter, int64_t after, int64_t lim
   if (filter.revoked.has_value())
     selection.sql += *filter.revoked ? " AND revoked IS NOT NULL" : " AND revoked IS NULL";
   selection.values.push_back(limit);
-  selection.sql += fmt::format(" ORDER BY leaf_index LIMIT ?{}", selection.values.size());
+  selection.sql +=
+      fmt::format(" ORDER BY leaf_index{} LIMIT ?{}", filter.newest_first ? " DESC" : "", selection.values.size());
   return selection;
 }
 
@@ -100,9 +103,9 @@ StatusOr<Page<CertificateRecord>> ListCertificates(Connection& connection, const
   if (page_size < 1 || page_size > kLargestPage) {
     return FieldError(reason::kRequestInvalid, "page_size", fmt::format("{} is not in 1..{}", page_size, kLargestPage));
   }
-  ASSIGN_OR_RETURN(const int64_t after, ParseToken(page_token, filter));
+  ASSIGN_OR_RETURN(const int64_t last, ParseToken(page_token, filter));
   // One more row than asked for tells whether there is a further page.
-  const Selection selection = SelectPage(filter, after, int64_t{page_size} + 1);
+  const Selection selection = SelectPage(filter, last, int64_t{page_size} + 1);
   ASSIGN_OR_RETURN(Rows rows, connection.Query(selection.sql, selection.values));
   Page<CertificateRecord> page;
   while (true) {

@@ -153,6 +153,35 @@ ALTER TABLE authorities_2 RENAME TO authorities;
 CREATE TRIGGER authorities_are_kept BEFORE DELETE ON authorities
 BEGIN SELECT raise(ABORT, 'an authority is kept'); END;
 )sql"},
+    // What a request was decided by, so that it can be decided again; and one key, one subject.
+    Migration{3, R"sql(
+ALTER TABLE certificates ADD COLUMN profile_version TEXT NOT NULL DEFAULT '';
+ALTER TABLE certificates ADD COLUMN csr BLOB;                -- NULL: none, or from before schema 3
+ALTER TABLE certificates ADD COLUMN asked_lifetime INTEGER;  -- in seconds; NULL: none was asked for, or not kept
+ALTER TABLE certificates ADD COLUMN caseless_name TEXT;      -- NULL: names are compared with their case
+-- Devices that were made for Azure have a CN and nothing before it; one with an escape in it is no registration ID.
+UPDATE certificates SET caseless_name = substr(subject, 4, instr(subject || ',', ',') - 4)
+  WHERE profile IN ('device', 'device-dps') AND subject LIKE 'CN=%' AND instr(subject, char(92)) = 0;
+CREATE INDEX certificates_by_key ON certificates (spki, subject);
+CREATE INDEX certificates_by_caseless_name ON certificates (caseless_name COLLATE NOCASE)
+  WHERE caseless_name IS NOT NULL;
+
+-- Each text of policies/ that was ever in force; of one profile, the row with the highest leaf_index is. The roles have
+-- no profile's name.
+CREATE TABLE policies (
+  profile TEXT NOT NULL,
+  version TEXT NOT NULL CHECK (length(version) = 64),
+  text TEXT NOT NULL,
+  loaded INTEGER NOT NULL,
+  leaf_index INTEGER NOT NULL REFERENCES ledger,
+  PRIMARY KEY (profile, version)
+) STRICT;
+CREATE UNIQUE INDEX policies_by_leaf ON policies (profile, leaf_index);
+CREATE TRIGGER policies_are_kept BEFORE DELETE ON policies
+BEGIN SELECT raise(ABORT, 'a policy is kept'); END;
+CREATE TRIGGER policies_do_not_change BEFORE UPDATE OF profile, version, text ON policies
+BEGIN SELECT raise(ABORT, 'a policy does not change'); END;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

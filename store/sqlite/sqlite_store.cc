@@ -12,6 +12,7 @@
 #include "store/sqlite/group_commit.h"
 #include "store/sqlite/listing.h"
 #include "store/sqlite/migrations.h"
+#include "store/sqlite/policies.h"
 #include "store/sqlite/readers.h"
 
 namespace hallmark {
@@ -63,6 +64,11 @@ class SqliteStore : public Store {
   StatusOr<Intended> Intend(const Intent& intent) override {
     return Mutate("cannot record an intent",
                   [&](Transaction& transaction) { return sqlite::Intend(transaction, intent); });
+  }
+
+  Status CheckKey(const Intent& intent) override {
+    return Read("cannot compare a key with those on record",
+                [&](Connection& connection) { return sqlite::CheckKey(connection, intent); });
   }
 
   StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
@@ -129,6 +135,16 @@ class SqliteStore : public Store {
                 [&](Connection& connection) { return sqlite::LatestCrl(connection, authority); });
   }
 
+  StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
+    return Mutate("cannot record the policies that are loaded",
+                  [&](Transaction& transaction) { return sqlite::LoadPolicies(transaction, policies, time); });
+  }
+
+  StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) override {
+    return Read("cannot look a policy up",
+                [&](Connection& connection) { return sqlite::GetPolicy(connection, profile, version); });
+  }
+
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
     return Mutate("cannot append to the ledger",
                   [&](Transaction& transaction) { return sqlite::AppendLeaf(transaction, entry, time); });
@@ -163,7 +179,7 @@ class SqliteStore : public Store {
   template <class Reading>
   auto Read(const char* attempt, const Reading& reading) -> decltype(reading(std::declval<Connection&>())) {
     auto result = readers_.Run(reading);
-    if (!result.ok()) return Annotate(result.status(), attempt);
+    if (!result.ok()) return Annotate(StatusOf(result), attempt);
     return result;
   }
 

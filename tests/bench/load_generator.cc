@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <barrier>
-#include <deque>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <semaphore>
@@ -54,7 +53,7 @@ class Requests {
  public:
   v1::IssueCertificateRequest Next() {
     const uint64_t number = next_++;
-    const SoftwareSigner& key = keys_[number % keys_.size()];
+    const SoftwareSigner key(SignatureAlgorithm::kEcdsaSha256);
     CsrBuilder csr(key);
     const std::string name = fmt::format("bench-{}", number);
     csr.subject = EncodeName({{"CN", name}});
@@ -74,11 +73,6 @@ class Requests {
 
  private:
   std::atomic<uint64_t> next_ = 0;
-  std::deque<SoftwareSigner> keys_ = [] {
-    std::deque<SoftwareSigner> keys;
-    for (int i = 0; i < 64; ++i) keys.emplace_back(SignatureAlgorithm::kEcdsaSha256);
-    return keys;
-  }();
 };
 
 // What one client saw.

@@ -55,17 +55,16 @@ class Instance:
     def issue_each(self) -> None:
         """For each profile of end entities: one certificate of each key type with every name that the profile allows,
         and one with no names but those that it requires."""
-        keys = {}
         for name, profile in self.profiles.items():
             if "ca" in profile:
                 continue  # made by hallmark init
             directory = self.directory / name
             directory.mkdir()
             for key_type in profile["keys"]:
-                if key_type not in keys:
-                    keys[key_type] = csr.make_key(self.directory / f"{key_type}.key", key_type)
-                csr.write_csr(directory / f"{key_type}.csr", keys[key_type], name, profile, self.config["realm"], True)
-            csr.write_csr(directory / "least.csr", keys[profile["keys"][0]], name, profile, self.config["realm"], False)
+                key = csr.make_key(directory / f"{key_type}.key", key_type)
+                csr.write_csr(directory / f"{key_type}.csr", key, name, profile, self.config["realm"], True)
+            key = csr.make_key(directory / "least.key", profile["keys"][0])
+            csr.write_csr(directory / "least.csr", key, name, profile, self.config["realm"], False)
             self._hallmark("certificate", "issue", "--authority", profile.get("authorities", ["devices"])[0],
                            "--profile", name, "--out", directory, directory)
 

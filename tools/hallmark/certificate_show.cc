@@ -38,6 +38,8 @@ StatusOr<ExitCode> Show(Session& session, const ShowOptions& options) {
     session.out << (options.chain ? ChainPem(certificate) : CertificatePem(certificate));
   } else {
     session.out << DescribeCertificate(certificate, session.clock.Now(), session.colored());
+    const std::string content = DescribeContent(certificate, session.colored());
+    if (!content.empty()) session.out << "\n" << content;
   }
   return kDone;
 }

@@ -8,6 +8,7 @@
 #include "base/reason.h"
 #include "hallmark/v1/authorities.grpc.pb.h"
 #include "hallmark/v1/issuance.grpc.pb.h"
+#include "hallmark/v1/profiles.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "tools/hallmark/failure.h"
 
@@ -15,6 +16,7 @@ namespace hallmark::cli {
 namespace {
 
 constexpr Duration kCallTimeout = absl::Seconds(30);
+constexpr Duration kReplayTimeout = absl::Minutes(30);
 constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
 
 // Issuance is missing on purpose: its retries are ours, with the same request_id and the service's RetryInfo. Revoking
@@ -64,6 +66,7 @@ struct Client::Connection {
   std::unique_ptr<v1::Issuance::Stub> issuance;
   std::unique_ptr<v1::Authorities::Stub> authorities;
   std::unique_ptr<v1::Revocation::Stub> revocation;
+  std::unique_ptr<v1::Profiles::Stub> profiles;
 
   void Open() {
     grpc::ChannelArguments arguments;
@@ -78,6 +81,7 @@ struct Client::Connection {
     issuance = v1::Issuance::NewStub(channel);
     authorities = v1::Authorities::NewStub(channel);
     revocation = v1::Revocation::NewStub(channel);
+    profiles = v1::Profiles::NewStub(channel);
   }
 
   template <class Response, class Stub, class Request>
@@ -94,8 +98,8 @@ struct Client::Connection {
 };
 
 Client::Client(const Context& context, const Clock& clock)
-    : connection_(
-          std::make_unique<Connection>(Connection{context.endpoint, clock, nullptr, nullptr, nullptr, nullptr})) {
+    : connection_(std::make_unique<Connection>(
+          Connection{context.endpoint, clock, nullptr, nullptr, nullptr, nullptr, nullptr})) {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = context.roots;
   options.pem_private_key = std::string(context.key.Reveal());
@@ -113,6 +117,28 @@ void Client::Reconnect() { connection_->Open(); }
 
 StatusOr<v1::Certificate> Client::IssueCertificate(const v1::IssueCertificateRequest& request, Time deadline) {
   return connection_->Call(connection_->issuance, &v1::Issuance::Stub::IssueCertificate, request, deadline);
+}
+
+StatusOr<v1::ListProfilesResponse> Client::ListProfiles() {
+  return connection_->Call(connection_->profiles, &v1::Profiles::Stub::ListProfiles, v1::ListProfilesRequest(),
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Profile> Client::GetProfile(const std::string& profile, const std::string& version) {
+  v1::GetProfileRequest request;
+  request.set_name(profile);
+  request.set_version(version);
+  return connection_->Call(connection_->profiles, &v1::Profiles::Stub::GetProfile, request, connection_->Deadline());
+}
+
+Status Client::ReplayProfile(const v1::ReplayProfileRequest& request,
+                             const std::function<void(const v1::ReplayProfileResponse&)>& on_response) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(connection_->clock.Now() + kReplayTimeout));
+  const auto stream = connection_->profiles->ReplayProfile(&context, request);
+  v1::ReplayProfileResponse response;
+  while (stream->Read(&response)) on_response(response);
+  return FromGrpc(stream->Finish(), connection_->endpoint);
 }
 
 StatusOr<v1::Certificate> Client::GetCertificate(const std::string& name) {

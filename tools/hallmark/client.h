@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "hallmark/v1/authorities.pb.h"
 #include "hallmark/v1/issuance.pb.h"
+#include "hallmark/v1/profiles.pb.h"
 #include "hallmark/v1/revocation.pb.h"
 #include "tools/hallmark/batch.h"
 #include "tools/hallmark/context.h"
@@ -40,6 +41,11 @@ class Client {
   // From here on over a new connection, should the old one be dead without knowing it.
   void Reconnect();
 
+  StatusOr<v1::ListProfilesResponse> ListProfiles();
+  StatusOr<v1::Profile> GetProfile(const std::string& profile, const std::string& version);
+  // Calls `on_response` for each certificate that is replayed, as it comes.
+  Status ReplayProfile(const v1::ReplayProfileRequest& request,
+                       const std::function<void(const v1::ReplayProfileResponse&)>& on_response);
   StatusOr<v1::Certificate> GetCertificate(const std::string& name);
   StatusOr<v1::ListCertificatesResponse> ListCertificates(const v1::ListCertificatesRequest& request);
   StatusOr<v1::Certificate> RevokeCertificate(const std::string& name, v1::RevocationReason reason);

@@ -62,7 +62,56 @@ std::string Join(const google::protobuf::RepeatedPtrField<std::string>& texts) {
   return all;
 }
 
+std::string Join(const google::protobuf::RepeatedPtrField<v1::Attribute>& attributes, char separator) {
+  std::string all;
+  for (const v1::Attribute& attribute : attributes)
+    all += fmt::format("{}{}{}{}", all.empty() ? "" : ", ", attribute.type(), separator, attribute.value());
+  return all;
+}
+
+std::string Constraints(const v1::Description& description) {
+  if (!description.ca()) return "no authority";
+  return description.has_path_length() ? fmt::format("an authority, pathLenConstraint {}", description.path_length())
+                                       : "an authority, any path length";
+}
+
+std::string Policies(const v1::Description& description) {
+  std::string all;
+  for (const auto& policy : description.certificate_policies()) {
+    all += fmt::format("{}{}{}", all.empty() ? "" : ", ", policy.oid(), policy.cps().empty() ? "" : " " + policy.cps());
+  }
+  return all;
+}
+
 }  // namespace
+
+std::string DescribeContent(const v1::Certificate& certificate, bool colored) {
+  if (!certificate.has_description()) return "";
+  const v1::Description& content = certificate.description();
+  std::vector<Field> fields = {
+      {"Subject", Join(content.subject(), '=')},
+      {"Issuer", Join(content.issuer(), '=')},
+      {"Valid", content.never_expires() ? Rfc3339(certificate.not_before()) + ", never expires"
+                                        : Period(certificate.not_before(), certificate.not_after())},
+      {"Names", Join(content.subject_alt_names(), ':')},
+      {"Key", content.key_type()},
+      {"Key usage", Join(content.key_usage())},
+      {"Purposes", Join(content.extended_key_usage())},
+      {"Constraints", Constraints(content)},
+      {"Permitted names", Join(content.permitted_subtrees())},
+      {"Excluded names", Join(content.excluded_subtrees())},
+      {"Policies", Policies(content)},
+      {"Subject key id", content.subject_key_identifier()},
+      {"Issuer key id", content.authority_key_identifier()},
+      {"CRL", Join(content.crl_distribution_points())},
+      {"Issuer's certificate", Join(content.ca_issuers())},
+      {"OCSP", Join(content.ocsp())}};
+  for (const auto& extension : content.other_extensions()) {
+    fields.push_back({"Extension", fmt::format("{}{} {}", extension.oid(), extension.critical() ? ", critical:" : ":",
+                                               extension.value())});
+  }
+  return RenderFields(fields, colored);
+}
 
 Cell ValidityOf(const v1::Certificate& certificate, Time now) {
   if (certificate.has_revocation_details()) {
@@ -81,6 +130,7 @@ std::string DescribeCertificate(const v1::Certificate& certificate, Time now, bo
                        {"Valid", Period(certificate.not_before(), certificate.not_after())},
                        {"Serial", certificate.serial()},
                        {"Profile", certificate.profile()},
+                       {"Profile version", certificate.profile_version()},
                        {"Asked for by", certificate.caller()},
                        {"Request id", certificate.request_id()},
                        {"Revoked by", certificate.revocation_details().caller()},

@@ -14,6 +14,8 @@ namespace hallmark::cli {
 Cell ValidityOf(const v1::Certificate& certificate, Time now);
 
 std::string DescribeCertificate(const v1::Certificate& certificate, Time now, bool colored);
+// What its octets say; empty when the service did not tell.
+std::string DescribeContent(const v1::Certificate& certificate, bool colored);
 std::string CertificateTable(const std::vector<v1::Certificate>& certificates, Time now, bool colored);
 std::string DescribeAuthority(const v1::Authority& authority, Time now, bool colored);
 std::string AuthorityTable(const std::vector<v1::Authority>& authorities, bool colored);

@@ -91,7 +91,7 @@ class Doctor {
 
   void ExaminePolicies() {
     const StatusOr<ProfileMap> profiles = LoadProfiles(config_.profiles, config_.realm);
-    const StatusOr<Access> access = LoadAccess(config_.roles);
+    const StatusOr<Access> access = LoadAccess(config_.roles, config_.realm);
     if (!profiles.ok()) {
       Bad("profiles", Message(profiles.status()),
           "Correct the profile; the service does not start with one that it does not understand.");

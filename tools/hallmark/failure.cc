@@ -30,6 +30,7 @@ constexpr std::array kNextSteps = {
     NextStep{reason::kFileUnreadable, "check the path and its permissions"},
     NextStep{reason::kPermissionDenied, "ask an operator for the permission, or use another context (--context)"},
     NextStep{reason::kProfileUnknown, "name one of the service's profiles with --profile"},
+    NextStep{reason::kRateLimited, "wait for as long as the message says, then run the same command again"},
     NextStep{reason::kRequestIdReused, "to have the CSR certified anew, give a --request-id that no request has had"},
     NextStep{reason::kServiceUnreachable,
              "check that hallmarkd runs there and that the context's roots and certificate belong to it"},
@@ -49,6 +50,8 @@ std::string NextStepFor(const Status& status) {
     default: return "";
   }
 }
+
+constexpr char kValidationPayload[] = "hallmark/validation";
 
 Code CodeOf(int number) {
   const bool known = number > 0 && number <= static_cast<int>(Code::kUnauthenticated);
@@ -107,7 +110,17 @@ Status FromRpc(const google::rpc::Status& rpc) {
       status.SetPayload(key, value);
     });
   }
+  for (const google::protobuf::Any& detail : rpc.details()) {
+    if (detail.Is<v1::Validation>()) status.SetPayload(kValidationPayload, absl::Cord(detail.value()));
+  }
   return retry.has_value() ? WithRetry(std::move(status), *retry) : status;
+}
+
+v1::Validation ValidationOf(const Status& status) {
+  v1::Validation validation;
+  const auto payload = status.GetPayload(kValidationPayload);
+  if (!payload.has_value() || !validation.ParseFromString(std::string(*payload))) validation.Clear();
+  return validation;
 }
 
 std::string FailureText(const Status& status) {

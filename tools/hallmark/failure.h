@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "hallmark/v1/resources.pb.h"
 
 namespace hallmark::cli {
 
@@ -19,15 +20,19 @@ enum ExitCode {
   kUnavailable = 4,  // no answer, or not now: the same command again is safe
   kNotFound = 5,
   kPermission = 6,
+  kDiffers = 7,  // what was compared is not the same
 };
 ExitCode ExitCodeOf(const Status& status);
 
 // kInvalidArgument, COMMAND_LINE_INVALID: what the command line asks for makes no sense.
 Status UsageError(const std::string& message);
 
-// Reads the error of a service: the code, the message, and of the details ErrorInfo, BadRequest and RetryInfo. Never
-// OK, and never with a control character of the far side.
+// Reads the error of a service: the code, the message, and of the details ErrorInfo, BadRequest, RetryInfo and
+// Validation. Never OK, and never with a control character of the far side.
 Status FromRpc(const google::rpc::Status& rpc);
+
+// How the service judged what it refused with this error; empty if it does not say.
+v1::Validation ValidationOf(const Status& status);
 
 // "hallmark: <message>", then the fields at fault that the message does not name already, then the reason and what to
 // do next. Ends with a line break.

@@ -229,8 +229,8 @@ crl:
                             .subject = {{"O", options_.organization}, {"CN", common_name}},
                             .key_uri = uri.ToString(),
                             .caller = OperatorUri()};
-    RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->profiles(), founding, *key,
-                                   issuer == known->issuers.end() ? nullptr : issuer->second.get(),
+    RETURN_IF_ERROR(FoundAuthority(instance_->store(), instance_->clock(), instance_->policies().Current()->profiles,
+                                   founding, *key, issuer == known->issuers.end() ? nullptr : issuer->second.get(),
                                    absl::Now() + kStepLimit)
                         .status());
     return instance_->issuers().Reload();

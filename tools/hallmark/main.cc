@@ -7,6 +7,7 @@
 #include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
+#include "tools/hallmark/profile_commands.h"
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
@@ -38,6 +39,7 @@ int Main(int argc, char** argv) {
   AddDoctor(app, session);
   AddCertificate(app, session);
   AddAuthority(app, session);
+  AddProfile(app, session);
   AddCeremony(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});

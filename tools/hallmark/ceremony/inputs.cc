@@ -127,7 +127,7 @@ StatusOr<AuthorityCertificate> ReadAuthority(const Input& input) {
 
 Status ReadRotated(const Ceremony& ceremony, const Input& input, Material& material) {
   ASSIGN_OR_RETURN(material.certificate, ReadAuthority(input));
-  RETURN_IF_ERROR(Annotate(CheckReissuable(*material.certificate), input.file));
+  RETURN_IF_ERROR(Annotate(CheckReissuable(*material.certificate, *material.profile), input.file));
   if (material.certificate->self_signed() != ceremony.rotates_root()) {
     return Unfit(fmt::format("{} is {}; {} signing_key", input.file,
                              ceremony.rotates_root() ? "no root, so that it needs a CSR" : "a root",
@@ -218,7 +218,7 @@ StatusOr<Material> Examine(const Ceremony& ceremony, const Inputs& inputs) {
   } else if (ceremony.type == Type::kCrossSign) {
     const Input& input = inputs.at("certificate");
     ASSIGN_OR_RETURN(material.certificate, ReadAuthority(input));
-    RETURN_IF_ERROR(Annotate(CheckReissuable(*material.certificate), input.file));
+    RETURN_IF_ERROR(Annotate(CheckReissuable(*material.certificate, *material.profile), input.file));
   } else if (ceremony.type == Type::kSignIntermediate) {
     const Input& input = inputs.at("csr");
     StatusOr<Csr> csr = ReadCsr(AsBytes(input.content));

@@ -20,7 +20,7 @@ std::string DurationText(Duration duration) {
 
 std::string NameText(ByteView name) {
   const StatusOr<Subject> subject = ReadName(name);
-  return subject.ok() ? ToRfc4514(*subject) : "unreadable: " + Hex(name);
+  return subject.ok() ? ToRfc4514(*subject) : fmt::format("unreadable: {}", Hex(name));
 }
 
 Json Usages(const std::vector<KeyUsage>& usages) {

@@ -85,7 +85,9 @@ Status CheckRehearsed(const Rehearsal& rehearsal, const std::vector<NamedDraft>&
     if (new_key != nullptr) {
       const PublicKey& twin = rehearsal.twin->public_key();
       tbs = Replace(tbs, new_key->spki(), twin.spki());
-      tbs = Replace(tbs, KeyIdentifier(new_key->key_octets()), KeyIdentifier(twin.key_octets()));
+      for (const auto method : {Profile::KeyIdentifierMethod::kRfc7093, Profile::KeyIdentifierMethod::kSha1}) {
+        tbs = Replace(tbs, KeyIdentifier(new_key->key_octets(), method), KeyIdentifier(twin.key_octets(), method));
+      }
     }
     if (i < rehearsal.tbs.size() && tbs == rehearsal.tbs[i]) continue;
     return Error(Code::kInternal, reason::kInternal,
