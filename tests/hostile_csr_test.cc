@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <set>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/house.h"
