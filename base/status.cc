@@ -15,6 +15,16 @@ constexpr char kRetryPayload[] = "hallmark/retry-milliseconds";
 constexpr char kUnitSeparator = '\x1f';
 constexpr char kRecordSeparator = '\x1e';
 
+// A client of gRPC takes 8 KiB of trailers, where a message stands twice, its fields once, and most of it in base64.
+constexpr size_t kFieldsLimit = 1536;
+
+// The text, or as much of it as has room: `limit` octets, but no part of a character.
+std::string Cut(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (text[limit] & 0xc0) == 0x80) --limit;
+  return text.substr(0, limit) + "...";
+}
+
 std::string Payload(const Status& status, const char* key) {
   auto payload = status.GetPayload(key);
   return payload.has_value() ? std::string(*payload) : std::string();
@@ -35,10 +45,15 @@ Status FieldError(std::string_view reason, const std::string& field, const std::
 Status FieldErrors(std::string_view reason, const std::vector<FieldViolation>& violations) {
   std::string message;
   std::string fields;
+  size_t told = 0;
   for (const FieldViolation& violation : violations) {
-    message += (message.empty() ? "" : "; ") + violation.field + ": " + violation.description;
-    fields += violation.field + kUnitSeparator + violation.description + kRecordSeparator;
+    const std::string next = violation.field + ": " + violation.description;
+    if (told > 0 && message.size() + next.size() > kFieldsLimit) break;
+    message += (told > 0 ? "; " : "") + Cut(next, kFieldsLimit);
+    fields += violation.field + kUnitSeparator + Cut(violation.description, kFieldsLimit) + kRecordSeparator;
+    ++told;
   }
+  if (told < violations.size()) message += "; and " + std::to_string(violations.size() - told) + " more";
   Status status = Error(Code::kInvalidArgument, reason, message);
   status.SetPayload(kFieldsPayload, absl::Cord(fields));
   return status;

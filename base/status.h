@@ -33,7 +33,8 @@ Status Error(Code code, std::string_view reason, const std::string& message);
 // Returns INVALID_ARGUMENT that names the field of the request at fault.
 Status FieldError(std::string_view reason, const std::string& field, const std::string& description);
 
-// Returns INVALID_ARGUMENT for several fields at once; `violations` must not be empty.
+// Returns INVALID_ARGUMENT for several fields at once; `violations` must not be empty. Of very many, it names the first
+// and says how many more there are.
 Status FieldErrors(std::string_view reason, const std::vector<FieldViolation>& violations);
 
 // Returns `status` with the delay after which the caller may try again (google.rpc.RetryInfo).

@@ -6,6 +6,28 @@
 
 namespace hallmark {
 
+namespace {
+
+struct Range {
+  uint32_t first;
+  uint32_t last;
+};
+// Control and format characters, line and paragraph separators, variation selectors, private use, replacement
+// characters, noncharacters below U+FFFE; in order.
+constexpr std::array<Range, 20> kUnseen = {
+    {{0x0, 0x1f},      {0x7f, 0x9f},     {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},
+     {0x6dd, 0x6dd},   {0x70f, 0x70f},   {0x180b, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},
+     {0x2060, 0x206f}, {0xd800, 0xdfff}, {0xe000, 0xf8ff},   {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},
+     {0xfeff, 0xfeff}, {0xfff9, 0xfffd}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff}}};
+
+bool IsSeen(uint32_t point) {
+  if ((point & 0xfffe) == 0xfffe) return false;  // the two noncharacters at the end of each plane
+  return std::none_of(kUnseen.begin(), kUnseen.end(),
+                      [point](const Range& range) { return range.first <= point && point <= range.last; });
+}
+
+}  // namespace
+
 bool IsCleanUtf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
@@ -18,8 +40,7 @@ bool IsCleanUtf8(std::string_view text) {
       point = point << 6 | (next & 0x3f);
     }
     constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
-    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return false;
+    if (point < kSmallest[length] || point > 0x10ffff || !IsSeen(point)) return false;
     i += length;
   }
   return true;

@@ -5,7 +5,9 @@
 
 namespace hallmark {
 
-// Well-formed UTF-8 (RFC 3629), without C0, C1 or DEL, which no name needs and logs would trip over.
+// Well-formed UTF-8 (RFC 3629) of characters that are seen: without C0, C1 or DEL, which logs would trip over, and
+// without those that X.500 drops or prohibits when it compares names (RFC 4518 2.2, 2.4), such as zero width space and
+// right-to-left override, with which one name looks like another.
 bool IsCleanUtf8(std::string_view text);
 
 // The characters of a PrintableString (X.680 41.4).

@@ -38,13 +38,18 @@ Status ReadRequestedExtension(const Extension& extension, Facts& facts) {
     ASSIGN_OR_RETURN(facts.subject_alt_names, ReadGeneralNames(extension.value));
   } else if (extension.oid == oid::kBasicConstraints) {
     ASSIGN_OR_RETURN(const BasicConstraintsValue constraints, ReadBasicConstraints(extension.value));
+    if (constraints.path_length.has_value() && !constraints.ca) {
+      return absl::InvalidArgumentError("a pathLenConstraint without CA:TRUE (RFC 5280 4.2.1.9)");
+    }
     facts.ca = constraints.ca;
   } else if (extension.oid == oid::kKeyUsage) {
     ASSIGN_OR_RETURN(facts.key_usage, ReadKeyUsage(extension.value));
   } else if (extension.oid == oid::kExtendedKeyUsage) {
     ASSIGN_OR_RETURN(facts.extended_key_usage, ReadExtendedKeyUsage(extension.value));
-  } else if (extension.oid != oid::kSubjectKeyIdentifier) {
-    // A subjectKeyIdentifier is computed, whatever was asked; openssl req asks for one by default.
+  } else if (extension.oid == oid::kSubjectKeyIdentifier) {
+    // It is computed, whatever was asked; openssl req asks for one by default.
+    return ReadSubjectKeyIdentifier(extension.value).status();
+  } else {
     facts.other_extensions.push_back({extension.oid, extension.critical, ToBytes(extension.value)});
   }
   return absl::OkStatus();
@@ -63,8 +68,8 @@ Status ReadAttributes(ByteView content, Facts& facts) {
     ASSIGN_OR_RETURN(const ByteView values, fields.Content(der::kSet));
     RETURN_IF_ERROR(fields.ExpectEnd());
     if (oid != oid::kExtensionRequest || seen) {
-      return absl::InvalidArgumentError("attribute " + oid +
-                                        (seen ? " stands twice" : " is not supported; leave it out"));
+      return absl::InvalidArgumentError(
+          "attribute " + oid + (oid == oid::kExtensionRequest ? " stands twice" : " is not supported; leave it out"));
     }
     seen = true;
     ASSIGN_OR_RETURN(const std::vector<Extension> extensions, ReadExtensions(values));

@@ -8,6 +8,9 @@
 namespace hallmark::der {
 namespace {
 
+// More than anybody has been assigned; what is read stands in messages.
+constexpr size_t kMaxOidOctets = 64;
+
 Status Malformed(const std::string& what) { return absl::InvalidArgumentError("not DER: " + what); }
 
 // The length octets after the identifier: how many octets they take, and what they say.
@@ -153,6 +156,9 @@ StatusOr<uint32_t> NamedBits(ByteView content) {
 
 StatusOr<std::string> OidText(ByteView content) {
   if (content.empty() || content.back() >= 0x80) return Malformed("an OBJECT IDENTIFIER is cut off");
+  if (content.size() > kMaxOidOctets) {
+    return Malformed(fmt::format("an OBJECT IDENTIFIER longer than {} octets", kMaxOidOctets));
+  }
   std::string text;
   uint64_t arc = 0;
   bool start = true;

@@ -13,6 +13,9 @@ namespace hallmark {
 namespace {
 
 constexpr size_t kKeyIdentifierOctets = 20;
+// More than anybody needs; each that is refused has its line in the answer.
+constexpr size_t kMaxExtensions = 32;
+constexpr size_t kMaxPurposes = 16;
 
 constexpr uint8_t kTrue = 0xff;
 
@@ -152,6 +155,9 @@ StatusOr<std::vector<Extension>> ReadExtensions(ByteView der) {
   der::Reader reader(content);
   std::vector<Extension> extensions;
   do {
+    if (extensions.size() == kMaxExtensions) {
+      return absl::InvalidArgumentError(fmt::format("more than {} extensions", kMaxExtensions));
+    }
     ASSIGN_OR_RETURN(const ByteView element, reader.Content(der::kSequence));
     der::Reader fields(element);
     Extension extension;
@@ -210,6 +216,9 @@ StatusOr<std::vector<std::string>> ReadExtendedKeyUsage(ByteView value) {
   der::Reader reader(content);
   std::vector<std::string> purposes;
   do {
+    if (purposes.size() == kMaxPurposes) {
+      return absl::InvalidArgumentError(fmt::format("more than {} purposes in extKeyUsage", kMaxPurposes));
+    }
     ASSIGN_OR_RETURN(const ByteView type, reader.Content(der::kOid));
     ASSIGN_OR_RETURN(std::string purpose, der::OidText(type));
     purposes.push_back(std::move(purpose));

@@ -72,7 +72,11 @@ StatusOr<Attribute> ReadAttribute(ByteView content) {
                      (string_type != StringType::kIa5 || IsIa5String(text));
   if (!valid || text.empty()) {
     return absl::InvalidArgumentError(fmt::format(
-        "{} must be a non-empty UTF8String, PrintableString or IA5String without control characters", type));
+        "{} must be a non-empty UTF8String, PrintableString or IA5String without characters that are not seen", type));
+  }
+  // X.500 compares without them (RFC 4518 2.6.1): one name would look like another.
+  if (text.starts_with(' ') || text.ends_with(' ')) {
+    return absl::InvalidArgumentError(type + " begins or ends with a blank; leave it out");
   }
   return Attribute{type, std::string(text), string_type};
 }

@@ -8,8 +8,8 @@
 namespace hallmark {
 
 // Reads a Name, each RDN with one attribute, at most 16 of them. Values must be UTF8String, PrintableString or
-// IA5String, valid for their type, without control characters; each attribute says which it is. kInvalidArgument
-// (CSR_MALFORMED) otherwise.
+// IA5String, valid for their type, of characters that are seen, without blanks around them; each attribute says which
+// type it is. kInvalidArgument (CSR_MALFORMED) otherwise.
 StatusOr<Subject> ReadName(ByteView der);
 
 // A Name. An attribute that does not say its string type is written as its attribute type asks for: PrintableString for

@@ -48,7 +48,8 @@ bool IsEmail(const std::string& text) {
 
 // RFC 1123 2.1, with the underscores that are in use.
 bool IsHostName(const std::string& text) {
-  static const RE2 kLabels("[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*");
+  static const RE2 kLabels(
+      "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*");
   return text.size() <= 253 && RE2::FullMatch(text, kLabels);
 }
 
@@ -124,7 +125,7 @@ size_t UpperBound(const std::string& type) {
 
 Status CheckNameForm(const std::string& type, const std::string& value) {
   if (value.empty()) return Wrong("is empty");
-  if (!IsCleanUtf8(value)) return Wrong("is not UTF-8 without control characters");
+  if (!IsCleanUtf8(value)) return Wrong("is not UTF-8 of characters that are seen");
   if (CountCharacters(value) > UpperBound(type)) {
     return Wrong(
         fmt::format("has {} characters; its standard's limit is {}", CountCharacters(value), UpperBound(type)));
@@ -154,7 +155,7 @@ Status CheckEncoding(ExtensionRule::Encoding encoding, const std::string& text) 
   int64_t number = 0;
   const StatusOr<Bytes> octets = FromHex(text);
   switch (encoding) {
-    case Encoding::kUtf8: return Expect(IsCleanUtf8(text), "is not UTF-8 without control characters");
+    case Encoding::kUtf8: return Expect(IsCleanUtf8(text), "is not UTF-8 of characters that are seen");
     case Encoding::kPrintable: return Expect(IsPrintableString(text), "has characters that a PrintableString has not");
     case Encoding::kIa5: return Expect(IsCleanUtf8(text) && IsIa5String(text), "is not ASCII");
     case Encoding::kBoolean: return Expect(text == "true" || text == "false", "is neither true nor false");

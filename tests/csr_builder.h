@@ -49,13 +49,19 @@ struct CsrBuilder {
   std::optional<Bytes> attributes = Bytes();  // content of [0]; absent: no [0]
   Bytes algorithm;
 
-  Bytes Build() const {
+  // The CertificationRequestInfo, what is signed.
+  Bytes Info() const {
     const Bytes tagged = attributes.has_value() ? der::Tlv(der::ContextConstructed(0), *attributes) : Bytes();
-    const Bytes info = der::Sequence({version, subject, spki, tagged});
-    const StatusOr<Bytes> signature = signer.Sign(info, absl::InfiniteFuture());
-    if (!signature.ok()) throw std::runtime_error("cannot sign");
-    return der::Sequence({info, algorithm, der::BitString(*signature)});
+    return der::Sequence({version, subject, spki, tagged});
   }
+  Bytes Sign(ByteView octets) const {
+    const StatusOr<Bytes> signature = signer.Sign(octets, absl::InfiniteFuture());
+    if (!signature.ok()) throw std::runtime_error("cannot sign");
+    return *signature;
+  }
+  Bytes Build() const { return BuildWith(der::BitString(Sign(Info()))); }
+  // With whatever stands in the place of the signature's BIT STRING.
+  Bytes BuildWith(ByteView signature) const { return der::Sequence({Info(), algorithm, signature}); }
 };
 
 }  // namespace hallmark::testing

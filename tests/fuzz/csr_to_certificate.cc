@@ -1,107 +1,135 @@
-// From a CSR to what would be signed, under the profile for devices that ships: whatever comes in, a draft lints clean,
-// is to OpenSSL what it is to us, and holds nothing that the profile does not grant.
+// From a CSR to what would be signed, under every profile that ships and one that uses everything: whatever comes in,
+// a draft re-reads, lints clean, and is octet for octet what a second reading of the profile makes of the request.
 #include <openssl/err.h>
-
-#include <algorithm>
-#include <array>
 
 #include "base/openssl.h"
 #include "ca/certificate.h"
 #include "ca/csr.h"
+#include "ca/extensions.h"
 #include "ca/lint.h"
 #include "ca/names.h"
 #include "policies/load.h"
 #include "policies/shipped.h"
+#include "tests/fuzz/everything_profile.h"
 #include "tests/fuzz/property.h"
+#include "tests/profile_reading.h"
 
 namespace hallmark::fuzz {
 namespace {
 
-std::shared_ptr<const Profile> DeviceProfile() {
-  for (const ShippedPolicy& policy : ShippedPolicies()) {
-    if (policy.path != "profiles/device-dps.yaml") continue;
-    return std::make_shared<const Profile>(
-        ParseProfile("device-dps", std::string(policy.path), std::string(policy.text), "test").value());
-  }
-  Require(false, "a profile for devices ships");
-  return nullptr;
+constexpr char kRealm[] = "test";
+const Time kNow = absl::FromUnixSeconds(1'795'514'400);
+const IssuerValidity kIssuerValidity{kNow - absl::Hours(24), NeverExpires()};
+const Bytes kSerial = ToBytes(AsBytes("\x4d serial number"));
+constexpr auto kAlgorithm = SignatureAlgorithm::kEcdsaSha256;
+
+// Who asks, and the device's record.
+const std::map<std::string, std::string>& Sources() {
+  static const auto& sources = *new std::map<std::string, std::string>{{"caller.uri", "hallmark://test/station/line-1"},
+                                                                       {"caller.realm", "test"},
+                                                                       {"caller.role", "station"},
+                                                                       {"caller.name", "line-1"},
+                                                                       {"device.serial", "sn-1"}};
+  return sources;
 }
 
-const Time kNow = absl::FromUnixSeconds(1'795'514'400);
-const Time kIssuerNotAfter = kNow + absl::Hours(24 * 365 * 15);
-const Bytes kSerial = ToBytes(AsBytes("\x4d serial number"));
+// An issuer that may certify whatever the profile is for: it has a Matter vendor and product id, as a PAI has.
+IssuerNames TheIssuer() {
+  const Subject name = {
+      {"O", "Test"}, {"CN", "Test Authority"}, {"1.3.6.1.4.1.37244.2.1", "FFF1"}, {"1.3.6.1.4.1.37244.2.2", "8000"}};
+  return {EncodeName(name), Bytes(20, 0x5a), "http://ca.example/crl/devices.crl", "http://ca.example/aia/devices.cer"};
+}
 
 struct Line {
-  std::shared_ptr<const Profile> profile = DeviceProfile();
-  IssuerNames issuer = {EncodeName({{"O", "Test"}, {"CN", "Test Devices"}}), Bytes(20, 0x5a),
-                        "http://ca.example/crl/devices.crl", "http://ca.example/aia/devices.cer"};
-  CertificateTemplate certificate{*profile, issuer, SignatureAlgorithm::kEcdsaSha256};
-  LintIssuer lint = {.subject = issuer.name,
-                     .key_identifier = issuer.key_identifier,
-                     .algorithm = AlgorithmIdentifier(SignatureAlgorithm::kEcdsaSha256),
-                     .not_after = kIssuerNotAfter,
-                     .path_length = 0,
-                     .self = false};
+  std::shared_ptr<const Profile> profile;
+  testing::ProfileReading reading;
 };
 
-// device-dps.yaml's pattern of CN, written a second time.
-bool IsRegistrationId(const std::string& text) {
-  constexpr std::string_view kLast = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
-  return !text.empty() && text.size() <= 64 && text.find_first_not_of(std::string(kLast) + "._:") == text.npos &&
-         kLast.find(text.back()) != kLast.npos;
+Line MakeLine(const std::string& name, const std::string& text) {
+  const StatusOr<Profile> profile = ParseProfile(name, name, text, kRealm);
+  Require(profile.ok(), "the profile can be read");
+  return {std::make_shared<const Profile>(*profile), testing::ProfileReading(text, kRealm)};
 }
 
-void CheckSubject(const Subject& asked, const X509_NAME* name) {
-  constexpr std::array<int, 4> kGranted = {NID_organizationName, NID_organizationalUnitName, NID_serialNumber,
-                                           NID_commonName};
-  int last = -1;
-  std::string common_name;
-  for (int i = 0; i < X509_NAME_entry_count(name); ++i) {
-    const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name, i);
-    const int type = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
-    const auto place = static_cast<int>(std::find(kGranted.begin(), kGranted.end(), type) - kGranted.begin());
-    Require(place > last && place < static_cast<int>(kGranted.size()),
-            "the subject holds O, OU, serialNumber and CN, each once, in this order");
-    last = place;
-    const ASN1_STRING* value = X509_NAME_ENTRY_get_data(entry);
-    const std::string text = ToString({ASN1_STRING_get0_data(value), static_cast<size_t>(ASN1_STRING_length(value))});
-    Require(std::count(asked.begin(), asked.end(), Attribute{OBJ_nid2sn(type), text}) == 1,
-            "the CSR asks for the attribute, once");
-    if (type == NID_commonName) common_name = text;
-  }
-  Require(IsRegistrationId(common_name), "CN is a registration id");
+const std::vector<Line>& Lines() {
+  static const auto& lines = *new std::vector<Line>([] {
+    std::vector<Line> made = {MakeLine("everything", kEverythingProfile)};
+    for (const ShippedPolicy& policy : ShippedPolicies()) {
+      if (policy.path.starts_with("profiles/"))
+        made.push_back(MakeLine(std::string(policy.path), std::string(policy.text)));
+    }
+    Require(made.size() > 20, "profiles ship");
+    return made;
+  }());
+  return lines;
 }
 
-void CheckCertificate(const Csr& csr, const Draft& draft, X509* certificate) {
-  Require(X509_get_version(certificate) == X509_VERSION_3 && X509_get_ext_count(certificate) == 7,
-          "version 3 with the seven extensions of a device");
-  Require((X509_get_extension_flags(certificate) & EXFLAG_INVALID) == 0, "OpenSSL can read all extensions");
-  Require(X509_check_ca(certificate) == 0 && (X509_get_extension_flags(certificate) & EXFLAG_BCONS) != 0, "CA:FALSE");
-  Require(X509_get_key_usage(certificate) == KU_DIGITAL_SIGNATURE, "keyUsage is digitalSignature");
-  Require(X509_get_extended_key_usage(certificate) == XKU_SSL_CLIENT, "extKeyUsage is clientAuth");
-  Require(X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) < 0, "no subjectAltName");
-  Require(ssl::ToDer(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate)).value() == ToBytes(csr.key.spki()),
-          "the key is the CSR's");
-  CheckSubject(csr.facts.subject, X509_get_subject_name(certificate));
-  Require(ssl::ToDer(i2d_re_X509_tbs, certificate).value() == ToBytes(draft.tbs()), "OpenSSL encodes the same octets");
+Facts Completed(Facts facts) {
+  facts.caller = ParseCallerUri(Sources().at("caller.uri")).value();
+  facts.device = {{"serial", Sources().at("device.serial")}};
+  return facts;
+}
+
+IssuerNames IssuerOf(const Line& line, const Plan& plan, const PublicKey& key) {
+  if (!line.profile->subject_is_issuer) return TheIssuer();
+  return {EncodeName(plan.subject), KeyIdentifier(key.key_octets(), line.profile->subject_key_identifier), "", ""};
+}
+
+testing::Circumstances CircumstancesOf(const Line& line, const IssuerNames& issuer) {
+  const bool self = line.profile->subject_is_issuer;
+  return {.issuer = self ? Bytes() : issuer.name,
+          .issuer_key_identifier = self ? Bytes() : issuer.key_identifier,
+          .crl_url = issuer.crl_url,
+          .aia_url = issuer.aia_url,
+          .now = absl::ToUnixSeconds(kNow),
+          .issuer_not_before = absl::ToUnixSeconds(kIssuerValidity.not_before),
+          .issuer_not_after = absl::ToUnixSeconds(kIssuerValidity.not_after),
+          .sources = Sources()};
+}
+
+// Shows the fault, if there is one, of which the property speaks.
+void RequireNothing(const Line& line, const std::string& fault, const char* property) {
+  if (!fault.empty()) std::fprintf(stderr, "%s: %s\n", line.profile->name.c_str(), fault.c_str());
+  Require(fault.empty(), property);
+}
+
+bool HasError(const std::vector<Finding>& findings) { return !Verdict(findings).ok(); }
+
+void CheckLine(const Line& line, const Csr& csr, X509_REQ* request) {
+  const StatusOr<Plan> plan = Decide(line.profile, csr.facts, kNow, kIssuerValidity);
+  if (!Accepted(plan)) return;
+  const IssuerNames issuer = IssuerOf(line, *plan, csr.key);
+  const StatusOr<Draft> draft = CertificateTemplate(*line.profile, issuer, kAlgorithm).Compose(*plan, csr.key, kSerial);
+  if (!Accepted(draft)) return;
+  const Bytes octets = draft->Unsigned();
+  const LintIssuer lint{.subject = issuer.name,
+                        .key_identifier = issuer.key_identifier,
+                        .algorithm = AlgorithmIdentifier(kAlgorithm),
+                        .not_after = kIssuerValidity.not_after,
+                        .path_length = kNoPathLength,
+                        .self = line.profile->subject_is_issuer};
+  RequireNothing(line, Message(Verdict(LintCertificate(octets, lint))), "the draft keeps RFC 5280");
+  // What a profile grants may still be against a standard that it names.
+  if (HasError(LintCertificate(octets, lint, line.profile->standards))) return;
+  Require(ReadCertificate(octets).ok(), "the draft can be read back");
+  RequireNothing(line, line.reading.Fault(request, octets, CircumstancesOf(line, issuer)),
+                 "the draft holds what the profile grants of the CSR and nothing else");
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const auto& line = *new Line();
-  const StatusOr<Csr> csr = ReadCsr({data, size});
+  StatusOr<Csr> csr = ReadCsr({data, size});
   if (!csr.ok()) return 0;
-  const StatusOr<Plan> plan = Decide(line.profile, csr->facts, kNow, {.not_after = kIssuerNotAfter});
-  if (!Accepted(plan)) return 0;
-  const StatusOr<Draft> draft = line.certificate.Compose(*plan, csr->key, kSerial);
-  Require(draft.ok(), "what the profile grants can be composed");
-  const Bytes octets = draft->Unsigned();
-  Require(LintCertificate(octets, line.lint).empty(), "the draft lints clean");
-  const uint8_t* in = octets.data();
-  const ssl::Certificate certificate(d2i_X509(nullptr, &in, static_cast<long>(octets.size())));
-  Require(certificate != nullptr && in == octets.data() + octets.size(), "OpenSSL reads the draft");
-  CheckCertificate(*csr, *draft, certificate.get());
+  csr->facts = Completed(std::move(csr->facts));
+  const Bytes der = data[0] == 0x30 ? Bytes(data, data + size) : Bytes();
+  const std::string pem(reinterpret_cast<const char*>(data), size);
+  const uint8_t* in = der.data();
+  const ssl::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const ssl::CertificateRequest request(der.empty() ? PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr)
+                                                    : d2i_X509_REQ(nullptr, &in, static_cast<long>(der.size())));
+  Require(request != nullptr, "OpenSSL reads what ReadCsr accepts");
+  for (const Line& line : Lines()) CheckLine(line, *csr, request.get());
   ERR_clear_error();
   return 0;
 }
