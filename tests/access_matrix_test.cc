@@ -50,7 +50,7 @@ class AccessMatrixTest : public ::testing::Test {
         << std::regex_replace(station, std::regex("\\}/station/"), "}/visitor/");
     const std::string roles = ReadFile(policies / "roles.yaml").value();
     std::ofstream(policies / "roles.yaml")
-        << std::regex_replace(roles, std::regex("station, operator"), "visitor, station, operator");
+        << std::regex_replace(roles, std::regex(" - station\n"), " - station\n          - visitor\n");
     service_->Start();
     const std::string visitor = (service_->directory() / "visitor").string();
     const auto made = RunCommand(

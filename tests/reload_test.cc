@@ -113,7 +113,8 @@ TEST_F(ReloadTest, AProfileThatIsAddedOrRemovedAndARoleThatChangesCountToo) {
   Write(Profile("sensor"), WithLifetime(2));
   const std::filesystem::path roles = service_.ca() / "policies/roles.yaml";
   const std::string shipped_roles = ReadFile(roles).value();
-  Write(roles, std::regex_replace(shipped_roles, std::regex("device-dps"), "device-dps, sensor"));
+  Write(roles,
+        std::regex_replace(shipped_roles, std::regex("profiles: \\[device-dps\\]"), "profiles: [device-dps, sensor]"));
   Reload("policies_loaded");
   const Answer answer = testing::Issue(station, request);
   ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();

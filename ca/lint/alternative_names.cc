@@ -71,6 +71,10 @@ void CheckUri(std::string_view uri, const std::string& what, Findings& findings)
   if (!IsVisible(uri) || !absolute || uri.find_first_of("<>\"{}|\\^`") != uri.npos) {
     return findings.Add(kUri, what + " is not an absolute URI of RFC 3986");
   }
+}
+
+// RFC 5280 demands it of names; where something is fetched from, the network decides.
+void CheckUriHost(std::string_view uri, const std::string& what, Findings& findings) {
   const std::optional<std::string> host = HostOf(uri);
   if (!host.has_value() || IsAddress(*host)) return;
   if (!IsDnsSyntax(*host) || host->find('.') == host->npos) {
@@ -108,6 +112,8 @@ void CheckList(const Examined& c, std::string_view oid, const char* what, Findin
   }
   for (size_t i = 0; i < names->size(); ++i) {
     CheckGeneralName((*names)[i], what, findings);
+    if ((*names)[i].tag == kUriName)
+      CheckUriHost(AsText((*names)[i].content), fmt::format("a URI of {}", what), findings);
     for (size_t j = 0; j < i; ++j) {
       if (Equal((*names)[i].whole, (*names)[j].whole)) findings.Add(kTwice, fmt::format("{} has a name twice", what));
     }

@@ -1,6 +1,7 @@
 // How many device certificates a second an instance issues over mutual TLS, unary and on a stream, from 1 to 64
 // clients; and beside each figure, from the same run, the raw rate of C_Sign on the same token with as many threads.
-// The ratio of the two is what to look at: machines are noisy.
+// The ratio of the two is what to look at: machines are noisy. Last, what the decision takes of it: the CPU time that
+// hallmarkd spends on a certificate, and that of the profile's verdict and of lint, each of the same requests.
 //
 // Makes an instance of its own in a temporary directory and removes it.
 #include <fmt/format.h>
@@ -14,9 +15,12 @@
 #include <nlohmann/json.hpp>
 #include <semaphore>
 
+#include "ca/csr.h"
+#include "ca/lint.h"
 #include "hallmark/v1/issuance.grpc.pb.h"
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
+#include "policies/load.h"
 #include "tests/service_client.h"
 #include "tools/instance.h"
 
@@ -46,6 +50,7 @@ struct Figure {
   double p95_ms = 0;
   double p99_ms = 0;
   double raw_per_second = 0;  // C_Sign alone
+  double cpu_us = 0;          // of hallmarkd, user and system, a certificate
 };
 
 // Requests that nobody has sent yet; every one has a key of its own, as devices have.
@@ -135,6 +140,20 @@ double Percentile(std::vector<double>& sorted, double fraction) {
              : sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
 }
 
+// The CPU time that a process has used, user and system.
+double CpuSeconds(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 2));  // the name before may hold blanks
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 Figure Measure(const Service& service, Requests& requests, const std::string& mode, int count, const Options& options) {
   std::vector<Client> clients(static_cast<size_t>(count));
   // More than can be answered in the time, made before the clock starts.
@@ -145,6 +164,7 @@ Figure Measure(const Service& service, Requests& requests, const std::string& mo
       throw std::runtime_error("cannot connect");
     client.requests = requests.Take(each);
   }
+  const double cpu_before = CpuSeconds(service.process());
   const auto start = Clock::now();
   const auto stop = start + std::chrono::seconds(options.seconds);
   std::vector<std::thread> threads;
@@ -157,13 +177,65 @@ Figure Measure(const Service& service, Requests& requests, const std::string& mo
     latencies.insert(latencies.end(), client.latencies_ms.begin(), client.latencies_ms.end());
     end = std::max(end, client.last_answer);
   }
+  const double cpu = CpuSeconds(service.process()) - cpu_before;
   std::sort(latencies.begin(), latencies.end());
   Figure figure{.mode = mode, .clients = count};
   figure.per_second = static_cast<double>(latencies.size()) / std::chrono::duration<double>(end - start).count();
+  figure.cpu_us = cpu * 1e6 / static_cast<double>(latencies.size());
   figure.p50_ms = Percentile(latencies, 0.5);
   figure.p95_ms = Percentile(latencies, 0.95);
   figure.p99_ms = Percentile(latencies, 0.99);
   return figure;
+}
+
+double ThreadCpuMicroseconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+}
+
+// The CPU time, in microseconds, of what decides on a request: the profile's verdict, and lint of the certificate that
+// hallmarkd made of it.
+struct Decision {
+  double verdict_us = 0;
+  double lint_us = 0;
+  double whole() const { return verdict_us + lint_us; }
+};
+Decision MeasureDecision(const Service& service, const Config& config, Requests& requests) {
+  const ProfileMap profiles = LoadProfiles(config.profiles, config.realm).value();
+  const std::shared_ptr<const Profile>& profile = profiles.at("device-dps");
+  const auto stub = v1::Issuance::NewStub(testing::ConnectAs(service, "station"));
+  const v1::IssueCertificateRequest request = requests.Next();
+  grpc::ClientContext context;
+  v1::Certificate certificate;
+  const grpc::Status status = stub->IssueCertificate(&context, request, &certificate);
+  if (!status.ok()) throw std::runtime_error(status.error_message());
+  const Csr csr = ReadCsr(AsBytes(request.csr())).value();
+  const CertificateParts issuer = ReadCertificate(AsBytes(certificate.chain(0))).value();
+  const Bytes key_identifier =
+      ToBytes(ReadSubjectKeyIdentifier(FindExtension(issuer.extensions, oid::kSubjectKeyIdentifier)->value).value());
+  const CertificateParts parts = ReadCertificate(AsBytes(certificate.certificate())).value();
+  const LintIssuer lint{.certificate = AsBytes(certificate.chain(0)),
+                        .subject = issuer.subject,
+                        .key_identifier = key_identifier,
+                        .algorithm = parts.algorithm,
+                        .not_after = issuer.not_after,
+                        .path_length = 0};
+  constexpr int kRounds = 2000;
+  Decision decision;
+  const double start = ThreadCpuMicroseconds();
+  for (int i = 0; i < kRounds; ++i) {
+    if (!Decide(profile, csr.facts, absl::Now(), {issuer.not_before, issuer.not_after}).ok())
+      throw std::runtime_error("the profile refuses what it granted");
+  }
+  const double decided = ThreadCpuMicroseconds();
+  for (int i = 0; i < kRounds; ++i) {
+    if (!Verdict(LintCertificate(AsBytes(certificate.certificate()), lint, profile->standards)).ok())
+      throw std::runtime_error("lint refuses what was signed");
+  }
+  decision.verdict_us = (decided - start) / kRounds;
+  decision.lint_us = (ThreadCpuMicroseconds() - decided) / kRounds;
+  return decision;
 }
 
 // C_SignInit and C_Sign on the token of the instance, with nothing around them but a session pool.
@@ -185,7 +257,7 @@ double MeasureRaw(const Signer& signer, int threads, int seconds) {
   return static_cast<double>(signatures) / std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void Print(const std::vector<Figure>& figures, const Options& options) {
+void Print(const std::vector<Figure>& figures, const Decision& decision, const Options& options) {
   if (options.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const Figure& f : figures) {
@@ -196,18 +268,24 @@ void Print(const std::vector<Figure>& figures, const Options& options) {
                      {"p95_ms", f.p95_ms},
                      {"p99_ms", f.p99_ms},
                      {"raw_signatures_per_second", f.raw_per_second},
-                     {"ratio", f.per_second / f.raw_per_second}});
+                     {"ratio", f.per_second / f.raw_per_second},
+                     {"cpu_us", f.cpu_us},
+                     {"verdict_us", decision.verdict_us},
+                     {"lint_us", decision.lint_us},
+                     {"decision_share", decision.whole() / f.cpu_us}});
     }
     std::cout << all.dump(2) << "\n";
     return;
   }
-  std::cout << fmt::format("{:8} {:>7} {:>10} {:>9} {:>9} {:>9} {:>12} {:>7}\n", "mode", "clients", "certs/s", "p50 ms",
-                           "p95 ms", "p99 ms", "raw C_Sign/s", "ratio");
+  std::cout << fmt::format("{:8} {:>7} {:>10} {:>9} {:>9} {:>9} {:>12} {:>7} {:>11} {:>9}\n", "mode", "clients",
+                           "certs/s", "p50 ms", "p95 ms", "p99 ms", "raw C_Sign/s", "ratio", "CPU us/cert", "decision");
   for (const Figure& f : figures) {
-    std::cout << fmt::format("{:8} {:>7} {:>10.0f} {:>9.2f} {:>9.2f} {:>9.2f} {:>12.0f} {:>7.2f}\n", f.mode, f.clients,
-                             f.per_second, f.p50_ms, f.p95_ms, f.p99_ms, f.raw_per_second,
-                             f.per_second / f.raw_per_second);
+    std::cout << fmt::format("{:8} {:>7} {:>10.0f} {:>9.2f} {:>9.2f} {:>9.2f} {:>12.0f} {:>7.2f} {:>11.0f} {:>8.1f}%\n",
+                             f.mode, f.clients, f.per_second, f.p50_ms, f.p95_ms, f.p99_ms, f.raw_per_second,
+                             f.per_second / f.raw_per_second, f.cpu_us, 100 * decision.whole() / f.cpu_us);
   }
+  std::cout << fmt::format("a decision: {:.1f} us for the profile's verdict, {:.1f} us for lint\n", decision.verdict_us,
+                           decision.lint_us);
 }
 
 void Run(const Options& options) {
@@ -231,7 +309,7 @@ void Run(const Options& options) {
       figures.push_back(figure);
     }
   }
-  Print(figures, options);
+  Print(figures, MeasureDecision(service, config, requests), options);
 }
 
 }  // namespace
