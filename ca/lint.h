@@ -63,6 +63,9 @@ std::vector<Standard> DetectStandards(ByteView certificate);
 // What is wrong with a CRL's draft (RFC 5280 5).
 std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer);
 
+// The same for any CRL. `issuer`: its issuer's certificate; empty: not known.
+std::vector<Finding> LintAnyCrl(ByteView crl, ByteView issuer);
+
 // OK without an error among the findings; otherwise kFailedPrecondition (LINT_FAILED) that lists the errors.
 Status Verdict(const std::vector<Finding>& findings);
 

@@ -114,6 +114,13 @@ std::vector<Broken> Structure() {
        "hallmark_issuer_algorithm"},
       {"SHA-1", [](D& d, const House&) { d.inner_algorithm = d.algorithm = Algorithm("1.2.840.10045.4.1", {}); },
        "hallmark_sound_signature_algorithm hallmark_issuer_algorithm"},
+      {"SHA-1 of one's own",
+       [](D& d, const House& h) {
+         d.inner_algorithm = d.algorithm = Algorithm("1.2.840.10045.4.1", {});
+         d.subject = d.issuer_name;
+         d.subject_key = SubjectKeyIdentifier(h.issuer("devices").key_identifier());
+       },
+       "hallmark_sound_self_signature rfc5280_3_2_self_issued hallmark_issuer_algorithm"},
       {"an unknown algorithm", [](D& d, const House&) { d.inner_algorithm = d.algorithm = Algorithm("1.2.3.4", {}); },
        "hallmark_known_signature_algorithm hallmark_issuer_algorithm"},
       {"ECDSA with NULL",
@@ -188,6 +195,8 @@ std::vector<Broken> InNames() {
       {"CN as IA5String", subject(OneAttribute("2.5.4.3", der::kIa5String, "a")), "rfc5280_4_1_2_4_string_type"},
       {"CN as BMPString", subject(OneAttribute("2.5.4.3", 0x1e, std::string_view("\0a", 2))),
        "rfc5280_4_1_2_4_old_string"},
+      {"UniversalString beyond Unicode", subject(OneAttribute("2.5.4.3", 0x1c, std::string_view("\0\x11\0\0", 4))),
+       "rfc5280_4_1_2_4_old_string x690_8_23_string_characters"},
       {"NUL in CN", subject(OneAttribute("2.5.4.3", der::kUtf8String, std::string_view("a\0b", 3))),
        "x690_8_23_string_characters"},
       {"overlong UTF-8", subject(OneAttribute("2.5.4.3", der::kUtf8String, "\xc0\xaf")),
@@ -222,6 +231,20 @@ std::vector<Broken> InNames() {
        "rfc5280_4_2_1_6_email"},
       {"an address of 5 octets", [](D& d, const House&) { d.names = Names(der::Tlv(der::ContextPrimitive(7), Bytes(5))); },
        "rfc5280_4_2_1_6_ip_address"},
+      {"a directoryName that is none",
+       [](D& d, const House&) { d.names = Names(der::Tlv(der::ContextConstructed(4), Bytes{5, 0})); },
+       "rfc5280_4_1_2_4_name"},
+      {"a registeredID that is none",
+       [](D& d, const House&) { d.names = Names(der::Tlv(der::ContextPrimitive(8), Bytes{0x80})); },
+       "rfc5280_4_2_1_6_subject_alt_name"},
+      {"an ediPartyName",
+       [](D& d, const House&) { d.names = Names(der::Tlv(der::ContextConstructed(5), Bytes{5, 0})); },
+       "hallmark_obsolete_name"},
+      {"an otherName with two values",
+       [](D& d, const House&) {
+         d.names = Names(der::Constructed(der::ContextConstructed(0), {der::Oid("1.2.3"), der::Tlv(der::ContextConstructed(0), Bytes{5, 0, 5, 0})}));
+       },
+       "rfc5280_4_2_1_6_other_name"},
       {"an otherName without a value",
        [](D& d, const House&) { d.names = Names(der::Tlv(der::ContextConstructed(0), der::Oid("1.2.3"))); },
        "rfc5280_4_2_1_6_other_name"},
@@ -261,7 +284,18 @@ std::vector<Broken> InExtensions() {
        },
        "hallmark_known_key_algorithm hallmark_house_public_key"},
       {"a point that is on no curve", [](D& d, const House&) { d.spki[d.spki.size() - 1] ^= 1; },
-       "rfc5280_4_1_2_7_public_key"},
+       "hallmark_sound_public_key"},
+      {"an EC key without its curve",
+       [](D& d, const House&) {
+         d.spki = der::Sequence({Algorithm("1.2.840.10045.2.1", {}), der::BitString(Bytes(65, 4))});
+       },
+       "rfc5280_4_1_2_7_public_key hallmark_house_public_key"},
+      {"a curve of others",
+       [](D& d, const House&) {
+         d.spki =
+             der::Sequence({Algorithm("1.2.840.10045.2.1", der::Oid("1.3.132.0.10")), der::BitString(Bytes(65, 4))});
+       },
+       "hallmark_known_key_algorithm hallmark_house_public_key"},
       {"an EC key that enciphers",
        [](D& d, const House&) {
          d.usage = KeyUsageExtension({KeyUsage::kDigitalSignature, KeyUsage::kKeyEncipherment});
@@ -717,20 +751,37 @@ void ExpectEachOfCrls() {
   const Issuer& issuer = house.issuer("devices");
   const Bytes algorithm = ToBytes(issuer.lint().algorithm);
   struct Parts {
-    Bytes inner, name, this_update, next_update, revoked, extensions;
+    Bytes version, inner, name, this_update, next_update, revoked, extensions;
   };
-  const Parts good{algorithm,
+  const Bytes key = AuthorityKeyIdentifier(issuer.key_identifier());
+  const Parts good{der::Unsigned(uint64_t{1}),
+                   algorithm,
                    ToBytes(issuer.name()),
                    der::EncodeTime(house.clock.now),
                    der::EncodeTime(house.clock.now + absl::Hours(1)),
                    {},
-                   der::Sequence({AuthorityKeyIdentifier(issuer.key_identifier()), CrlNumber(7)})};
+                   der::Sequence({key, CrlNumber(7)})};
   const auto build = [&](const Parts& p) {
-    const Bytes tbs = der::Sequence({der::Unsigned(uint64_t{1}), p.inner, p.name, p.this_update, p.next_update,
-                                     p.revoked, der::Tlv(der::ContextConstructed(0), p.extensions)});
+    const Bytes tbs = der::Sequence({p.version, p.inner, p.name, p.this_update, p.next_update, p.revoked,
+                                     der::Tlv(der::ContextConstructed(0), p.extensions)});
     return der::Sequence({tbs, algorithm, der::BitString({})});
   };
+  // One entry with an extension.
+  const auto entry = [&house](const Bytes& extension) {
+    const Bytes date = der::EncodeTime(house.clock.now);
+    return der::Sequence({der::Sequence({der::Unsigned(uint64_t{9}), date, der::Sequence({extension})})});
+  };
+  const auto reason = [&entry](uint8_t number, bool critical = false) {
+    return entry(AnyExtension(oid::kReasonCode, Bytes{der::kEnumerated, 1, number}, critical));
+  };
   EXPECT_EQ(Rules(LintCrl(build(good), issuer.lint())), "");
+  CrlEntries unordered;
+  unordered.Add({Bytes(16, 0x41), house.clock.now, RevocationReason::kSuperseded});
+  unordered.Add({Bytes(8, 0x41), house.clock.now, RevocationReason::kUnspecified});
+  Parts of_others = good;
+  of_others.revoked = der::Tlv(der::kSequence, unordered.der());
+  EXPECT_EQ(Rules(LintCrl(build(of_others), issuer.lint())), "");
+  EXPECT_EQ(Rules(LintAnyCrl(build(of_others), {})), "");
   CrlEntries twice;
   twice.Add({Bytes(16, 0x41), house.clock.now, RevocationReason::kSuperseded});
   twice.Add({Bytes(16, 0x41), house.clock.now, RevocationReason::kSuperseded});
@@ -744,7 +795,25 @@ void ExpectEachOfCrls() {
       {[&](Parts& p) { p.extensions = der::Sequence({CrlNumber(7)}); }, "rfc5280_5_2_1_authority_key_identifier"},
       {[](Parts& p) { p.revoked = der::Sequence({}); }, "rfc5280_5_1_2_6_revoked_certificates"},
       {[&](Parts& p) { p.revoked = der::Tlv(der::kSequence, twice.der()); }, "rfc5280_5_1_2_6_revoked_certificates"},
-      {[](Parts& p) { p.this_update = der::Tlv(der::kUtcTime, AsBytes("2611240000Z")); }, "x690_der"},
+      {[](Parts& p) { p.this_update = der::Tlv(der::kUtcTime, AsBytes("2611240000Z")); }, "rfc5280_5_1_2_4_time_form"},
+      {[](Parts& p) { p.version.clear(); }, "rfc5280_5_1_2_1_version"},
+      {[](Parts& p) { p.next_update.clear(); }, "rfc5280_5_1_2_5_next_update"},
+      {[](Parts& p) { p.revoked = der::Sequence({der::Sequence({der::Unsigned(uint64_t{9})})}); },
+       "rfc5280_5_1_2_6_revoked_certificates"},
+      {[&](Parts& p) {
+         p.extensions = der::Sequence({key, CrlNumber(7), CrlNumber(8)});
+       },
+       "rfc5280_5_2_duplicate_extension"},
+      {[&](Parts& p) {
+         p.extensions = der::Sequence({key, CrlNumber(7), AnyExtension("1.2.3", Bytes{5, 0}, true)});
+       },
+       "rfc5280_5_2_criticality"},
+      {[&](Parts& p) { p.revoked = reason(1, true); }, "rfc5280_5_3_entry_extensions"},
+      {[&](Parts& p) { p.revoked = entry({}); }, "rfc5280_5_3_entry_extensions"},
+      {[&](Parts& p) { p.revoked = reason(7); }, "rfc5280_5_3_1_reason_code"},
+      {[&](Parts& p) { p.revoked = reason(8); }, "rfc5280_5_3_1_reason_code"},
+      {[&](Parts& p) { p.revoked = reason(0); }, "rfc5280_5_3_1_unspecified"},
+      {[](Parts& p) { p.inner = {}; }, "x690_der"},
   };
   for (const auto& [change, rules] : cases) {
     Parts parts = good;
@@ -752,6 +821,12 @@ void ExpectEachOfCrls() {
     EXPECT_EQ(Rules(LintCrl(build(parts), issuer.lint())), rules);
     Seen().insert(rules);
   }
+  DraftBuilder certificate(house);
+  MakeCa(certificate);
+  certificate.subject = ToBytes(issuer.name());
+  certificate.subject_key = SubjectKeyIdentifier(issuer.key_identifier());
+  EXPECT_EQ(Rules(LintAnyCrl(build(good), certificate.Build())), "rfc5280_6_3_3_issuer_may_sign");
+  Seen().insert("rfc5280_6_3_3_issuer_may_sign");
 }
 
 TEST(LintTest, FindsEachBrokenRuleOfACrl) { ExpectEachOfCrls(); }

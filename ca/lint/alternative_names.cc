@@ -31,6 +31,13 @@ constexpr LintRule kHardware{"rfc4108_5_hardware_module_name", "RFC 4108 5", Sev
 constexpr LintRule kTwice{"rfc5280_4_2_1_6_duplicate_name", "RFC 5280 4.2.1.6", Severity::kNotice,
                           "a name stands once"};
 
+constexpr LintRule kObsolete{"hallmark_obsolete_name", "RFC 5280 4.2.1.6", Severity::kWarning,
+                             "a name is no x400Address and no ediPartyName, which nobody reads any more"};
+
+constexpr uint8_t kX400Address = der::ContextConstructed(3);
+constexpr uint8_t kEdiPartyName = der::ContextConstructed(5);
+constexpr uint8_t kRegisteredId = der::ContextPrimitive(8);
+
 bool IsVisible(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -85,6 +92,8 @@ void CheckOther(const der::Element& name, const std::string& what, Findings& fin
       (*fields)[1].tag != der::ContextConstructed(0)) {
     return findings.Add(kOther, what + " is malformed");
   }
+  der::Reader value((*fields)[1].content);
+  if (!value.Next().ok() || !value.empty()) return findings.Add(kOther, what + " has no value, or several");
   if (AsText((*fields)[0].content) != oids::kHardwareModuleName) return;
   const std::optional<HardwareModule> module = ReadHardwareModule(name);
   findings.Require(module.has_value() && !module->serial.empty(), kHardware, "a hardwareModuleName is malformed");
@@ -118,13 +127,20 @@ void CheckGeneralName(const der::Element& name, const char* where, Findings& fin
     case kIpName:
       return findings.Require(name.content.size() == 4 || name.content.size() == 16, kIp,
                               "an iPAddress has neither 4 nor 16 octets");
-    case kDirectoryName:
-    case der::ContextConstructed(3):  // x400Address
-    case der::ContextConstructed(5):  // ediPartyName
-    case der::ContextPrimitive(8):    // registeredID
-      return;
+    case kDirectoryName: return CheckName(say("directoryName"), name.content, findings);
+    case kRegisteredId:
+      return findings.Require(der::OidText(name.content).ok(), kNames, "a registeredID is no OBJECT IDENTIFIER");
+    case kX400Address:
+    case kEdiPartyName: return findings.Add(kObsolete, fmt::format("{} has an x400Address or ediPartyName", where));
     default: findings.Add(kNames, fmt::format("{} has a name of tag {:#04x}, which there is not", where, name.tag));
   }
+}
+
+bool CheckGeneralNames(const der::Element& names, const char* where, Findings& findings) {
+  const auto list = ReadElements(names.whole, names.tag);
+  if (!list.has_value() || list->empty()) return false;
+  for (const der::Element& name : *list) CheckGeneralName(name, where, findings);
+  return true;
 }
 
 void CheckAlternativeNames(const Examined& c, Findings& findings) {
@@ -133,7 +149,7 @@ void CheckAlternativeNames(const Examined& c, Findings& findings) {
 }
 
 std::vector<LintRule> AlternativeNameRules() {
-  return {kNames, kDns, kWildcard, kUnderscore, kUri, kUriHost, kEmail, kIp, kOther, kHardware, kTwice};
+  return {kNames, kDns, kWildcard, kUnderscore, kUri, kUriHost, kEmail, kIp, kOther, kHardware, kTwice, kObsolete};
 }
 
 }  // namespace hallmark::lint

@@ -12,11 +12,11 @@ namespace {
 constexpr size_t kMostExtensions = 256;
 
 // Reads as far as the structure goes; the Status says what is missing.
-Status ReadExtensionList(ByteView octets, Examined& c) {
+Status ReadExtensionList(ByteView octets, std::vector<ExtensionView>& extensions) {
   ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(octets, der::kSequence));
   der::Reader reader(content);
   while (!reader.empty()) {
-    if (c.extensions.size() == kMostExtensions) return absl::InvalidArgumentError("more than 256 extensions");
+    if (extensions.size() == kMostExtensions) return absl::InvalidArgumentError("more than 256 extensions");
     ASSIGN_OR_RETURN(const ByteView element, reader.Content(der::kSequence));
     der::Reader fields(element);
     ExtensionView extension;
@@ -26,7 +26,7 @@ Status ReadExtensionList(ByteView octets, Examined& c) {
     extension.critical = critical.has_value() && critical->size() == 1 && (*critical)[0] != 0;
     ASSIGN_OR_RETURN(extension.value, fields.Content(der::kOctetString));
     RETURN_IF_ERROR(fields.ExpectEnd());
-    c.extensions.push_back(extension);
+    extensions.push_back(extension);
   }
   return absl::OkStatus();
 }
@@ -60,7 +60,7 @@ Status ReadTbs(ByteView content, Examined& c) {
   ASSIGN_OR_RETURN(c.not_after_element, times.Next());
   RETURN_IF_ERROR(times.ExpectEnd());
   c.has_extensions = extensions.has_value();
-  return extensions.has_value() ? ReadExtensionList(*extensions, c) : absl::OkStatus();
+  return extensions.has_value() ? ReadExtensionList(*extensions, c.extensions) : absl::OkStatus();
 }
 
 Status ReadOuter(ByteView certificate, Examined& c) {
@@ -124,6 +124,17 @@ bool Examined::HasPurpose(std::string_view oid) const {
   return std::find(purposes.begin(), purposes.end(), oid) != purposes.end();
 }
 
+bool Examined::is_self_signed() const {
+  const ExtensionView* authority = Find(oids::kAuthorityKeyIdentifier);
+  const ExtensionView* subject = Find(oids::kSubjectKeyIdentifier);
+  if (!is_self_issued() || authority == nullptr || subject == nullptr) return is_self_issued();
+  const ByteView own = der::ReadWhole(subject->value, der::kOctetString).value_or(ByteView());
+  for (const der::Element& field : ReadElements(authority->value).value_or(std::vector<der::Element>())) {
+    if (field.tag == der::ContextPrimitive(0)) return Equal(field.content, own);
+  }
+  return true;
+}
+
 std::optional<Examined> Examine(ByteView certificate, Findings& findings) {
   Examined c;
   if (const Status status = ReadOuter(certificate, c); !status.ok()) {
@@ -138,6 +149,12 @@ std::optional<Examined> Examine(ByteView certificate, Findings& findings) {
   ReadBasicConstraints(c);
   ReadUsages(c);
   return c;
+}
+
+StatusOr<std::vector<ExtensionView>> ReadExtensionViews(ByteView octets) {
+  std::vector<ExtensionView> extensions;
+  RETURN_IF_ERROR(ReadExtensionList(octets, extensions));
+  return extensions;
 }
 
 NameView ReadNameView(ByteView name) {

@@ -135,6 +135,8 @@ struct Examined {
   bool HasPurpose(std::string_view oid) const;
   bool Uses(uint32_t usage) const { return key_usage.has_value() && (*key_usage & usage) != 0; }
   bool is_self_issued() const { return Equal(issuer_octets, subject_octets); }
+  // By its names and key identifiers: an authority's own key may be certified by its former one (RFC 5280 3.2).
+  bool is_self_signed() const;
 };
 
 // What cannot be read, or not as DER.
@@ -144,6 +146,8 @@ inline constexpr LintRule kDer{"x690_der", "X.690 10, 11", Severity::kError,
 // Takes a certificate apart. nullopt, and a finding, when even that cannot be done.
 std::optional<Examined> Examine(ByteView certificate, Findings& findings);
 
+// Reads an Extensions. kInvalidArgument when it cannot be taken apart.
+StatusOr<std::vector<ExtensionView>> ReadExtensionViews(ByteView octets);
 // The attributes of a Name; those of an unreadable one are missing.
 NameView ReadNameView(ByteView name);
 // The values of one type.
@@ -164,6 +168,9 @@ std::string Dotted(std::string_view oid);
 // The rooms of rules. Each appends its findings and knows its rules by name.
 void CheckDer(ByteView certificate, Findings& findings);
 void CheckStructure(const Examined& c, Findings& findings);
+// Shared with CheckCrl: whether an AlgorithmIdentifier is of a sound signature, with the parameters that it should
+// have.
+void CheckSignatureAlgorithm(ByteView algorithm, bool self_signed, Findings& findings);
 void CheckNames(const Examined& c, Findings& findings);
 void CheckKey(const Examined& c, Findings& findings);
 void CheckExtensions(const Examined& c, Findings& findings);
@@ -175,6 +182,10 @@ void CheckHouse(const Examined& c, Findings& findings);
 void CheckIssuer(const Examined& c, const LintIssuer& issuer, const Examined* certificate, Findings& findings);
 void CheckNameConstraints(const Examined& c, const Examined& issuer, Findings& findings);
 void CheckStandard(Standard standard, const Examined& c, const Examined* issuer, Findings& findings);
+// The syntax and the values of a Name; `what` begins the message.
+void CheckName(const std::string& what, ByteView octets, Findings& findings);
+// A GeneralNames with whatever tag it has in its place: false for one that is malformed or empty.
+bool CheckGeneralNames(const der::Element& names, const char* where, Findings& findings);
 // Shared with CheckPathExtensions and CheckPointers: the syntax of one GeneralName; `where` begins the message.
 void CheckGeneralName(const der::Element& name, const char* where, Findings& findings);
 
@@ -200,5 +211,8 @@ void CheckMatter(bool dac, const Examined& c, const Examined* issuer, Findings& 
 void CheckOpcUa(const Examined& c, Findings& findings);
 void CheckAzureDps(const Examined& c, Findings& findings);
 void CheckAzureDeviceRegistry(const Examined& c, const Examined* issuer, Findings& findings);
+
+// A CRL; what is not known of the issuer is empty, and `certificate` nullptr.
+void CheckCrl(ByteView crl, const LintIssuer& issuer, const Examined* certificate, Findings& findings);
 
 }  // namespace hallmark::lint

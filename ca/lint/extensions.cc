@@ -185,12 +185,19 @@ void CheckKeyIdentifiers(const Examined& c, Findings& findings) {
   bool key_identifier = false;
   bool issuer = false;
   bool serial = false;
+  int before = -1;
   for (const der::Element& field : fields.value_or(std::vector<der::Element>())) {
-    if (field.tag == der::ContextPrimitive(0)) key_identifier = !field.content.empty();
-    if (field.tag == der::ContextConstructed(1)) issuer = true;
-    if (field.tag == der::ContextPrimitive(2)) serial = true;
-    right &= field.tag == der::ContextPrimitive(0) || field.tag == der::ContextConstructed(1) ||
-             field.tag == der::ContextPrimitive(2);
+    right &= (field.tag & 0x1f) > before;
+    before = field.tag & 0x1f;
+    if (field.tag == der::ContextPrimitive(0)) {
+      key_identifier = !field.content.empty();
+    } else if (field.tag == der::ContextConstructed(1)) {
+      issuer = CheckGeneralNames(field, "authorityCertIssuer", findings);
+    } else if (field.tag == der::ContextPrimitive(2)) {
+      serial = der::UnsignedContent(field.content).ok();
+    } else {
+      right = false;
+    }
   }
   findings.Require(right && issuer == serial && (key_identifier || c.is_self_issued()), kAuthorityKey,
                    "authorityKeyIdentifier is malformed, has no keyIdentifier, or only one of issuer and serial");

@@ -67,7 +67,9 @@ void CheckIssuer(const Examined& c, const LintIssuer& issuer, const Examined* ce
   findings.Require(!c.ca || issuer.self ||
                        (issuer.path_length > 0 && (length < issuer.path_length || issuer.path_length == kNoPathLength)),
                    kPathLength, "an authority below an issuer whose pathLenConstraint does not allow it");
-  if (!issuer.key_identifier.empty()) {
+  // A root need not say it of itself.
+  const bool unsaid = issuer.self && c.Find(oids::kAuthorityKeyIdentifier) == nullptr;
+  if (!issuer.key_identifier.empty() && !unsaid) {
     findings.Require(NamesKey(c, issuer.key_identifier), kKeyIdentifier,
                      "authorityKeyIdentifier is not the issuer's key identifier");
   }

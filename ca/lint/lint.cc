@@ -31,6 +31,18 @@ std::optional<Examined> ExamineIssuer(ByteView certificate, Findings& findings) 
   return issuer;
 }
 
+// What a certificate says of itself as an issuer; views into it.
+LintIssuer AsIssuer(const Examined& c) {
+  const ExtensionView* key = c.Find(oids::kSubjectKeyIdentifier);
+  return {.certificate = c.whole,
+          .subject = c.subject_octets,
+          .key_identifier =
+              key == nullptr ? ByteView() : der::ReadWhole(key->value, der::kOctetString).value_or(ByteView()),
+          .algorithm = {},
+          .not_after = c.not_after.value_or(absl::InfiniteFuture()),
+          .path_length = c.path_length.value_or(kNoPathLength)};
+}
+
 std::vector<Finding> Check(ByteView certificate, const std::function<void(const Examined&, Findings&)>& more) {
   Findings findings;
   CheckDer(certificate, findings);
@@ -93,23 +105,32 @@ std::vector<Finding> LintAnyCertificate(ByteView certificate, ByteView issuer, c
   return lint::Check(certificate, [&](const lint::Examined& c, lint::Findings& findings) {
     const std::optional<lint::Examined> above = lint::ExamineIssuer(issuer, findings);
     if (above.has_value()) {
-      const lint::ExtensionView* key = above->Find(lint::oids::kSubjectKeyIdentifier);
-      const StatusOr<ByteView> key_identifier =
-          key == nullptr ? StatusOr<ByteView>(ByteView()) : der::ReadWhole(key->value, der::kOctetString);
-      lint::CheckIssuer(c,
-                        {.certificate = issuer,
-                         .subject = above->subject_octets,
-                         .key_identifier = key_identifier.value_or(ByteView()),
-                         .algorithm = {},
-                         .not_after = above->not_after.value_or(absl::InfiniteFuture()),
-                         .path_length = above->path_length.value_or(kNoPathLength),
-                         .self = Equal(certificate, issuer)},
-                        &*above, findings);
+      LintIssuer its_issuer = lint::AsIssuer(*above);
+      its_issuer.self = Equal(certificate, issuer);
+      lint::CheckIssuer(c, its_issuer, &*above, findings);
     }
     for (Standard standard : standards) {
       lint::CheckStandard(standard, c, above.has_value() ? &*above : nullptr, findings);
     }
   });
+}
+
+std::vector<Finding> LintCrl(ByteView draft, const LintIssuer& issuer) {
+  lint::Findings findings;
+  const std::optional<lint::Examined> certificate = lint::ExamineIssuer(issuer.certificate, findings);
+  lint::CheckCrl(draft, issuer, certificate.has_value() ? &*certificate : nullptr, findings);
+  return findings.Take();
+}
+
+std::vector<Finding> LintAnyCrl(ByteView crl, ByteView issuer) {
+  lint::Findings findings;
+  const std::optional<lint::Examined> above = lint::ExamineIssuer(issuer, findings);
+  if (above.has_value()) {
+    lint::CheckCrl(crl, lint::AsIssuer(*above), &*above, findings);
+  } else {
+    lint::CheckCrl(crl, {}, nullptr, findings);
+  }
+  return findings.Take();
 }
 
 std::vector<Standard> DetectStandards(ByteView certificate) {

@@ -65,6 +65,22 @@ bool IsPrintable(std::string_view text) {
   return text.find_first_not_of(kAllowed) == text.npos;
 }
 
+// One of Unicode's, and no control character.
+bool IsCharacter(uint32_t point) {
+  return point >= 0x20 && !(point >= 0x7f && point < 0xa0) && !(point >= 0xd800 && point < 0xe000) && point <= 0x10ffff;
+}
+
+// The code points of a BMPString or UniversalString, which have `width` octets each.
+std::optional<size_t> CountWide(ByteView text, size_t width) {
+  if (text.size() % width != 0) return std::nullopt;
+  for (size_t i = 0; i < text.size(); i += width) {
+    uint32_t point = 0;
+    for (size_t j = 0; j < width; ++j) point = point << 8 | text[i + j];
+    if (!IsCharacter(point)) return std::nullopt;
+  }
+  return text.size() / width;
+}
+
 // The code points of UTF-8 (RFC 3629); nullopt when malformed or one is a control character.
 std::optional<size_t> CountUtf8(ByteView text) {
   size_t count = 0;
@@ -77,8 +93,8 @@ std::optional<size_t> CountUtf8(ByteView text) {
       if ((text[i + j] & 0xc0) != 0x80) return std::nullopt;
       point = point << 6 | (text[i + j] & 0x3fu);
     }
-    if ((length == 3 && point < 0x800) || (length == 4 && (point < 0x10000 || point > 0x10ffff))) return std::nullopt;
-    if ((point >= 0xd800 && point < 0xe000) || point < 0x20 || (point >= 0x7f && point < 0xa0)) return std::nullopt;
+    if ((length == 3 && point < 0x800) || (length == 4 && point < 0x10000)) return std::nullopt;
+    if (!IsCharacter(point)) return std::nullopt;
     i += length;
   }
   return count;
@@ -95,15 +111,15 @@ std::optional<size_t> CountCharacters(const AttributeView& attribute) {
                  ? std::optional(value.size())
                  : std::nullopt;
     case kTeletex: return value.size();
-    case kBmp: return value.size() % 2 == 0 ? std::optional(value.size() / 2) : std::nullopt;
-    case kUniversal: return value.size() % 4 == 0 ? std::optional(value.size() / 4) : std::nullopt;
+    case kBmp: return CountWide(value, 2);
+    case kUniversal: return CountWide(value, 4);
     default: return std::nullopt;
   }
 }
 
 class NameCheck {
  public:
-  NameCheck(const char* field, Findings& findings) : field_(field), findings_(findings) {}
+  NameCheck(std::string field, Findings& findings) : field_(std::move(field)), findings_(findings) {}
 
   void Check(ByteView octets, const NameView& name) {
     if (!IsWellFormed(octets)) return findings_.Add(kWellFormed, fmt::format("{} is malformed", field_));
@@ -188,11 +204,15 @@ class NameCheck {
       findings_.Add(kStringType, fmt::format("{} has a string type ({:#04x}) that it may not have", what, tag));
   }
 
-  const char* field_;
+  std::string field_;
   Findings& findings_;
 };
 
 }  // namespace
+
+void CheckName(const std::string& what, ByteView octets, Findings& findings) {
+  NameCheck(what, findings).Check(octets, ReadNameView(octets));
+}
 
 void CheckNames(const Examined& c, Findings& findings) {
   NameCheck("issuer", findings).Check(c.issuer_octets, c.issuer);

@@ -99,8 +99,11 @@ void CheckPolicyConstraints(const Examined& c, Findings& findings) {
   if (const ExtensionView* extension = c.Find(oids::kPolicyConstraints)) {
     const auto fields = ReadElements(extension->value);
     bool right = c.ca && fields.has_value() && !fields->empty();
+    uint8_t before = 0;
     for (const der::Element& field : fields.value_or(std::vector<der::Element>())) {
       right &= IsNumber(field, der::ContextPrimitive(0)) || IsNumber(field, der::ContextPrimitive(1));
+      right &= field.tag > before;
+      before = field.tag;
     }
     findings.Require(right, kPolicyConstraints, "policyConstraints is malformed, empty, or no authority's");
   }
@@ -143,7 +146,7 @@ void CheckBase(const der::Element& base, Findings& findings) {
                        "a subtree is no mailbox, host or domain");
       return;
     }
-    default: return;
+    default: CheckGeneralName(base, "nameConstraints", findings);
   }
 }
 
@@ -169,8 +172,11 @@ void CheckPathExtensions(const Examined& c, Findings& findings) {
   if (extension == nullptr) return;
   const auto lists = ReadElements(extension->value);
   bool right = c.ca && lists.has_value() && !lists->empty();
+  uint8_t before = 0;
   for (const der::Element& list : lists.value_or(std::vector<der::Element>())) {
     right &= list.tag == der::ContextConstructed(0) || list.tag == der::ContextConstructed(1);
+    right &= list.tag > before;
+    before = list.tag;
     right &= CheckSubtrees(list, findings);
   }
   findings.Require(right, kConstraints,

@@ -17,19 +17,47 @@ constexpr LintRule kAccessUrl{"rfc5280_4_2_2_1_access_uri", "RFC 5280 4.2.2.1", 
 
 bool IsFetchable(std::string_view uri) { return uri.starts_with("http://") || uri.starts_with("ldap://"); }
 
-void CheckPointNames(const der::Element& point_name, Findings& findings) {
-  // DistributionPointName ::= CHOICE { fullName [0], nameRelativeToCRLIssuer [1] }
+// DistributionPointName ::= CHOICE { fullName [0], nameRelativeToCRLIssuer [1] }
+bool CheckPointNames(const der::Element& point_name, Findings& findings) {
   der::Reader choice(point_name.content);
   const StatusOr<der::Element> chosen = choice.Next();
-  if (!chosen.ok() || !choice.empty()) return findings.Add(kPoints, "a distributionPoint is malformed");
-  if (chosen->tag != der::ContextConstructed(0)) return;
+  if (!chosen.ok() || !choice.empty()) return false;
+  if (chosen->tag == der::ContextConstructed(1)) {
+    CheckName("nameRelativeToCRLIssuer", der::Sequence({der::Tlv(der::kSet, chosen->content)}), findings);
+    return true;
+  }
+  if (chosen->tag != der::ContextConstructed(0) || !CheckGeneralNames(*chosen, "cRLDistributionPoints", findings)) {
+    return false;
+  }
   bool fetchable = false;
   for (const der::Element& name :
        ReadElements(chosen->whole, der::ContextConstructed(0)).value_or(std::vector<der::Element>())) {
-    CheckGeneralName(name, "cRLDistributionPoints", findings);
     fetchable |= name.tag == kUriName && IsFetchable(AsText(name.content));
   }
   findings.Require(fetchable, kPointUrl, "a distribution point has no http or ldap URI");
+  return true;
+}
+
+// DistributionPoint ::= SEQUENCE { distributionPoint [0], reasons [1], cRLIssuer [2], all OPTIONAL }
+bool CheckPoint(const der::Element& point, Findings& findings) {
+  const auto fields = ReadElements(point.whole);
+  if (!fields.has_value()) return false;
+  bool named = false;
+  int before = -1;
+  for (const der::Element& field : *fields) {
+    const int number = field.tag & 0x1f;
+    if (number <= before) return false;
+    before = number;
+    if (field.tag == der::ContextConstructed(0)) {
+      if (!CheckPointNames(field, findings)) return false;
+    } else if (field.tag == der::ContextPrimitive(1)) {
+      if (!der::NamedBits(field.content).ok()) return false;
+    } else if (field.tag != der::ContextConstructed(2) || !CheckGeneralNames(field, "cRLIssuer", findings)) {
+      return false;
+    }
+    named |= number != 1;
+  }
+  return named;
 }
 
 void CheckPoints(const Examined& c, std::string_view oid, Findings& findings) {
@@ -38,13 +66,8 @@ void CheckPoints(const Examined& c, std::string_view oid, Findings& findings) {
   const auto points = ReadElements(extension->value);
   if (!points.has_value() || points->empty()) return findings.Add(kPoints, "there are no distribution points");
   for (const der::Element& point : *points) {
-    const auto fields = ReadElements(point.whole);
-    bool named = false;
-    for (const der::Element& field : fields.value_or(std::vector<der::Element>())) {
-      named |= field.tag == der::ContextConstructed(0) || field.tag == der::ContextConstructed(2);
-      if (field.tag == der::ContextConstructed(0)) CheckPointNames(field, findings);
-    }
-    findings.Require(named, kPoints, "a distribution point is malformed, or has reasons and nothing else");
+    findings.Require(CheckPoint(point, findings), kPoints,
+                     "a distribution point is malformed, or has reasons and nothing else");
   }
 }
 

@@ -21,6 +21,8 @@ constexpr LintRule kSameAlgorithm{"rfc5280_4_1_1_2_signature_algorithm", "RFC 52
                                   "signatureAlgorithm and tbsCertificate.signature are the same"};
 constexpr LintRule kBrokenAlgorithm{"hallmark_sound_signature_algorithm", "RFC 6194, RFC 6151", Severity::kError,
                                     "a signature is not by MD5 or SHA-1"};
+constexpr LintRule kBrokenSelfSignature{"hallmark_sound_self_signature", "RFC 6194, RFC 6151", Severity::kWarning,
+                                        "a root's signature of itself, on which nobody relies, is not by MD5 or SHA-1"};
 constexpr LintRule kUnknownAlgorithm{"hallmark_known_signature_algorithm", "RFC 5280 4.1.1.2", Severity::kWarning,
                                      "a signature is of an algorithm that lint knows"};
 constexpr LintRule kParameters{"rfc4055_rfc5758_parameters", "RFC 4055 5, RFC 5758 3.2", Severity::kError,
@@ -61,27 +63,6 @@ constexpr std::array<Algorithm, 17> kAlgorithms = {{
     {Oid("\x2b\x0e\x03\x02\x1d"), Digest::kBroken, true},                        // sha1WithRSASignature
 }};
 
-void CheckAlgorithm(const Examined& c, Findings& findings) {
-  findings.Require(Equal(c.algorithm, c.inner_algorithm), kSameAlgorithm,
-                   "signatureAlgorithm and tbsCertificate.signature differ");
-  const auto parts = ReadElements(c.inner_algorithm);
-  if (!parts.has_value() || parts->empty() || (*parts)[0].tag != der::kOid) {
-    return findings.Add(kUnknownAlgorithm, "the signature algorithm cannot be read");
-  }
-  const std::string_view oid = AsText((*parts)[0].content);
-  const auto known =
-      std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Algorithm& row) { return row.oid == oid; });
-  if (known == kAlgorithms.end()) {
-    return findings.Add(kUnknownAlgorithm, fmt::format("signature algorithm {} is not known", Dotted(oid)));
-  }
-  if (known->digest == Digest::kBroken) findings.Add(kBrokenAlgorithm, "the signature is by MD2, MD5 or SHA-1");
-  if (known->own_parameters) return;
-  const bool none = parts->size() == 1;
-  const bool null = parts->size() == 2 && (*parts)[1].tag == der::kNull && (*parts)[1].content.empty();
-  findings.Require(known->null_parameters ? null : none, kParameters,
-                   known->null_parameters ? "the parameters are not NULL" : "there are parameters where none belong");
-}
-
 void CheckTime(const der::Element& element, const std::optional<Time>& time, const char* field, Findings& findings) {
   if (!time.has_value()) {
     return findings.Add(kTimeForm, fmt::format("{} is no time in whole seconds with Z", field));
@@ -92,6 +73,27 @@ void CheckTime(const der::Element& element, const std::optional<Time>& time, con
 }
 
 }  // namespace
+
+void CheckSignatureAlgorithm(ByteView algorithm, bool self_signed, Findings& findings) {
+  const auto parts = ReadElements(algorithm);
+  if (!parts.has_value() || parts->empty() || parts->size() > 2 || (*parts)[0].tag != der::kOid) {
+    return findings.Add(kDer, "the signature's AlgorithmIdentifier is malformed");
+  }
+  const std::string_view oid = AsText((*parts)[0].content);
+  const auto known =
+      std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Algorithm& row) { return row.oid == oid; });
+  if (known == kAlgorithms.end()) {
+    return findings.Add(kUnknownAlgorithm, fmt::format("signature algorithm {} is not known", Dotted(oid)));
+  }
+  if (known->digest == Digest::kBroken) {
+    findings.Add(self_signed ? kBrokenSelfSignature : kBrokenAlgorithm, "the signature is by MD2, MD5 or SHA-1");
+  }
+  if (known->own_parameters) return;
+  const bool none = parts->size() == 1;
+  const bool null = parts->size() == 2 && (*parts)[1].tag == der::kNull && (*parts)[1].content.empty();
+  findings.Require(known->null_parameters ? null : none, kParameters,
+                   known->null_parameters ? "the parameters are not NULL" : "there are parameters where none belong");
+}
 
 void CheckDefaults(const Examined& c, Findings& findings);
 
@@ -110,7 +112,9 @@ void CheckStructure(const Examined& c, Findings& findings) {
   findings.Require(positive && c.serial.size() <= 20, kSerial,
                    "the serial number is not positive or longer than 20 octets");
   findings.Require(!positive || magnitude->size() >= 8, kEntropy, "the serial number has less than 64 bits");
-  CheckAlgorithm(c, findings);
+  findings.Require(Equal(c.algorithm, c.inner_algorithm), kSameAlgorithm,
+                   "signatureAlgorithm and tbsCertificate.signature differ");
+  CheckSignatureAlgorithm(c.inner_algorithm, c.is_self_signed(), findings);
   CheckTime(c.not_before_element, c.not_before, "notBefore", findings);
   CheckTime(c.not_after_element, c.not_after, "notAfter", findings);
   if (c.not_before.has_value() && c.not_after.has_value()) {
@@ -119,7 +123,7 @@ void CheckStructure(const Examined& c, Findings& findings) {
 }
 
 std::vector<LintRule> StructureRules() {
-  return {kVersion,          kOldVersion, kSerial,   kEntropy,  kSameAlgorithm, kBrokenAlgorithm,
+  return {kVersion,          kOldVersion, kSerial,   kEntropy,  kSameAlgorithm, kBrokenAlgorithm, kBrokenSelfSignature,
           kUnknownAlgorithm, kParameters, kTimeForm, kValidity, kUnique,        kNoExtensions};
 }
 

@@ -2,6 +2,7 @@
 good, so that each of the bad ones is refused for what is wrong with it."""
 
 import pathlib
+import shutil
 
 from house import Certificate, Crl, House, run
 from judges import Judge
@@ -25,6 +26,12 @@ extendedKeyUsage = clientAuth
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 subjectAltName = DNS:$ENV::NAME
+[plain]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 [flawed]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature, keyCertSign
@@ -51,13 +58,14 @@ class Workshop:
         (directory / "index").touch()
         (directory / "number").write_text("01\n")
 
-    def certify(self, name: str, extensions: str, issuer: str | None, dns: str = "none") -> pathlib.Path:
+    def certify(self, name: str, extensions: str, issuer: str | None, dns: str = "none",
+                subject: str | None = None) -> pathlib.Path:
         """NAME.pem and NAME.key, signed by the key of `issuer`, or by its own."""
         path = self.directory / f"{name}.pem"
         key = path.with_suffix(".key")
         request = path.with_suffix(".csr")
-        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-            f"/CN={name.partition('-')[0]}", "-keyout", key, "-out", request)
+        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8", "-subj",
+            subject or f"/CN={name.partition('-')[0]}", "-keyout", key, "-out", request)
         signer = ("-signkey", key) if issuer is None else ("-CA", self.directory / f"{issuer}.pem", "-CAkey",
                                                            self.directory / f"{issuer}.key", "-CAcreateserial")
         run(*self._environment(dns), "openssl", "x509", "-req", "-in", request, "-days", 30, "-extfile", self._config,
@@ -72,6 +80,20 @@ class Workshop:
 
     def _environment(self, dns: str) -> list[str]:
         return ["env", f"NAME={dns}", f"INDEX={self.directory / 'index'}", f"NUMBER={self.directory / 'number'}"]
+
+
+class Examination:
+    """What judges got wrong."""
+
+    def __init__(self):
+        self.failures = []
+
+    def expect(self, judge: Judge, judged, item: Certificate | Crl, refused: bool) -> None:
+        findings = judged(item)
+        print(f"{'ok' if bool(findings) == refused else 'FAILED':8} {judge.name:8} control: {item.name}")
+        if bool(findings) != refused:
+            self.failures.append(
+                f"{judge.name} {'accepts' if refused else 'refuses'} the control '{item.name}': {findings}")
 
 
 def examine(judges: list[Judge], directory: pathlib.Path, revoked: list[Certificate]) -> list[str]:
@@ -96,14 +118,8 @@ def examine(judges: list[Judge], directory: pathlib.Path, revoked: list[Certific
     wrong_issuer = Crl("of another authority", crls[0].path, constrained)
     bare = Crl("without extensions", workshop.list_revoked("root", "bare"), root)
 
-    failures = []
-
-    def expect(judge: Judge, judged, item: Certificate | Crl, refused: bool) -> None:
-        findings = judged(item)
-        print(f"{'ok' if bool(findings) == refused else 'FAILED':8} {judge.name:8} control: {item.name}")
-        if bool(findings) != refused:
-            failures.append(f"{judge.name} {'accepts' if refused else 'refuses'} the control '{item.name}': {findings}")
-
+    examination = Examination()
+    expect = examination.expect
     for judge in judges:
         if judge.validates:
             expect(judge, judge.certificate, good, False)
@@ -113,4 +129,32 @@ def examine(judges: list[Judge], directory: pathlib.Path, revoked: list[Certific
             expect(judge, judge.certificate, certificate, True)
         if judge.crl:
             expect(judge, judge.crl, wrong_issuer if judge.validates else bare, True)
-    return failures
+    return examination.failures
+
+
+DIRECTORY_NAMES = {"OpenSSL", "NSS", "Botan"}  # who reads constraints of directoryName; GnuTLS does not
+
+
+def examine_manufacturer(judges: list[Judge], directory: pathlib.Path, ca: Certificate, key: pathlib.Path) -> list[str]:
+    """What a manufacturer's CA below ours can certify, in its own hands: what lies in its name constraints."""
+    workshop = Workshop(directory)
+    shutil.copy(key, directory / "maker.key")
+    maker = pathlib.Path(shutil.copy(ca.path, directory / "maker.pem"))
+    crl = Crl("of the manufacturer", workshop.list_revoked("maker", "maker", "-crlexts", "crl"), maker)
+    house = House(directory, ca.house.root, [maker], [*ca.house.crls, crl])
+
+    def device(name: str, extensions: str, subject: str) -> Certificate:
+        path = workshop.certify(name, extensions, "maker", "device.judges.example", subject)
+        return Certificate(f"manufacturer's {name}", "device", "clientAuth", path, (maker, *ca.issuers), house)
+
+    inside = device("inside", "plain", "/C=DE/O=Judges Ltd/CN=device-1")
+    other = device("other organization", "plain", "/C=DE/O=Judges Limited/CN=device-1")
+    shorter = device("organization missing", "plain", "/C=DE/CN=device-1")
+    named = device("name of the DNS", "device", "/C=DE/O=Judges Ltd/CN=device-1")
+    examination = Examination()
+    for judge in (judge for judge in judges if judge.validates):
+        examination.expect(judge, judge.certificate, inside, False)
+        examination.expect(judge, judge.certificate, named, True)
+        for certificate in (other, shorter) if judge.name in DIRECTORY_NAMES else ():
+            examination.expect(judge, judge.certificate, certificate, True)
+    return examination.failures

@@ -18,6 +18,8 @@ SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 ALL_JUDGES = 6
 CRL = "crl"  # what accepted.yaml calls a CRL, which has no profile
 REASONS = ["keyCompromise", "cessationOfOperation"]
+MANUFACTURER = "CN=manufacturer-ca-ec-p256"  # whose CA certifies a few more, and how its subject ends
+MANUFACTURERS_KEY = "main/manufacturer-ca/ec-p256.key"
 
 
 class Accepted:
@@ -45,13 +47,15 @@ def make_items(directory: pathlib.Path, programs: pathlib.Path) -> tuple[list, l
     host = ("--host", "ca.judges.example")  # in the URIs of CRLs and issuers; only a laptop's is localhost
     main = Instance(directory / "main", programs, "ec-p256", "--realm", "judges.example", *host)
     with main.service():
+        main.found_each()
         main.issue_each()
         main.revoke(REASONS)
-    instances = [main] + [Instance(directory / key, programs, key, *host) for key in ("ec-p384", "rsa-3072")]
-    made = [instance.certificates() for instance in instances]
+        made = [main.certificates()]
+    others = [Instance(directory / key, programs, key, *host) for key in ("ec-p384", "rsa-3072")]
+    made += [instance.certificates() for instance in others]
     missing = [f"no certificate of profile {profile} is on record; have one made in tests/judges/instance.py"
                for profile in main.profiles if not any(good.profile == profile for good in made[0][1])]
-    items = [item for house, good, _ in made for item in good + house.crls]
+    items = [item for houses, good, _ in made for item in good + [crl for house in houses for crl in house.crls]]
     return items, made[0][2], missing
 
 
@@ -91,6 +95,9 @@ def main() -> int:
         try:
             items, revoked, failures = make_items(pathlib.Path(directory), options.programs.absolute())
             failures += controls.examine(judges, pathlib.Path(directory) / "controls", revoked)
+            maker = next(item for item in items if item.name.endswith(MANUFACTURER))
+            failures += controls.examine_manufacturer(judges, pathlib.Path(directory) / "manufacturer", maker,
+                                                      pathlib.Path(directory) / MANUFACTURERS_KEY)
             failures += judge_all(judges, items, accepted)
         except Failure as failure:
             print(f"judges: {failure}", file=sys.stderr)

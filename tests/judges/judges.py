@@ -24,6 +24,8 @@ USAGES = {
     "ca": Usage("any", (), 3),
     "clientAuth": Usage("sslclient", ("--verify-purpose", "1.3.6.1.5.5.7.3.2"), 0),
     "serverAuth": Usage("sslserver", ("--verify-purpose", "1.3.6.1.5.5.7.3.1"), 1),
+    "OCSPSigning": Usage("ocsphelper", ("--verify-purpose", "1.3.6.1.5.5.7.3.9"), 10),
+    "any": Usage("any", (), 0),  # no purpose is named, so each will do
 }
 
 

@@ -39,7 +39,7 @@ void AddInit(CLI::App& app, Session& session) {
   const auto options = std::make_shared<InitializeOptions>();
   CLI::App* init = AddCommand(
       app, "init", "Make a working instance: token, authorities, credentials, configuration; nothing to edit",
-      "  hallmark init ca\n  hallmark init /var/lib/hallmark --realm example --organization \"Example Ltd\" --host "
+      "  hallmark init ca\n  hallmark init /var/lib/hallmark --realm example.com --organization \"Example Ltd\" --host "
       "ca.example.com --listen 0.0.0.0");
   init->add_option("dir", options->directory, "The directory to make; it must not exist or be empty")->required();
   init->add_option("--realm", options->realm, "Names the instance in its callers' URIs, hallmark://REALM/...")

@@ -10,10 +10,10 @@
 namespace hallmark {
 
 struct InitializeOptions {
-  std::filesystem::path directory;  // made; must not hold an instance yet
-  std::string realm = "local";
-  std::string organization = "Hallmark";  // O of the authorities
-  std::string host = "localhost";         // by which stations and relying parties reach the service
+  std::filesystem::path directory;          // made; must not hold an instance yet
+  std::string realm = "hallmark.internal";  // a host with a dot (RFC 5280 4.2.1.6)
+  std::string organization = "Hallmark";    // O of the authorities
+  std::string host = "localhost";           // by which stations and relying parties reach the service
   std::string listen = "127.0.0.1";
   int grpc_port = 9443;  // if taken, a free one is chosen
   int http_port = 9080;

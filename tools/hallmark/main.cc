@@ -7,6 +7,7 @@
 #include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
+#include "tools/hallmark/lint_command.h"
 #include "tools/hallmark/profile_commands.h"
 #include "tools/hallmark/session.h"
 
@@ -41,6 +42,7 @@ int Main(int argc, char** argv) {
   AddAuthority(app, session);
   AddProfile(app, session);
   AddCeremony(app, session);
+  AddLint(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});
 }
