@@ -13,13 +13,13 @@
 namespace hallmark {
 namespace {
 
-// What is wrong with a value under a rule; empty: nothing. `form`: whether it is to be of its type's form, too.
-std::string Fault(const NameRule& rule, const std::string& value, bool form) {
+// What is wrong with a value under a rule; empty: nothing.
+std::string Fault(const NameRule& rule, const std::string& value) {
   if (CountCharacters(value) > rule.max_length) return fmt::format("is longer than {} characters", rule.max_length);
   if (rule.pattern != nullptr && !RE2::FullMatch(value, *rule.pattern)) {
     return fmt::format("does not match the profile's pattern {}", rule.pattern->pattern());
   }
-  const Status status = form ? CheckNameForm(rule.type, value) : absl::OkStatus();
+  const Status status = CheckNameForm(rule.type, value);
   return status.ok() ? "" : Message(status);
 }
 
@@ -74,6 +74,16 @@ class Granting {
     violations_.Add(what_.reason, fmt::format("{}.{}", what_.field, type), std::move(description));
   }
 
+  // Of what was asked, whose string type counts where it stays.
+  std::string FaultOf(const NameRule& rule, const Attribute& asked) const {
+    const std::string fault = Fault(rule, asked.value);
+    return fault.empty() ? FaultOfType(asked) : fault;
+  }
+  std::string FaultOfType(const Attribute& asked) const {
+    if (!what_.as_requested || !asked.string_type.has_value()) return "";
+    return Message(CheckStringType(asked.type, *asked.string_type));
+  }
+
   void GrantOwn(size_t index) {
     const NameRule& rule = what_.rules[index];
     const FilledValue filled = Fill(rule.value, what_.facts);
@@ -83,7 +93,7 @@ class Granting {
       }
       return;
     }
-    const std::string fault = Fault(rule, filled.text, true);
+    const std::string fault = Fault(rule, filled.text);
     if (!fault.empty()) return Blame(rule.type, fmt::format("the profile makes it '{}', which {}", filled.text, fault));
     Granted granted{filled.text, std::nullopt};
     for (size_t i = 0; i < used_.size() && !granted.asked.has_value(); ++i) {
@@ -95,6 +105,9 @@ class Granting {
     if (what_.as_requested && !granted.asked.has_value()) {
       return Blame(rule.type, fmt::format("must be '{}' in the CSR, whose subject is taken as it stands", filled.text));
     }
+    if (granted.asked.has_value()) {
+      if (const std::string wrong = FaultOfType(what_.asked[*granted.asked]); !wrong.empty()) Blame(rule.type, wrong);
+    }
     granted_[index].push_back(std::move(granted));
   }
 
@@ -102,7 +115,7 @@ class Granting {
     const NameRule& rule = what_.rules[index];
     for (size_t i = 0; i < used_.size() && granted_[index].size() < rule.max_count; ++i) {
       const Attribute& asked = what_.asked[i];
-      if (used_[i] || asked.type != rule.type || !Fault(rule, asked.value, !what_.as_requested).empty()) continue;
+      if (used_[i] || asked.type != rule.type || !FaultOf(rule, asked).empty()) continue;
       used_[i] = true;
       granted_[index].push_back({asked.value, i});
     }
@@ -141,7 +154,7 @@ class Granting {
 
   void JudgeLeftover(size_t index, const Attribute& asked) {
     const NameRule& rule = what_.rules[index];
-    if (rule.value.empty()) return Blame(rule.type, Fault(rule, asked.value, !what_.as_requested));
+    if (rule.value.empty()) return Blame(rule.type, FaultOf(rule, asked));
     if (IsSubjectSource(asked.type) && TakesFromCsr(rule.value, asked.type)) return;
     if (!granted_[index].empty()) {
       Blame(rule.type, fmt::format("the profile fixes it to '{}'; leave it out or ask for just that",

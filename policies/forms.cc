@@ -150,6 +150,17 @@ Status CheckNameForm(const std::string& type, const std::string& value) {
   return Expect(right, "is not the OID of a hardware type, a colon and a serial number in ASCII (RFC 4108 5)");
 }
 
+Status CheckStringType(const std::string& type, StringType string_type) {
+  if (type == "C" || type == "serialNumber" || type == "2.5.4.46") {  // dnQualifier
+    return Expect(string_type == StringType::kPrintable, "must be a PrintableString");
+  }
+  if (type == "DC" || type == "1.2.840.113549.1.9.1") {  // emailAddress
+    return Expect(string_type == StringType::kIa5, "must be an IA5String");
+  }
+  const bool directory_string = IsAttributeName(type) || type.starts_with("2.5.4.");
+  return Expect(!directory_string || string_type != StringType::kIa5, "must be a UTF8String or a PrintableString");
+}
+
 Status CheckEncoding(ExtensionRule::Encoding encoding, const std::string& text) {
   using Encoding = ExtensionRule::Encoding;
   int64_t number = 0;

@@ -26,6 +26,9 @@ size_t UpperBound(const std::string& type);
 // with what is wrong, to stand after a field's name.
 Status CheckNameForm(const std::string& type, const std::string& value);
 
+// Whether an attribute of `type` may stand as a string of this type (RFC 5280 4.1.2.4, appendix A.1); the same.
+Status CheckStringType(const std::string& type, StringType string_type);
+
 // Whether a text can be written in `encoding`; the same.
 Status CheckEncoding(ExtensionRule::Encoding encoding, const std::string& text);
 

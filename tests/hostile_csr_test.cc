@@ -58,9 +58,11 @@ std::string NextId() {
 }
 
 Request RequestFor(const House& house, const std::string& profile, const Bytes& csr, const std::string& id) {
-  const bool devices = house.issuer("devices").FindTemplate(profile) != nullptr;
+  const auto issues = [&](const char* authority) { return house.issuer(authority).FindTemplate(profile) != nullptr; };
   return {.request_id = id,
-          .authority = devices ? "devices" : "access",
+          .authority = issues("devices")  ? "devices"
+                       : issues("access") ? "access"
+                                          : "root",
           .profile = profile,
           .csr = csr,
           .lifetime = std::nullopt};

@@ -248,7 +248,7 @@ TEST(ProfileTest, RefusesRulesOfNamesThatCannotHold) {
       {Rules("{type: C, value: A}"), "is not a code of two letters"},
       {Rules("{type: serialNumber, value: 'a_b'}"), "has characters that a PrintableString has not"},
       {Rules("{type: DC, value: 'ä'}"), "is not ASCII"},
-      {Rules("{type: CN, value: \"a\\x01\"}"), "is not UTF-8 without control characters"},
+      {Rules("{type: CN, value: \"a\\x01\"}"), "is not UTF-8 of characters that are seen"},
       {Rules("{type: CN, value: x}, {type: CN, fixed: x}"), "subject[1].type: another rule of CN says the same"},
       {Rules("{type: CN, pattern: x}, {type: CN, pattern: x, max_length: 3}"), "another rule of CN says the same"},
   };

@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 
 #include "base/openssl.h"
-#include "tests/fuzz/property.h"
+#include "tests/fuzz/accepted_csr.h"
 
 namespace hallmark::fuzz {
 namespace {
@@ -14,17 +14,6 @@ using Extensions =
 using GeneralNames = ssl::Owner<GENERAL_NAMES, GENERAL_NAMES_free>;
 using Constraints = ssl::Owner<BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free>;
 using Object = ssl::Owner<ASN1_OBJECT, ASN1_OBJECT_free>;
-
-// The DER of an accepted CSR, which was DER or one PEM block under one of two labels.
-Bytes DerOf(ByteView octets) {
-  if (octets[0] == 0x30) return ToBytes(octets);
-  for (const char* label : {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}) {
-    const StatusOr<std::vector<Bytes>> blocks = PemDecode(label, AsText(octets));
-    if (blocks.ok() && blocks->size() == 1) return blocks->front();
-  }
-  Require(false, "a CSR is DER or one PEM block");
-  return {};
-}
 
 void CompareSubject(const Subject& subject, const X509_NAME* name) {
   Require(X509_NAME_entry_count(name) == static_cast<int>(subject.size()), "the subject has as many attributes");
@@ -61,10 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const StatusOr<Csr> csr = ReadCsr({data, size});
   Require(ERR_peek_error() == 0, "OpenSSL's error queue is left empty");
   if (!Accepted(csr)) return 0;
-  const Bytes der = DerOf({data, size});
-  const uint8_t* in = der.data();
-  const ssl::CertificateRequest request(d2i_X509_REQ(nullptr, &in, static_cast<long>(der.size())));
-  Require(request != nullptr && in == der.data() + der.size(), "OpenSSL reads what ReadCsr accepts");
+  const ssl::CertificateRequest request = OpensslRequest({data, size});
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
   Require(key != nullptr && X509_REQ_verify(request.get(), key) == 1, "OpenSSL verifies the signature");
   Require(ssl::ToDer(i2d_PUBKEY, key).value() == ToBytes(csr->key.spki()), "the key is the same");

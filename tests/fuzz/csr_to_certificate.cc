@@ -10,8 +10,8 @@
 #include "ca/names.h"
 #include "policies/load.h"
 #include "policies/shipped.h"
+#include "tests/fuzz/accepted_csr.h"
 #include "tests/fuzz/everything_profile.h"
-#include "tests/fuzz/property.h"
 #include "tests/profile_reading.h"
 
 namespace hallmark::fuzz {
@@ -122,13 +122,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   StatusOr<Csr> csr = ReadCsr({data, size});
   if (!csr.ok()) return 0;
   csr->facts = Completed(std::move(csr->facts));
-  const Bytes der = data[0] == 0x30 ? Bytes(data, data + size) : Bytes();
-  const std::string pem(reinterpret_cast<const char*>(data), size);
-  const uint8_t* in = der.data();
-  const ssl::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  const ssl::CertificateRequest request(der.empty() ? PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr)
-                                                    : d2i_X509_REQ(nullptr, &in, static_cast<long>(der.size())));
-  Require(request != nullptr, "OpenSSL reads what ReadCsr accepts");
+  const ssl::CertificateRequest request = OpensslRequest({data, size});
   for (const Line& line : Lines()) CheckLine(line, *csr, request.get());
   ERR_clear_error();
   return 0;

@@ -103,11 +103,32 @@ std::vector<HostileCsr> NotGranted() {
   return rows;
 }
 
+// Of an authority whose subject stays as its CSR has it, strings included.
+std::vector<HostileCsr> AsRequested() {
+  std::vector<HostileCsr> rows;
+  const auto add = [&rows](const char* name, const Subject& subject, const std::string& fields) {
+    const std::string reason = fields.empty() ? "" : reason::kSubjectNotAllowed;
+    rows.push_back({name, CsrWithSubject(EncodeName(subject)), reason, fields, "", "adr-byor"});
+  };
+  add("as requested: a CN as IA5String", {{"CN", "a", StringType::kIa5}}, "csr.subject.CN");
+  add("as requested: an O as IA5String", {{"O", "a", StringType::kIa5}, {"CN", "a"}}, "csr.subject.O");
+  add("as requested: a C as UTF8String", {{"C", "DE", StringType::kUtf8}, {"CN", "a"}}, "csr.subject.C");
+  add("as requested: a C of three letters", {{"C", "DEU"}, {"CN", "a"}}, "csr.subject.C");
+  add("as requested: a DC as UTF8String", {{"DC", "example", StringType::kUtf8}, {"CN", "a"}}, "csr.subject.DC");
+  add("as requested: an O of 65 characters", {{"O", std::string(65, 'a')}, {"CN", "a"}}, "csr.subject.O");
+  add("as requested: five OUs of four", {{"OU", "a"}, {"OU", "b"}, {"OU", "c"}, {"OU", "d"}, {"OU", "e"}, {"CN", "a"}},
+      "csr.subject.OU");
+  add("as requested: an attribute more", {{"serialNumber", "1"}, {"CN", "a"}}, "csr.subject.serialNumber");
+  add("as requested: an order of its own",
+      {{"CN", "K\xc3\xa4se"}, {"OU", "a"}, {"OU", "b", StringType::kPrintable}, {"C", "DE"}}, "");
+  return rows;
+}
+
 }  // namespace
 
 std::vector<HostileCsr> HostileSubjects() {
   std::vector<HostileCsr> rows = Shapes();
-  for (auto table : {MalformedTypes, NotGranted}) {
+  for (auto table : {MalformedTypes, NotGranted, AsRequested}) {
     for (HostileCsr& row : table()) rows.push_back(std::move(row));
   }
   return rows;
