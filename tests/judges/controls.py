@@ -141,7 +141,7 @@ def examine_manufacturer(judges: list[Judge], directory: pathlib.Path, ca: Certi
     shutil.copy(key, directory / "maker.key")
     maker = pathlib.Path(shutil.copy(ca.path, directory / "maker.pem"))
     crl = Crl("of the manufacturer", workshop.list_revoked("maker", "maker", "-crlexts", "crl"), maker)
-    house = House(directory, ca.house.root, [maker], [*ca.house.crls, crl])
+    house = House(directory, ca.house.root, [maker], [crl, *(known for known in ca.house.crls if known.issuer in ca.issuers)])
 
     def device(name: str, extensions: str, subject: str) -> Certificate:
         path = workshop.certify(name, extensions, "maker", "device.judges.example", subject)

@@ -20,7 +20,7 @@ ATTRIBUTES = {
     "L": ["Darmstadt"],
     "O": ["Judges Ltd"],
     "OU": ["Line 1", "Line 2", "Line 3", "Line 4"],
-    "DC": ["judges", "example"],
+    "DC": ["example", "judges"],
     "serialNumber": ["SN-0001"],
     "CN": ["{name}", "{code}"],
     "1.3.6.1.4.1.37244.2.1": ["FFF1"],  # Matter's VendorID
