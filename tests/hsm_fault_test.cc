@@ -252,8 +252,9 @@ TEST(HsmFaultTest, FiftyKillsOfTheTokensServerUnderLoad) {
   }
   ASSERT_TRUE(load.AwaitAnswers(100));
   const Resources after = ResourcesOf(instance.service().process());
-  EXPECT_LE(after.files, before.files + 5);
-  EXPECT_LE(after.threads, before.threads + 5);
+  // A leak shows with every kill; a database reader or a thread of gRPC's that opens late does not.
+  EXPECT_LT(after.files, before.files + kKills / 2);
+  EXPECT_LT(after.threads, before.threads + kKills / 2);
   EXPECT_LT(*std::max_element(recoveries.begin(), recoveries.end()), kMaxRecovery);
   Report(recoveries, load);
   ExpectOnlyAway(load);
