@@ -5,6 +5,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace hallmark {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr char kRecordSeparator = '\x1e';
 
 // A client of gRPC takes 8 KiB of trailers, where a message stands twice, its fields once, and most of it in base64.
 constexpr size_t kFieldsLimit = 1536;
-
-// The text, or as much of it as has room: `limit` octets, but no part of a character.
-std::string Cut(const std::string& text, size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (text[limit] & 0xc0) == 0x80) --limit;
-  return text.substr(0, limit) + "...";
-}
 
 std::string Payload(const Status& status, const char* key) {
   auto payload = status.GetPayload(key);
@@ -49,8 +44,8 @@ Status FieldErrors(std::string_view reason, const std::vector<FieldViolation>& v
   for (const FieldViolation& violation : violations) {
     const std::string next = violation.field + ": " + violation.description;
     if (told > 0 && message.size() + next.size() > kFieldsLimit) break;
-    message += (told > 0 ? "; " : "") + Cut(next, kFieldsLimit);
-    fields += violation.field + kUnitSeparator + Cut(violation.description, kFieldsLimit) + kRecordSeparator;
+    message += (told > 0 ? "; " : "") + Shorten(next, kFieldsLimit);
+    fields += violation.field + kUnitSeparator + Shorten(violation.description, kFieldsLimit) + kRecordSeparator;
     ++told;
   }
   if (told < violations.size()) message += "; and " + std::to_string(violations.size() - told) + " more";

@@ -1,6 +1,7 @@
 // Which texts may stand in a certificate, and how long they are.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace hallmark {
@@ -18,5 +19,8 @@ bool IsIa5String(std::string_view text);
 
 // Characters of well-formed UTF-8, which is what X.520's upper bounds count.
 size_t CountCharacters(std::string_view utf8);
+
+// The text of UTF-8, or its first `limit` octets, no character cut in two, and "..." after them.
+std::string Shorten(const std::string& text, size_t limit);
 
 }  // namespace hallmark

@@ -1,6 +1,7 @@
 // What a certificate says and how a request was judged, as messages.
 #include <algorithm>
 
+#include "base/text.h"
 #include "grpc/convert.h"
 
 namespace hallmark {
@@ -18,13 +19,6 @@ void Add(google::protobuf::RepeatedPtrField<v1::Attribute>& to, const std::strin
 
 void Assign(google::protobuf::RepeatedPtrField<std::string>& to, const std::vector<std::string>& from) {
   to.Assign(from.begin(), from.end());
-}
-
-std::string Short(const std::string& text) {
-  if (text.size() <= kTextLimit) return text;
-  size_t end = kTextLimit;
-  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // a character's boundary
-  return text.substr(0, end) + "...";
 }
 
 }  // namespace
@@ -88,10 +82,10 @@ Status WithValidation(Status status, const v1::Validation& validation) {
   for (auto& comparison : *all.mutable_comparisons()) {
     for (std::string* text : {comparison.mutable_asked(), comparison.mutable_allowed(), comparison.mutable_result(),
                               comparison.mutable_problem()}) {
-      *text = Short(*text);
+      *text = Shorten(*text, kTextLimit);
     }
   }
-  for (auto& finding : *all.mutable_findings()) finding.set_message(Short(finding.message()));
+  for (auto& finding : *all.mutable_findings()) finding.set_message(Shorten(finding.message(), kTextLimit));
   if (all.ByteSizeLong() > kDetailLimit) {
     // What is refused is the last to be left out.
     std::stable_partition(all.mutable_comparisons()->begin(), all.mutable_comparisons()->end(),
