@@ -1,10 +1,8 @@
 #include "ca/description.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <functional>
 #include <map>
@@ -15,24 +13,6 @@
 
 namespace hallmark {
 namespace {
-
-constexpr char kNameConstraints[] = "2.5.29.30";
-constexpr char kCertificatePolicies[] = "2.5.29.32";
-constexpr char kCpsQualifier[] = "1.3.6.1.5.5.7.2.1";
-constexpr char kOcspMethod[] = "1.3.6.1.5.5.7.48.1";
-constexpr char kCaIssuersMethod[] = "1.3.6.1.5.5.7.48.2";
-constexpr uint8_t kUriTag = der::ContextPrimitive(6);
-
-std::string PurposeName(const std::string& oid) {
-  static const std::map<std::string, std::string> kNames = {
-      {"1.3.6.1.5.5.7.3.1", "serverAuth"},    {"1.3.6.1.5.5.7.3.2", "clientAuth"},
-      {"1.3.6.1.5.5.7.3.3", "codeSigning"},   {"1.3.6.1.5.5.7.3.4", "emailProtection"},
-      {"1.3.6.1.5.5.7.3.8", "timeStamping"},  {"1.3.6.1.5.5.7.3.9", "OCSPSigning"},
-      {"2.5.29.37.0", "anyExtendedKeyUsage"},
-  };
-  const auto found = kNames.find(oid);
-  return found == kNames.end() ? oid : found->second;
-}
 
 // From the SubjectPublicKeyInfo's octets, since an issuance has checked the key itself already.
 StatusOr<std::string> KeyTypeOf(ByteView spki) {
@@ -78,7 +58,7 @@ Status ReadDistributionPoints(ByteView value, Description& description) {
     ASSIGN_OR_RETURN(const ByteView point, points.Content(der::kSequence));
     ASSIGN_OR_RETURN(const ByteView name, der::ReadWhole(point, der::ContextConstructed(0)));
     ASSIGN_OR_RETURN(const ByteView full_name, der::ReadWhole(name, der::ContextConstructed(0)));
-    ASSIGN_OR_RETURN(const ByteView url, der::ReadWhole(full_name, kUriTag));
+    ASSIGN_OR_RETURN(const ByteView url, der::ReadWhole(full_name, general_name::kUri));
     urls.push_back(ToString(url));
   }
   description.crl_distribution_points = std::move(urls);
@@ -95,10 +75,10 @@ Status ReadAuthorityInfoAccess(ByteView value, Description& description) {
     der::Reader fields(access);
     ASSIGN_OR_RETURN(const ByteView method, fields.Content(der::kOid));
     ASSIGN_OR_RETURN(const std::string oid, der::OidText(method));
-    ASSIGN_OR_RETURN(const ByteView url, fields.Content(kUriTag));
+    ASSIGN_OR_RETURN(const ByteView url, fields.Content(general_name::kUri));
     RETURN_IF_ERROR(fields.ExpectEnd());
-    if (oid != kOcspMethod && oid != kCaIssuersMethod) return absl::InvalidArgumentError("another access method");
-    (oid == kOcspMethod ? ocsp : ca_issuers).push_back(ToString(url));
+    if (oid != oid::kOcsp && oid != oid::kCaIssuers) return absl::InvalidArgumentError("another access method");
+    (oid == oid::kOcsp ? ocsp : ca_issuers).push_back(ToString(url));
   }
   description.ca_issuers = std::move(ca_issuers);
   description.ocsp = std::move(ocsp);
@@ -121,7 +101,7 @@ Status ReadPolicies(ByteView value, Description& description) {
     der::Reader cps(qualifier);
     ASSIGN_OR_RETURN(const ByteView kind, cps.Content(der::kOid));
     ASSIGN_OR_RETURN(const std::string oid, der::OidText(kind));
-    if (oid != kCpsQualifier) return absl::InvalidArgumentError("another qualifier");
+    if (oid != oid::kCpsQualifier) return absl::InvalidArgumentError("another qualifier");
     ASSIGN_OR_RETURN(const ByteView url, cps.Content(der::kIa5String));
     policy.cps = ToString(url);
   }
@@ -131,13 +111,9 @@ Status ReadPolicies(ByteView value, Description& description) {
 
 // An address and its mask (RFC 5280 4.2.1.10) in CIDR notation.
 StatusOr<std::string> AddressRange(ByteView octets) {
-  constexpr size_t kIpv4 = 8;
-  constexpr size_t kIpv6 = 32;
-  std::array<char, INET6_ADDRSTRLEN> text = {};
-  const bool is_ipv4 = octets.size() == kIpv4;
-  if (!is_ipv4 && octets.size() != kIpv6) return absl::InvalidArgumentError("an address range of another length");
-  if (inet_ntop(is_ipv4 ? AF_INET : AF_INET6, octets.data(), text.data(), text.size()) == nullptr)
-    return absl::InvalidArgumentError("no address");
+  const std::string address = AddressText(octets.first(octets.size() / 2));
+  if (address.empty() || octets.size() % 2 != 0)
+    return absl::InvalidArgumentError("an address range of another length");
   int length = 0;
   bool ended = false;
   for (const uint8_t octet : octets.subspan(octets.size() / 2)) {
@@ -147,20 +123,20 @@ StatusOr<std::string> AddressRange(ByteView octets) {
     length += ones;
     ended = ones < 8;
   }
-  return fmt::format("ip:{}/{}", text.data(), length);
+  return fmt::format("ip:{}/{}", address, length);
 }
 
 StatusOr<std::string> SubtreeText(ByteView subtree) {
   der::Reader fields(subtree);
   ASSIGN_OR_RETURN(const der::Element base, fields.Next());
   RETURN_IF_ERROR(fields.ExpectEnd());
-  if (base.tag == der::ContextPrimitive(7)) return AddressRange(base.content);
-  if (base.tag == der::ContextConstructed(4)) {
+  if (base.tag == general_name::kIp) return AddressRange(base.content);
+  if (base.tag == general_name::kDirectory) {
     ASSIGN_OR_RETURN(const Subject name, ReadName(base.content));
     return "directory:" + ToRfc4514(name);
   }
   const std::map<uint8_t, const char*> kinds = {
-      {der::ContextPrimitive(1), "email"}, {der::ContextPrimitive(2), "dns"}, {kUriTag, "uri"}};
+      {general_name::kEmail, "email"}, {general_name::kDns, "dns"}, {general_name::kUri, "uri"}};
   const auto kind = kinds.find(base.tag);
   if (kind == kinds.end()) return absl::InvalidArgumentError("another kind of name");
   return fmt::format("{}:{}", kind->second, ToString(base.content));
@@ -226,8 +202,8 @@ const std::map<std::string, ReadInto>& Readers() {
       {oid::kAuthorityKeyIdentifier, ReadAuthorityKeyIdentifier},
       {oid::kCrlDistributionPoints, ReadDistributionPoints},
       {oid::kAuthorityInfoAccess, ReadAuthorityInfoAccess},
-      {kCertificatePolicies, ReadPolicies},
-      {kNameConstraints, ReadNameConstraints},
+      {oid::kCertificatePolicies, ReadPolicies},
+      {oid::kNameConstraints, ReadNameConstraints},
   };
   return readers;
 }

@@ -1,32 +1,10 @@
 // What the key of a certificate may do (RFC 5280 4.2.1.3, 4.2.1.12).
 #include <fmt/format.h>
 
-#include <array>
-
-#include "base/reason.h"
-#include "policies/forms.h"
 #include "policies/load_parts.h"
 
 namespace hallmark {
 namespace {
-
-constexpr std::array<std::pair<const char*, const char*>, 7> kPurposes = {{{"serverAuth", "1.3.6.1.5.5.7.3.1"},
-                                                                           {"clientAuth", "1.3.6.1.5.5.7.3.2"},
-                                                                           {"codeSigning", "1.3.6.1.5.5.7.3.3"},
-                                                                           {"emailProtection", "1.3.6.1.5.5.7.3.4"},
-                                                                           {"timeStamping", "1.3.6.1.5.5.7.3.8"},
-                                                                           {"OCSPSigning", "1.3.6.1.5.5.7.3.9"},
-                                                                           {"anyExtendedKeyUsage", "2.5.29.37.0"}}};
-
-StatusOr<std::string> ParsePurpose(const std::string& name) {
-  for (const auto& [known, oid] : kPurposes) {
-    if (name == known) return std::string(oid);
-  }
-  if (IsObjectIdentifier(name)) return name;
-  return Error(
-      Code::kInvalidArgument, reason::kConfigurationInvalid,
-      fmt::format("'{}' is neither a purpose of RFC 5280 4.2.1.12 (serverAuth, clientAuth...) nor a dotted OID", name));
-}
 
 bool Allows(const Profile& profile, bool ec) {
   return std::any_of(profile.keys.begin(), profile.keys.end(), [&](KeyType key) { return IsEc(key) == ec; });

@@ -6,6 +6,7 @@
 
 #include "base/named.h"
 #include "base/reason.h"
+#include "policies/forms.h"
 
 namespace hallmark {
 namespace {
@@ -45,7 +46,13 @@ constexpr std::array<Named<KeyUsage>, 7> kKeyUsages = {{{KeyUsage::kDigitalSigna
                                                         {KeyUsage::kKeyAgreement, "keyAgreement"},
                                                         {KeyUsage::kKeyCertSign, "keyCertSign"},
                                                         {KeyUsage::kCrlSign, "cRLSign"}}};
-
+constexpr std::array<std::pair<const char*, const char*>, 7> kPurposes = {{{"serverAuth", "1.3.6.1.5.5.7.3.1"},
+                                                                           {"clientAuth", "1.3.6.1.5.5.7.3.2"},
+                                                                           {"codeSigning", "1.3.6.1.5.5.7.3.3"},
+                                                                           {"emailProtection", "1.3.6.1.5.5.7.3.4"},
+                                                                           {"timeStamping", "1.3.6.1.5.5.7.3.8"},
+                                                                           {"OCSPSigning", "1.3.6.1.5.5.7.3.9"},
+                                                                           {"anyExtendedKeyUsage", "2.5.29.37.0"}}};
 constexpr std::array<Named<Subtree::Kind>, 5> kSubtrees = {{{Subtree::Kind::kDns, "dns"},
                                                             {Subtree::Kind::kUri, "uri"},
                                                             {Subtree::Kind::kEmail, "email"},
@@ -81,6 +88,23 @@ StatusOr<GeneralName::Kind> ParseGeneralNameKind(const std::string& name) {
 }
 StatusOr<KeyUsage> ParseKeyUsage(const std::string& name) {
   return ParseName<KeyUsage>(kKeyUsages, "not a key usage", name);
+}
+
+std::string PurposeName(const std::string& oid) {
+  for (const auto& [name, known] : kPurposes) {
+    if (oid == known) return name;
+  }
+  return oid;
+}
+
+StatusOr<std::string> ParsePurpose(const std::string& name) {
+  for (const auto& [known, oid] : kPurposes) {
+    if (name == known) return std::string(oid);
+  }
+  if (IsObjectIdentifier(name)) return name;
+  return Error(
+      Code::kInvalidArgument, reason::kConfigurationInvalid,
+      fmt::format("'{}' is neither a purpose of RFC 5280 4.2.1.12 (serverAuth, clientAuth...) nor a dotted OID", name));
 }
 
 std::string ToRfc4514(const Subject& subject) {

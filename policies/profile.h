@@ -64,6 +64,10 @@ enum class KeyUsage : unsigned {
 StatusOr<KeyUsage> ParseKeyUsage(const std::string& name);  // "digitalSignature"...
 const char* Name(KeyUsage usage);
 
+// The purposes of RFC 5280 4.2.1.12 by name, "clientAuth"; one without a name by its dotted OID, as in a profile.
+std::string PurposeName(const std::string& oid);
+StatusOr<std::string> ParsePurpose(const std::string& name);  // the OID
+
 // An extension that a CSR asks for and that has no field of its own in Facts.
 struct RequestedExtension {
   std::string oid;
