@@ -8,6 +8,7 @@
 
 #include "base/reason.h"
 #include "ca/der.h"
+#include "ca/names.h"
 
 namespace hallmark {
 namespace {
@@ -19,7 +20,7 @@ constexpr size_t kMaxPurposes = 16;
 
 constexpr uint8_t kTrue = 0xff;
 
-Bytes UriName(const std::string& url) { return der::Tlv(der::ContextPrimitive(6), AsBytes(url)); }
+Bytes UriName(const std::string& url) { return der::Tlv(general_name::kUri, AsBytes(url)); }
 
 StatusOr<Bytes> EncodeInteger(const std::string& text) {
   int64_t value = 0;
@@ -125,17 +126,16 @@ Bytes CrlDistributionPoints(const std::string& url) {
 }
 
 Bytes AuthorityInfoAccess(const std::string& ca_issuers_url) {
-  const Bytes description = der::Sequence({der::Oid("1.3.6.1.5.5.7.48.2"), UriName(ca_issuers_url)});
+  const Bytes description = der::Sequence({der::Oid(oid::kCaIssuers), UriName(ca_issuers_url)});
   return EncodeExtension(oid::kAuthorityInfoAccess, false, der::Sequence({description}));
 }
 
 Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies) {
-  constexpr char kCps[] = "1.3.6.1.5.5.7.2.1";  // id-qt-cps
   Bytes content;
   for (const CertificatePolicy& policy : policies) {
     Bytes qualifiers;
     if (!policy.cps.empty()) {
-      const Bytes cps = der::Sequence({der::Oid(kCps), der::Tlv(der::kIa5String, AsBytes(policy.cps))});
+      const Bytes cps = der::Sequence({der::Oid(oid::kCpsQualifier), der::Tlv(der::kIa5String, AsBytes(policy.cps))});
       qualifiers = der::Sequence({cps});
     }
     Append(content, der::Sequence({der::Oid(policy.oid), qualifiers}));

@@ -25,6 +25,9 @@ inline constexpr char kCertificatePolicies[] = "2.5.29.32";
 inline constexpr char kAuthorityKeyIdentifier[] = "2.5.29.35";
 inline constexpr char kExtendedKeyUsage[] = "2.5.29.37";
 inline constexpr char kAuthorityInfoAccess[] = "1.3.6.1.5.5.7.1.1";
+inline constexpr char kOcsp[] = "1.3.6.1.5.5.7.48.1";  // a method of authorityInfoAccess, as is the next
+inline constexpr char kCaIssuers[] = "1.3.6.1.5.5.7.48.2";
+inline constexpr char kCpsQualifier[] = "1.3.6.1.5.5.7.2.1";  // of a certificate policy
 inline constexpr char kExtensionRequest[] = "1.2.840.113549.1.9.14";
 }  // namespace oid
 

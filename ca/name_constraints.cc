@@ -1,6 +1,5 @@
 #include "ca/name_constraints.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,12 +14,6 @@ namespace {
 
 constexpr uint8_t kPermittedTag = der::ContextConstructed(0);
 constexpr uint8_t kExcludedTag = der::ContextConstructed(1);
-// GeneralName's (RFC 5280 4.2.1.6).
-constexpr uint8_t kEmailTag = der::ContextPrimitive(1);
-constexpr uint8_t kDnsTag = der::ContextPrimitive(2);
-constexpr uint8_t kDirectoryTag = der::ContextConstructed(4);
-constexpr uint8_t kUriTag = der::ContextPrimitive(6);
-constexpr uint8_t kIpTag = der::ContextPrimitive(7);
 
 // GeneralSubtree: minimum is 0, its default, and maximum absent, as RFC 5280 demands.
 Bytes SubtreeOf(ByteView base) { return der::Sequence({base}); }
@@ -28,12 +21,7 @@ Bytes SubtreeOf(ByteView base) { return der::Sequence({base}); }
 // The address and the mask of a network in CIDR notation, which the profile's loader has checked.
 Bytes NetworkOctets(const std::string& network) {
   const size_t slash = network.find('/');
-  const std::string address = network.substr(0, slash);
-  Bytes octets(16);
-  if (inet_pton(AF_INET6, address.c_str(), octets.data()) != 1) {
-    octets.resize(4);
-    inet_pton(AF_INET, address.c_str(), octets.data());
-  }
+  Bytes octets = AddressOctets(network.substr(0, slash)).value_or(Bytes(4));
   const size_t size = octets.size();
   const size_t prefix = std::stoul(network.substr(slash + 1));
   octets.resize(2 * size, 0);
@@ -43,10 +31,10 @@ Bytes NetworkOctets(const std::string& network) {
 
 Bytes BaseOf(const Subtree& subtree) {
   switch (subtree.kind) {
-    case Subtree::Kind::kDns: return der::Tlv(kDnsTag, AsBytes(subtree.value));
-    case Subtree::Kind::kUri: return der::Tlv(kUriTag, AsBytes(subtree.value));
-    case Subtree::Kind::kEmail: return der::Tlv(kEmailTag, AsBytes(subtree.value));
-    case Subtree::Kind::kIp: return der::Tlv(kIpTag, NetworkOctets(subtree.value));
+    case Subtree::Kind::kDns: return der::Tlv(general_name::kDns, AsBytes(subtree.value));
+    case Subtree::Kind::kUri: return der::Tlv(general_name::kUri, AsBytes(subtree.value));
+    case Subtree::Kind::kEmail: return der::Tlv(general_name::kEmail, AsBytes(subtree.value));
+    case Subtree::Kind::kIp: return der::Tlv(general_name::kIp, NetworkOctets(subtree.value));
     case Subtree::Kind::kDirectory: break;
   }
   return {};
@@ -94,7 +82,7 @@ StatusOr<Bytes> NameConstraintsTemplate::Join(const std::vector<Part>& parts, ui
     Append(content, part.encoded);
     if (part.attributes.empty()) continue;
     ASSIGN_OR_RETURN(const Subject beginning, BeginningOf(subject, part.attributes));
-    Append(content, SubtreeOf(der::Tlv(kDirectoryTag, EncodeName(beginning))));
+    Append(content, SubtreeOf(der::Tlv(general_name::kDirectory, EncodeName(beginning))));
   }
   return der::Tlv(tag, content);
 }

@@ -9,7 +9,6 @@
 
 #include "base/reason.h"
 #include "base/text.h"
-#include "ca/der.h"
 
 namespace hallmark {
 namespace {
@@ -98,30 +97,6 @@ StatusOr<Subject> ReadRdns(ByteView der) {
   return subject;
 }
 
-// The address of RFC 5280 4.2.1.6: 4 or 16 octets.
-StatusOr<Bytes> AddressOctets(const std::string& text) {
-  Bytes octets(16);
-  if (inet_pton(AF_INET6, text.c_str(), octets.data()) == 1) return octets;
-  octets.resize(4);
-  if (inet_pton(AF_INET, text.c_str(), octets.data()) == 1) return octets;
-  return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name.ip",
-                    fmt::format("'{}' is not an IP address", text));
-}
-
-std::string AddressText(ByteView octets) {
-  std::array<char, INET6_ADDRSTRLEN> text = {};
-  if (octets.size() != 4 && octets.size() != 16) return "";
-  inet_ntop(octets.size() == 4 ? AF_INET : AF_INET6, octets.data(), text.data(), text.size());
-  return text.data();
-}
-
-// GeneralName's context tags (RFC 5280 4.2.1.6).
-constexpr uint8_t kEmailTag = der::ContextPrimitive(1);
-constexpr uint8_t kDnsTag = der::ContextPrimitive(2);
-constexpr uint8_t kUriTag = der::ContextPrimitive(6);
-constexpr uint8_t kIpTag = der::ContextPrimitive(7);
-constexpr uint8_t kOtherNameTag = der::ContextConstructed(0);
-
 constexpr char kHardwareModuleName[] = "1.3.6.1.5.5.7.8.4";  // RFC 4108 5
 
 bool IsVisible(std::string_view text) {
@@ -154,18 +129,20 @@ StatusOr<Bytes> EncodeHardwareModuleName(const std::string& value) {
   }
   const Bytes name = der::Sequence({der::Oid(value.substr(0, colon)),
                                     der::Tlv(der::kOctetString, AsBytes(std::string_view(value).substr(colon + 1)))});
-  return der::Constructed(kOtherNameTag, {der::Oid(kHardwareModuleName), der::Tlv(der::ContextConstructed(0), name)});
+  return der::Constructed(general_name::kOther,
+                          {der::Oid(kHardwareModuleName), der::Tlv(der::ContextConstructed(0), name)});
 }
 
 GeneralName ToGeneralName(const der::Element& element) {
   using Kind = GeneralName::Kind;
   const std::string text = ToString(element.content);
   const bool ascii = IsVisible(text);
-  if (element.tag == kEmailTag && ascii) return {Kind::kEmail, text};
-  if (element.tag == kDnsTag && ascii) return {Kind::kDns, text};
-  if (element.tag == kUriTag && ascii) return {Kind::kUri, text};
-  if (element.tag == kIpTag && !AddressText(element.content).empty()) return {Kind::kIp, AddressText(element.content)};
-  if (element.tag == kOtherNameTag) {
+  if (element.tag == general_name::kEmail && ascii) return {Kind::kEmail, text};
+  if (element.tag == general_name::kDns && ascii) return {Kind::kDns, text};
+  if (element.tag == general_name::kUri && ascii) return {Kind::kUri, text};
+  if (element.tag == general_name::kIp && !AddressText(element.content).empty())
+    return {Kind::kIp, AddressText(element.content)};
+  if (element.tag == general_name::kOther) {
     const StatusOr<std::string> name = ReadHardwareModuleName(element.content);
     if (name.ok()) return {Kind::kHardwareModuleName, *name};
   }
@@ -194,6 +171,22 @@ Bytes EncodeName(const Subject& subject) {
   return der::Tlv(der::kSequence, rdns);
 }
 
+StatusOr<Bytes> AddressOctets(const std::string& text) {
+  Bytes octets(16);
+  if (inet_pton(AF_INET6, text.c_str(), octets.data()) == 1) return octets;
+  octets.resize(4);
+  if (inet_pton(AF_INET, text.c_str(), octets.data()) == 1) return octets;
+  return FieldError(reason::kExtensionNotAllowed, "csr.subject_alt_name.ip",
+                    fmt::format("'{}' is not an IP address", text));
+}
+
+std::string AddressText(ByteView octets) {
+  std::array<char, INET6_ADDRSTRLEN> text = {};
+  if (octets.size() != 4 && octets.size() != 16) return "";
+  inet_ntop(octets.size() == 4 ? AF_INET : AF_INET6, octets.data(), text.data(), text.size());
+  return text.data();
+}
+
 StatusOr<std::vector<GeneralName>> ReadGeneralNames(ByteView der) {
   ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(der, der::kSequence));
   der::Reader reader(content);
@@ -211,12 +204,12 @@ StatusOr<Bytes> EncodeGeneralNames(const std::vector<GeneralName>& names) {
   Bytes content;
   for (const GeneralName& name : names) {
     switch (name.kind) {
-      case GeneralName::Kind::kEmail: Append(content, der::Tlv(kEmailTag, AsBytes(name.value))); break;
-      case GeneralName::Kind::kDns: Append(content, der::Tlv(kDnsTag, AsBytes(name.value))); break;
-      case GeneralName::Kind::kUri: Append(content, der::Tlv(kUriTag, AsBytes(name.value))); break;
+      case GeneralName::Kind::kEmail: Append(content, der::Tlv(general_name::kEmail, AsBytes(name.value))); break;
+      case GeneralName::Kind::kDns: Append(content, der::Tlv(general_name::kDns, AsBytes(name.value))); break;
+      case GeneralName::Kind::kUri: Append(content, der::Tlv(general_name::kUri, AsBytes(name.value))); break;
       case GeneralName::Kind::kIp: {
         ASSIGN_OR_RETURN(const Bytes octets, AddressOctets(name.value));
-        Append(content, der::Tlv(kIpTag, octets));
+        Append(content, der::Tlv(general_name::kIp, octets));
         break;
       }
       case GeneralName::Kind::kHardwareModuleName: {

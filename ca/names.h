@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "ca/der.h"
 #include "policies/profile.h"
 
 namespace hallmark {
@@ -15,6 +16,21 @@ StatusOr<Subject> ReadName(ByteView der);
 // A Name. An attribute that does not say its string type is written as its attribute type asks for: PrintableString for
 // C, serialNumber and dnQualifier, IA5String for DC and emailAddress, UTF8String otherwise.
 Bytes EncodeName(const Subject& subject);
+
+// The identifier octets of GeneralName's kinds (RFC 5280 4.2.1.6).
+namespace general_name {
+inline constexpr uint8_t kOther = der::ContextConstructed(0);
+inline constexpr uint8_t kEmail = der::ContextPrimitive(1);
+inline constexpr uint8_t kDns = der::ContextPrimitive(2);
+inline constexpr uint8_t kDirectory = der::ContextConstructed(4);
+inline constexpr uint8_t kUri = der::ContextPrimitive(6);
+inline constexpr uint8_t kIp = der::ContextPrimitive(7);
+}  // namespace general_name
+
+// An iPAddress: 4 or 16 octets. kInvalidArgument (EXTENSION_NOT_ALLOWED) for a text that is no address.
+StatusOr<Bytes> AddressOctets(const std::string& text);
+// Empty for any other number of octets.
+std::string AddressText(ByteView octets);
 
 // Reads the content of an extension subjectAltName. Kinds that no profile can grant become kOther, as does a
 // hardwareModuleName whose serial number is no visible ASCII.
