@@ -1,10 +1,8 @@
 // Rules of the extensions that no field of a profile stands for.
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <array>
 
-#include "base/text.h"
 #include "policies/forms.h"
 #include "policies/load_parts.h"
 #include "policies/value.h"
@@ -44,19 +42,6 @@ void CheckOid(yaml::Mapping& rule, const std::string& oid, const std::vector<Ext
   }
 }
 
-void CheckFixed(yaml::Mapping& rule, const ExtensionRule& read) {
-  if (!IsFixed(read.value)) return;
-  const std::string& value = read.value.front().name;
-  const char* field = rule.Has("fixed") ? "fixed" : "value";
-  if (const Status form = CheckEncoding(read.encoding, value); !form.ok()) {
-    rule.Fail(field, fmt::format("'{}' {}", value, Message(form)));
-  }
-  if (CountCharacters(value) > read.max_length) rule.Fail(field, "is longer than max_length");
-  if (read.pattern != nullptr && read.pattern->ok() && !RE2::FullMatch(value, *read.pattern)) {
-    rule.Fail("pattern", fmt::format("can never match the value, which is always '{}'", value));
-  }
-}
-
 void CheckPassed(yaml::Mapping& rule, const ExtensionRule& read) {
   const bool is_null = read.encoding == ExtensionRule::Encoding::kNull;
   if (read.value.empty() && rule.Has("pattern")) rule.Fail("pattern", "judges a value; there is none");
@@ -88,7 +73,10 @@ ExtensionRule ReadExtensionRule(yaml::Mapping& rule, const std::string& realm,
   read.max_length = ReadLimit(rule, "max_length", kDefaultLength, kLengthLimit);
   read.required = rule.Optional<bool>("required", true);
   CheckPassed(rule, read);
-  CheckFixed(rule, read);
+  if (IsFixed(read.value)) {
+    const std::string& value = read.value.front().name;
+    CheckFixedValue(rule, value, CheckEncoding(read.encoding, value), read.max_length, read.pattern.get());
+  }
   return read;
 }
 

@@ -27,20 +27,6 @@ void CheckAttributeType(yaml::Mapping& rule, const std::string& type) {
   }
 }
 
-// What is the same for every certificate is judged now.
-void CheckFixed(yaml::Mapping& rule, const NameRule& read) {
-  if (!IsFixed(read.value)) return;
-  const std::string& value = read.value.front().name;
-  const char* field = rule.Has("fixed") ? "fixed" : "value";
-  if (const Status form = CheckNameForm(read.type, value); !form.ok()) {
-    rule.Fail(field, fmt::format("'{}' {}", value, Message(form)));
-  }
-  if (CountCharacters(value) > read.max_length) rule.Fail(field, "is longer than max_length");
-  if (read.pattern != nullptr && read.pattern->ok() && !RE2::FullMatch(value, *read.pattern)) {
-    rule.Fail("pattern", fmt::format("can never match the value, which is always '{}'", value));
-  }
-}
-
 bool IsSame(const NameRule& a, const NameRule& b) {
   if (a.type != b.type) return false;
   if (!a.value.empty() || !b.value.empty()) return ValueText(a.value) == ValueText(b.value);
@@ -60,7 +46,10 @@ NameRule ReadNameRule(yaml::Mapping& rule, const std::string& realm) {
     rule.Fail("pattern", "give a pattern for what the CSR asks for, or a value");
   }
   if (!read.value.empty() && read.max_count > 1) rule.Fail("max_count", "a value is one; leave this out");
-  CheckFixed(rule, read);
+  if (IsFixed(read.value)) {
+    const std::string& value = read.value.front().name;
+    CheckFixedValue(rule, value, CheckNameForm(read.type, value), read.max_length, read.pattern.get());
+  }
   return read;
 }
 
@@ -101,6 +90,16 @@ std::shared_ptr<const re2::RE2> ReadPattern(yaml::Mapping& rule, const std::stri
   auto compiled = std::make_shared<const RE2>(pattern, RE2::Quiet);
   if (!compiled->ok()) rule.Fail("pattern", "is not a regular expression of RE2: " + compiled->error());
   return compiled;
+}
+
+void CheckFixedValue(yaml::Mapping& rule, const std::string& value, const Status& form, size_t max_length,
+                     const re2::RE2* pattern) {
+  const char* field = rule.Has("fixed") ? "fixed" : "value";
+  if (!form.ok()) rule.Fail(field, fmt::format("'{}' {}", value, Message(form)));
+  if (CountCharacters(value) > max_length) rule.Fail(field, "is longer than max_length");
+  if (pattern != nullptr && pattern->ok() && !RE2::FullMatch(value, *pattern)) {
+    rule.Fail("pattern", fmt::format("can never match the value, which is always '{}'", value));
+  }
 }
 
 size_t ReadLimit(yaml::Mapping& rule, const std::string& field, size_t otherwise, size_t bound) {

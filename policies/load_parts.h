@@ -22,6 +22,9 @@ void ReadIssuers(yaml::Mapping& mapping, Profile& profile);  // who issues and w
 // A rule's `value`, or `fixed`, which is one without placeholders; and its `pattern`.
 std::vector<ValuePart> ReadValue(yaml::Mapping& rule, const std::string& realm);
 std::shared_ptr<const re2::RE2> ReadPattern(yaml::Mapping& rule, const std::string& realm);
+// Judges at once a value that is the same for every certificate: `form` is what its standard says of it.
+void CheckFixedValue(yaml::Mapping& rule, const std::string& value, const Status& form, size_t max_length,
+                     const re2::RE2* pattern);
 // Between 1 and `bound`; `otherwise` when the field is absent.
 size_t ReadLimit(yaml::Mapping& rule, const std::string& field, size_t otherwise, size_t bound);
 

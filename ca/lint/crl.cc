@@ -55,10 +55,7 @@ struct ExaminedCrl {
   std::optional<ByteView> revoked;  // content
   std::vector<ExtensionView> extensions;
 
-  const ExtensionView* Find(std::string_view oid) const {
-    const auto found = std::find_if(extensions.begin(), extensions.end(), [&](const auto& e) { return e.oid == oid; });
-    return found == extensions.end() ? nullptr : &*found;
-  }
+  const ExtensionView* Find(std::string_view oid) const { return FindView(extensions, oid); }
 };
 
 bool IsTime(uint8_t tag) { return tag == der::kUtcTime || tag == der::kGeneralizedTime; }
@@ -95,11 +92,8 @@ StatusOr<ExaminedCrl> ExamineCrl(ByteView crl) {
 }
 
 void CheckTime(const der::Element& element, const char* field, Findings& findings) {
-  const StatusOr<Time> time = der::ReadTime(element);
-  const bool utc = time.ok() && *time < absl::FromCivil(absl::CivilYear(2050), absl::UTCTimeZone());
-  if (!time.ok() || (element.tag == der::kUtcTime) != utc) {
-    findings.Add(kTimeForm, fmt::format("{} is not UTCTime through 2049 and GeneralizedTime from 2050 on", field));
-  }
+  if (HasTimeForm(element)) return;
+  findings.Add(kTimeForm, fmt::format("{} is not UTCTime through 2049 and GeneralizedTime from 2050 on", field));
 }
 
 void CheckUpdates(const ExaminedCrl& c, Findings& findings) {
@@ -141,9 +135,7 @@ void CheckReason(ByteView value, bool delta, ByteView serial, EntryFindings& fin
 // Reads one entry; what is left of `fields` are its extensions.
 Status CheckEntry(der::Reader fields, bool delta, ByteView serial, EntryFindings& findings) {
   ASSIGN_OR_RETURN(const der::Element date, fields.Next());
-  const StatusOr<Time> time = der::ReadTime(date);
-  const bool utc = time.ok() && *time < absl::FromCivil(absl::CivilYear(2050), absl::UTCTimeZone());
-  findings.Require(time.ok() && (date.tag == der::kUtcTime) == utc, kTimeForm,
+  findings.Require(HasTimeForm(date), kTimeForm,
                    "revocationDate is not UTCTime through 2049 and GeneralizedTime from 2050 on", serial);
   if (fields.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const der::Element list, fields.Next(der::kSequence));
@@ -218,10 +210,9 @@ void CheckKeyIdentifier(const ExaminedCrl& c, ByteView key_identifier, Findings&
   if (extension == nullptr) return findings.Add(kKey, "there is no authorityKeyIdentifier");
   const auto fields = ReadElements(extension->value);
   if (!fields.has_value()) return findings.Add(kKey, "authorityKeyIdentifier is malformed");
-  const auto named = std::find_if(fields->begin(), fields->end(),
-                                  [](const der::Element& field) { return field.tag == der::ContextPrimitive(0); });
-  if (named == fields->end()) return findings.Add(kKey, "authorityKeyIdentifier has no keyIdentifier");
-  findings.Require(key_identifier.empty() || Equal(named->content, key_identifier), kKey,
+  const std::optional<ByteView> named = KeyIdentifierAmong(*fields);
+  if (!named.has_value()) return findings.Add(kKey, "authorityKeyIdentifier has no keyIdentifier");
+  findings.Require(key_identifier.empty() || Equal(*named, key_identifier), kKey,
                    "authorityKeyIdentifier is not the issuer's key identifier");
 }
 

@@ -79,7 +79,6 @@ Status ReadOuter(ByteView certificate, Examined& c) {
 void ReadBasicConstraints(Examined& c) {
   const ExtensionView* extension = c.Find(oids::kBasicConstraints);
   if (extension == nullptr) return;
-  c.has_basic_constraints = true;
   const StatusOr<ByteView> content = der::ReadWhole(extension->value, der::kSequence);
   if (!content.ok()) return;
   der::Reader reader(*content);
@@ -114,11 +113,27 @@ void ReadUsages(Examined& c) {
 
 }  // namespace
 
-const ExtensionView* Examined::Find(std::string_view oid) const {
+const ExtensionView* FindView(const std::vector<ExtensionView>& extensions, std::string_view oid) {
   const auto found =
       std::find_if(extensions.begin(), extensions.end(), [&](const ExtensionView& e) { return e.oid == oid; });
   return found == extensions.end() ? nullptr : &*found;
 }
+
+bool HasTimeForm(const der::Element& element) {
+  const StatusOr<Time> time = der::ReadTime(element);
+  if (!time.ok()) return false;
+  const bool utc = *time < absl::FromCivil(absl::CivilYear(2050), absl::UTCTimeZone());
+  return (element.tag == der::kUtcTime) == utc;
+}
+
+std::optional<ByteView> KeyIdentifierAmong(const std::vector<der::Element>& fields) {
+  for (const der::Element& field : fields) {
+    if (field.tag == der::ContextPrimitive(0)) return field.content;
+  }
+  return std::nullopt;
+}
+
+const ExtensionView* Examined::Find(std::string_view oid) const { return FindView(extensions, oid); }
 
 bool Examined::HasPurpose(std::string_view oid) const {
   return std::find(purposes.begin(), purposes.end(), oid) != purposes.end();
@@ -129,10 +144,9 @@ bool Examined::is_self_signed() const {
   const ExtensionView* subject = Find(oids::kSubjectKeyIdentifier);
   if (!is_self_issued() || authority == nullptr || subject == nullptr) return is_self_issued();
   const ByteView own = der::ReadWhole(subject->value, der::kOctetString).value_or(ByteView());
-  for (const der::Element& field : ReadElements(authority->value).value_or(std::vector<der::Element>())) {
-    if (field.tag == der::ContextPrimitive(0)) return Equal(field.content, own);
-  }
-  return true;
+  const auto fields = ReadElements(authority->value).value_or(std::vector<der::Element>());
+  const std::optional<ByteView> key_identifier = KeyIdentifierAmong(fields);
+  return !key_identifier.has_value() || Equal(*key_identifier, own);
 }
 
 std::optional<Examined> Examine(ByteView certificate, Findings& findings) {

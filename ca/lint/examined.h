@@ -97,7 +97,6 @@ class Findings {
     if (!holds) Add(rule, message);
   }
   std::vector<Finding> Take() { return std::move(found_); }
-  std::vector<Finding>& all() { return found_; }
 
  private:
   std::vector<Finding> found_;
@@ -125,7 +124,6 @@ struct Examined {
 
   // Of its extensions, as far as they can be read.
   bool ca = false;
-  bool has_basic_constraints = false;
   std::optional<int64_t> path_length;
   std::optional<uint32_t> key_usage;
   std::vector<std::string_view> purposes;
@@ -138,6 +136,13 @@ struct Examined {
   // By its names and key identifiers: an authority's own key may be certified by its former one (RFC 5280 3.2).
   bool is_self_signed() const;
 };
+
+// The first extension of a type; nullptr when there is none.
+const ExtensionView* FindView(const std::vector<ExtensionView>& extensions, std::string_view oid);
+// UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 4.1.2.5, 5.1.2.4); false also for what is no time.
+bool HasTimeForm(const der::Element& element);
+// The keyIdentifier among the fields of an authorityKeyIdentifier.
+std::optional<ByteView> KeyIdentifierAmong(const std::vector<der::Element>& fields);
 
 // What cannot be read, or not as DER.
 inline constexpr LintRule kDer{"x690_der", "X.690 10, 11", Severity::kError,

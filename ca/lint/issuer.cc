@@ -25,18 +25,12 @@ constexpr LintRule kMaySign{"rfc5280_6_1_4_issuer_may_sign", "RFC 5280 6.1.4", S
 constexpr LintRule kNested{"hallmark_nested_purposes", "Mozilla Root Store Policy 5.3", Severity::kWarning,
                            "a purpose is one of the issuer's, when the issuer names any"};
 
-Bytes IdentifierOnly(ByteView key_identifier) {
-  return der::Sequence({der::Tlv(der::ContextPrimitive(0), key_identifier)});
-}
-
 bool NamesKey(const Examined& c, ByteView key_identifier) {
   const ExtensionView* extension = c.Find(oids::kAuthorityKeyIdentifier);
   if (extension == nullptr) return false;
-  if (Equal(extension->value, IdentifierOnly(key_identifier))) return true;
-  for (const der::Element& field : ReadElements(extension->value).value_or(std::vector<der::Element>())) {
-    if (field.tag == der::ContextPrimitive(0)) return Equal(field.content, key_identifier);
-  }
-  return false;
+  const auto fields = ReadElements(extension->value).value_or(std::vector<der::Element>());
+  const std::optional<ByteView> named = KeyIdentifierAmong(fields);
+  return named.has_value() && Equal(*named, key_identifier);
 }
 
 void CheckCertificateOfIssuer(const Examined& c, const Examined& issuer, Findings& findings) {

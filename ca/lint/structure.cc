@@ -67,8 +67,7 @@ void CheckTime(const der::Element& element, const std::optional<Time>& time, con
   if (!time.has_value()) {
     return findings.Add(kTimeForm, fmt::format("{} is no time in whole seconds with Z", field));
   }
-  const bool utc = *time < absl::FromCivil(absl::CivilYear(2050), absl::UTCTimeZone());
-  if ((element.tag == der::kUtcTime) == utc) return;
+  if (HasTimeForm(element)) return;
   findings.Add(kTimeForm, fmt::format("{} is not UTCTime through 2049 and GeneralizedTime from 2050 on", field));
 }
 
