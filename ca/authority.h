@@ -97,6 +97,11 @@ class CertificateAuthority {
   // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
   StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
 
+  // Whether the roles in force let a caller do `permission` on `resource` now: Access::Check.
+  Status Authorize(const Caller& caller, std::string_view permission, const Resource& resource) const {
+    return parts_.policies.Current()->access->Check(caller, permission, resource, parts_.clock.Now());
+  }
+
   // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
   // revoked, within its validity, certified under the profile of its role. kUnauthenticated: CALLER_UNAUTHENTICATED,
   // CALLER_UNKNOWN, CALLER_REVOKED, CALLER_EXPIRED.

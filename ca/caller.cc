@@ -91,7 +91,7 @@ Status CertificateAuthority::CheckAccess(const Caller& caller, const char* permi
     resource.profile = found->profile;
     resource.owner = found->caller;
   }
-  return parts_.policies.Current()->access->Check(caller, permission, resource, parts_.clock.Now());
+  return Authorize(caller, permission, resource);
 }
 
 StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::string& authority, ByteView serial) const {

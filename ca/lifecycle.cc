@@ -29,8 +29,7 @@ Lifecycle::Lifecycle(const CertificateAuthority& authority, Tokens tokens)
     : authority_(authority), tokens_(std::move(tokens)) {}
 
 Status Lifecycle::CheckAccess(const Caller& caller, const char* permission, const std::string& authority) const {
-  return parts().policies.Current()->access->Check(
-      caller, permission, {authority, "", caller.uri, parts().issuers.Predecessors(authority)}, parts().clock.Now());
+  return authority_.Authorize(caller, permission, {authority, "", caller.uri, parts().issuers.Predecessors(authority)});
 }
 
 StatusOr<AuthorityRecord> Lifecycle::Get(const std::string& authority, uint64_t version) const {

@@ -28,16 +28,15 @@ class AuthoritiesService final : public v1::Authorities::Service {
 
   grpc::Status ListAuthorities(grpc::ServerContext* context, const v1::ListAuthoritiesRequest*,
                                v1::ListAuthoritiesResponse* response) override {
-    return calls_.Run(
-        "ListAuthorities", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListAuthoritiesResponse> {
-          RETURN_IF_ERROR(
-              parts().policies.Current()->access->Check(caller, permission::kGetAuthority, {}, parts().clock.Now()));
-          v1::ListAuthoritiesResponse authorities;
-          ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, parts().store.ListAuthorities());
-          for (const AuthorityRecord& record : records)
-            *authorities.add_authorities() = ToProto(record, parts().issuers.base_url());
-          return authorities;
-        });
+    return calls_.Run("ListAuthorities", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ListAuthoritiesResponse> {
+                        RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetAuthority, {}));
+                        v1::ListAuthoritiesResponse authorities;
+                        ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> records, parts().store.ListAuthorities());
+                        for (const AuthorityRecord& record : records)
+                          *authorities.add_authorities() = ToProto(record, parts().issuers.base_url());
+                        return authorities;
+                      });
   }
 
   grpc::Status UpdateAuthority(grpc::ServerContext* context, const v1::UpdateAuthorityRequest* message,
@@ -104,9 +103,8 @@ class AuthoritiesService final : public v1::Authorities::Service {
 
   StatusOr<std::string> CheckGet(const Caller& caller, const std::string& name) const {
     ASSIGN_OR_RETURN(std::string authority, ParseAuthorityName(name, "name"));
-    RETURN_IF_ERROR(parts().policies.Current()->access->Check(
-        caller, permission::kGetAuthority, {authority, "", "", parts().issuers.Predecessors(authority)},
-        parts().clock.Now()));
+    RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetAuthority,
+                                                 {authority, "", "", parts().issuers.Predecessors(authority)}));
     return authority;
   }
 

@@ -39,9 +39,8 @@ class RevocationService final : public v1::Revocation::Service {
  private:
   StatusOr<IssuerPointer> Find(const Caller& caller, const char* permission, const std::string& parent) const {
     ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
-    const CertificateAuthority::Parts& parts = calls_.authority().parts();
-    RETURN_IF_ERROR(parts.policies.Current()->access->Check(
-        caller, permission, {authority, "", "", parts.issuers.Predecessors(authority)}, parts.clock.Now()));
+    RETURN_IF_ERROR(calls_.authority().Authorize(
+        caller, permission, {authority, "", "", calls_.authority().parts().issuers.Predecessors(authority)}));
     return calls_.authority().FindIssuer(authority);
   }
 
