@@ -41,6 +41,38 @@ inline constexpr char kKeyCertifiedForAnother[] = "KEY_CERTIFIED_FOR_ANOTHER";  
 inline constexpr char kSubjectDiffersByCase[] = "SUBJECT_DIFFERS_BY_CASE";      // from one that is on record
 inline constexpr char kLintFailed[] = "LINT_FAILED";
 
+// The factory.
+inline constexpr char kManufacturerUnknown[] = "MANUFACTURER_UNKNOWN";
+inline constexpr char kManufacturerExists[] = "MANUFACTURER_EXISTS";
+inline constexpr char kManufacturerChanged[] = "MANUFACTURER_CHANGED";  // by another, since it was read
+inline constexpr char kManufacturerSuspended[] = "MANUFACTURER_SUSPENDED";
+inline constexpr char kManifestTooLarge[] = "MANIFEST_TOO_LARGE";
+inline constexpr char kManifestInvalid[] = "MANIFEST_INVALID";
+inline constexpr char kManifestSignatureInvalid[] = "MANIFEST_SIGNATURE_INVALID";  // or not of that manufacturer
+inline constexpr char kLotUnknown[] = "LOT_UNKNOWN";
+inline constexpr char kLotRequired[] = "LOT_REQUIRED";       // the profile certifies devices of lots only
+inline constexpr char kLotNotAllowed[] = "LOT_NOT_ALLOWED";  // the profile has nothing to do with lots
+inline constexpr char kLotChanged[] = "LOT_CHANGED";  // other content under the same revision, or a revision left out
+inline constexpr char kLotBeingImported[] = "LOT_BEING_IMPORTED";
+inline constexpr char kLotClosed[] = "LOT_CLOSED";
+inline constexpr char kLotNotYetOpen[] = "LOT_NOT_YET_OPEN";   // before its window
+inline constexpr char kLotExpired[] = "LOT_EXPIRED";           // after its window
+inline constexpr char kLotTermsDiffer[] = "LOT_TERMS_DIFFER";  // another profile or authority than the lot's
+inline constexpr char kLotQuantityReached[] = "LOT_QUANTITY_REACHED";
+inline constexpr char kStationQuantityReached[] = "STATION_QUANTITY_REACHED";
+inline constexpr char kStationNotInLot[] = "STATION_NOT_IN_LOT";
+inline constexpr char kDeviceUnknown[] = "DEVICE_UNKNOWN";      // not announced in its lot
+inline constexpr char kDeviceAnnounced[] = "DEVICE_ANNOUNCED";  // already
+inline constexpr char kDeviceClaimed[] = "DEVICE_CLAIMED";      // it has or gets a certificate; a further is a reissue
+inline constexpr char kDeviceWithdrawn[] = "DEVICE_WITHDRAWN";
+inline constexpr char kDeviceKeyDiffers[] = "DEVICE_KEY_DIFFERS";    // from the one that was announced
+inline constexpr char kDeviceNameDiffers[] = "DEVICE_NAME_DIFFERS";  // the CSR names another device
+inline constexpr char kDeviceNotIssued[] = "DEVICE_NOT_ISSUED";
+inline constexpr char kReissueNotAllowed[] = "REISSUE_NOT_ALLOWED";
+inline constexpr char kInstallationProofInvalid[] = "INSTALLATION_PROOF_INVALID";
+inline constexpr char kCallerSuspended[] = "CALLER_SUSPENDED";
+inline constexpr char kBundleInvalid[] = "BUNDLE_INVALID";  // of requests from a line without a network
+
 // The parts below.
 inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";
 inline constexpr char kHsmPinIncorrect[] = "HSM_PIN_INCORRECT";

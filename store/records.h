@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "store/lots.h"
 
 namespace hallmark {
 
@@ -72,10 +73,11 @@ struct Intent {
   Digest spki{};  // SHA-256 of the SubjectPublicKeyInfo
   Time not_before;
   Time not_after;
-  Time intended;                     // when
-  Bytes csr;                         // as it was sent; empty: none was, or it was not kept
-  std::optional<Duration> lifetime;  // that was asked for
-  Bytes draft;                       // the certificate with an empty signatureValue
+  Time intended;                                       // when
+  Bytes csr;                                           // as it was sent; empty: none was, or it was not kept
+  std::optional<Duration> lifetime;                    // that was asked for
+  std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
+  Bytes draft = {};                                    // the certificate with an empty signatureValue
 };
 
 struct Revocation {
@@ -102,6 +104,7 @@ struct CertificateRecord {
   Bytes certificate;        // DER, as answered
   uint64_t leaf_index = 0;  // of its issuance in the ledger
   std::optional<Revocation> revocation;
+  std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
 };
 
 // Selects certificates; an empty field selects all. Fields are joined by AND.
@@ -110,6 +113,7 @@ struct CertificateFilter {
   std::string profile;
   std::string subject;  // exactly, RFC 4514
   std::string caller;
+  std::string lot;
   std::optional<Digest> spki;
   std::optional<bool> revoked;
   bool newest_first = false;  // an order, not a field

@@ -30,6 +30,12 @@ struct Intended {
   std::optional<CertificateRecord> certificate;  // already answered: give this, sign nothing
 };
 
+// The revocation that comes with a reissue.
+struct ReplacedCertificate {
+  Revocation revocation;
+  std::string ledger_entry;
+};
+
 // A page of a listing. Tokens are opaque, stay valid while rows are added, and belong to one filter.
 template <class T>
 struct Page {
@@ -69,7 +75,9 @@ class Store {
   // the earlier one is returned, with its certificate once there is one. kAlreadyExists (REQUEST_ID_REUSED): same id,
   // other digest. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial; draw another. And what
   // CheckKey says, in the same transaction.
-  virtual StatusOr<Intended> Intend(const Intent& intent) = 0;
+  // With a `claim`, its line is claimed in that transaction, if the claim's `admit` lets it: the intent's `device` is
+  // set from what it returns. kNotFound (LOT_UNKNOWN); and what `admit` returns.
+  virtual StatusOr<Intended> Intend(const Intent& intent, const Claim* claim = nullptr) = 0;
 
   // One key, one subject, whoever issued and whether it is certified yet or only intended; a subject may be certified
   // again. kFailedPrecondition: KEY_CERTIFIED_FOR_ANOTHER when the intent's key is another subject's, with both and the
@@ -79,9 +87,12 @@ class Store {
 
   // Makes the sealed certificate of a recorded intent durable, closes the intent and appends `ledger_entry`, in one
   // transaction. Of several calls for one intent the first wins, and all return what the first one recorded.
+  // A device's line becomes kIssued. Of a reissue that revokes, `replaced` is the revocation of the certificate that it
+  // takes the place of, unless that is revoked already.
   // kNotFound: there is no such intent (a defect of the caller).
   virtual StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
-                                             const std::string& ledger_entry) = 0;
+                                             const std::string& ledger_entry,
+                                             const std::optional<ReplacedCertificate>& replaced = std::nullopt) = 0;
 
   // The intents that have no certificate yet, oldest first: what recovery at start finishes.
   virtual StatusOr<std::vector<Intent>> OpenIntents() = 0;
@@ -96,7 +107,8 @@ class Store {
   // --- Revocation.
 
   // Revokes a certificate and appends `ledger_entry`. Idempotent: a certificate that is revoked already keeps its
-  // first revocation, which is returned in the record, and the ledger stays as it is. kNotFound (CERTIFICATE_UNKNOWN).
+  // first revocation, which is returned in the record, and the ledger stays as it is. A device whose certificate it is
+  // becomes kRevoked. kNotFound (CERTIFICATE_UNKNOWN).
   virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial,
                                              const Revocation& revocation, const std::string& ledger_entry) = 0;
 
@@ -126,6 +138,69 @@ class Store {
   virtual StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) = 0;
   // A text that was ever loaded. kNotFound (PROFILE_UNKNOWN).
   virtual StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) = 0;
+
+  // --- Manufacturers.
+
+  // With version 1. kAlreadyExists (MANUFACTURER_EXISTS).
+  virtual Status AddManufacturer(const ManufacturerRecord& manufacturer, const std::string& ledger_entry) = 0;
+  // Replaces the record that was read at its `version`, which then grows by one. kNotFound (MANUFACTURER_UNKNOWN);
+  // kAborted (MANUFACTURER_CHANGED): it was changed since.
+  virtual Status UpdateManufacturer(const ManufacturerRecord& manufacturer, const std::string& ledger_entry,
+                                    Time time) = 0;
+  virtual StatusOr<ManufacturerRecord> GetManufacturer(const std::string& manufacturer) = 0;
+  virtual StatusOr<std::vector<ManufacturerRecord>> ListManufacturers() = 0;  // by name
+
+  // --- Lots. An import goes in steps, so that a million lines stop nobody: nothing of it counts until FinishImport.
+
+  // Begins the import of a revision and returns its number for the calls below; it lapses when neither AddLines nor
+  // FinishImport has come for ten minutes. kAborted (LOT_BEING_IMPORTED, with a retry delay): by somebody else.
+  virtual StatusOr<int64_t> StartImport(const std::string& lot, Time now) = 0;
+  // Adds lines and serial numbers to withdraw, in any order. kAlreadyExists (DEVICE_ANNOUNCED): a serial number stands
+  // in the lot already, or a registration id in any; none of these lines is added. kNotFound (LOT_UNKNOWN): lapsed.
+  virtual Status AddLines(int64_t import, const std::vector<DeviceLine>& lines,
+                          const std::vector<std::string>& withdrawn, Time now) = 0;
+  // Makes all that was added count, at once. `terms` are the lot's from now on. kAborted (LOT_CHANGED): the lot is not
+  // at the revision before this one any more. kFailedPrecondition: LOT_CLOSED; DEVICE_CLAIMED or DEVICE_UNKNOWN with
+  // the serial number to withdraw that cannot be. kNotFound (LOT_UNKNOWN): lapsed.
+  virtual StatusOr<LotRecord> FinishImport(int64_t import, const LotRevision& revision, const LotTermsRecord& terms,
+                                           const std::string& ledger_entry) = 0;
+  // Drops what was added, in steps that stop nobody.
+  virtual Status AbandonImport(int64_t import) = 0;
+
+  virtual StatusOr<LotRecord> GetLot(const std::string& lot) = 0;  // kNotFound (LOT_UNKNOWN)
+  virtual StatusOr<Page<LotRecord>> ListLots(const LotFilter& filter, int page_size, const std::string& page_token) = 0;
+  virtual StatusOr<std::vector<LotRevision>> ListRevisions(const std::string& lot) = 0;  // oldest first
+  // Idempotent. kNotFound (LOT_UNKNOWN).
+  virtual StatusOr<LotRecord> CloseLot(const std::string& lot, Time closed, const std::string& ledger_entry) = 0;
+
+  // kNotFound: LOT_UNKNOWN, DEVICE_UNKNOWN.
+  virtual StatusOr<DeviceRecord> GetDevice(const std::string& lot, const std::string& serial) = 0;
+  // In the order of announcement.
+  virtual StatusOr<Page<DeviceRecord>> ListDevices(const DeviceFilter& filter, int page_size,
+                                                   const std::string& page_token) = 0;
+  // The line's current certificate was seen on the device; idempotent, but for `proven`, which may follow. kNotFound
+  // (DEVICE_UNKNOWN); kFailedPrecondition (DEVICE_NOT_ISSUED): it is not `certificate` that the line has.
+  virtual StatusOr<DeviceRecord> ConfirmDevice(const std::string& lot, const std::string& serial,
+                                               ByteView certificate_serial, Time installed, bool proven,
+                                               const std::string& ledger_entry) = 0;
+  // Lines counted one by one, in one snapshot: what LotRecord::counts must be.
+  virtual StatusOr<LotCounts> CountDevices(const std::string& lot) = 0;
+  // Lines of any lot, kIssued since before `issued_before`, oldest first, at most `count`.
+  virtual StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
+                                                              size_t count) = 0;
+
+  // Counts a refused attempt, and returns how many there were under its lot.
+  virtual StatusOr<int64_t> RecordAttempt(const AttemptRecord& attempt) = 0;
+  // By station and reason.
+  virtual StatusOr<std::vector<AttemptRecord>> ListAttempts(const std::string& lot) = 0;
+
+  // --- Suspended callers.
+
+  // Idempotent: the first suspension stands.
+  virtual Status Suspend(const SuspensionRecord& suspension, const std::string& ledger_entry) = 0;
+  virtual Status Resume(const std::string& caller, const std::string& ledger_entry, Time time) = 0;  // idempotent
+  virtual StatusOr<std::optional<SuspensionRecord>> FindSuspension(const std::string& caller) = 0;
+  virtual StatusOr<std::vector<SuspensionRecord>> ListSuspensions() = 0;
 
   // --- The ledger.
 
