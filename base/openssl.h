@@ -5,6 +5,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/cms.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -39,6 +40,7 @@ using EcPoint = Owner<EC_POINT, EC_POINT_free>;
 using EvpDigestContext = Owner<EVP_MD_CTX, EVP_MD_CTX_free>;
 using EvpKey = Owner<EVP_PKEY, EVP_PKEY_free>;
 using EvpKeyContext = Owner<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using Cms = Owner<CMS_ContentInfo, CMS_ContentInfo_free>;
 using Pkcs7 = Owner<PKCS7, PKCS7_free>;
 using Certificate = Owner<X509, X509_free>;
 using CertificateRequest = Owner<X509_REQ, X509_REQ_free>;

@@ -13,6 +13,7 @@ namespace {
 constexpr char kReasonPayload[] = "hallmark/reason";
 constexpr char kFieldsPayload[] = "hallmark/fields";
 constexpr char kRetryPayload[] = "hallmark/retry-milliseconds";
+constexpr char kQuotaPayload[] = "hallmark/quota";
 // Field names and descriptions are printable text, so the ASCII unit and record separators cannot occur in them.
 constexpr char kUnitSeparator = '\x1f';
 constexpr char kRecordSeparator = '\x1e';
@@ -59,6 +60,11 @@ Status WithRetry(Status status, absl::Duration delay) {
   return status;
 }
 
+Status WithQuota(Status status, const QuotaViolation& quota) {
+  status.SetPayload(kQuotaPayload, absl::Cord(quota.subject + kUnitSeparator + quota.description));
+  return status;
+}
+
 Status Annotate(const Status& status, const std::string& context) {
   if (status.ok()) return status;
   Status annotated(status.code(), context + ": " + Message(status));
@@ -86,6 +92,13 @@ std::optional<absl::Duration> RetryDelay(const Status& status) {
   int64_t milliseconds = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), milliseconds).ec != std::errc()) return std::nullopt;
   return absl::Milliseconds(milliseconds);
+}
+
+std::optional<QuotaViolation> Quota(const Status& status) {
+  const std::string quota = Payload(status, kQuotaPayload);
+  const size_t unit = quota.find(kUnitSeparator);
+  if (unit == quota.npos) return std::nullopt;
+  return QuotaViolation{quota.substr(0, unit), quota.substr(unit + 1)};
 }
 
 }  // namespace hallmark

@@ -40,13 +40,22 @@ Status FieldErrors(std::string_view reason, const std::vector<FieldViolation>& v
 // Returns `status` with the delay after which the caller may try again (google.rpc.RetryInfo).
 Status WithRetry(Status status, absl::Duration delay);
 
+// What was used up (google.rpc.QuotaFailure.Violation).
+struct QuotaViolation {
+  std::string subject;      // a resource name or a caller's URI
+  std::string description;  // what is allowed
+};
+// Returns `status` with the quota that it is about.
+Status WithQuota(Status status, const QuotaViolation& quota);
+
 // Returns `status` with `context` and a colon before its message; reason, fields and retry delay stay. OK stays OK.
 Status Annotate(const Status& status, const std::string& context);
 
-// What Error, FieldErrors and WithRetry put into a Status; empty when it holds none.
+// What Error, FieldErrors, WithRetry and WithQuota put into a Status; empty when it holds none.
 std::string Reason(const Status& status);
 std::vector<FieldViolation> Fields(const Status& status);
 std::optional<absl::Duration> RetryDelay(const Status& status);
+std::optional<QuotaViolation> Quota(const Status& status);
 
 // The message as std::string, since the system's absl::string_view is not std::string_view.
 inline std::string Message(const Status& status) {

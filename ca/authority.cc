@@ -20,6 +20,12 @@ Digest DigestOf(const Request& request) {
   all += request.lifetime.has_value() ? std::to_string(absl::ToInt64Seconds(*request.lifetime)) : "";
   all += '\0';
   all += AsText(request.csr);
+  if (!request.lot.empty()) {  // as before there were lots, otherwise
+    for (const std::string& field :
+         {request.lot, request.device_serial, Hex(request.endorsement_key), request.reissue_reason}) {
+      all += '\0' + field;
+    }
+  }
   return Sha256(AsBytes(all));
 }
 
@@ -103,19 +109,20 @@ Status CheckRequestId(const std::string& request_id) {
 
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
 StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, const Caller& caller,
-                                             const Request& request, Time deadline) const {
+                                             const Request& request, Time deadline, const char* permission) const {
   // 1 access
+  const Time now = parts_.clock.Now();
   RETURN_IF_ERROR(policies->access->Check(
-      caller, permission::kIssue,
-      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority)},
-      parts_.clock.Now()));
+      caller, permission,
+      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority), request.lot},
+      now));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, parts_.issuers.Find(request.authority, policies));
   const Digest digest = DigestOf(request);
   ASSIGN_OR_RETURN(const std::optional<Intended> earlier,
                    parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
-  if (earlier.has_value() && earlier->certificate.has_value()) return Issued{*earlier->certificate, issuer};
+  if (earlier.has_value() && earlier->certificate.has_value()) return WithBundle({*earlier->certificate, issuer});
   RETURN_IF_ERROR(CheckIssuing(*issuer));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*policies, *issuer, request.profile));
   RETURN_IF_ERROR(CheckRole(*profile, caller, policies->access->RolesOf(caller)));
@@ -123,10 +130,13 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
   csr.facts.lifetime = request.lifetime;
   csr.facts.caller = caller;
-  // 3 admission of the device, its line in its lot, stands here once factory/ has lots
+  // 3 admission: the device's line in its lot; what was claimed for this request stays so
+  if (earlier.has_value() && !request.validate_only) return Complete(issuer, *earlier, deadline);
+  ASSIGN_OR_RETURN(const std::optional<Admission> admission, admissions_.Admit(*profile, caller, request, csr, now));
+  if (admission.has_value()) csr.facts.device = admission->facts;
   // 4 the profile's verdict
-  const Time now = parts_.clock.Now();
   ASSIGN_OR_RETURN(const Plan plan, Decide(profile, csr.facts, now, {issuer->not_before(), issuer->not_after()}));
+  if (admission.has_value()) RETURN_IF_ERROR(admission->CheckNames(plan));
   // 5 the draft
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
   ASSIGN_OR_RETURN(const Draft draft, issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial));
@@ -138,8 +148,23 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
     return Issued{Preview(intent), issuer};
   }
   // 7 intended before signed; a retry of what was intended and never signed gets that draft back
-  ASSIGN_OR_RETURN(const Intended intended, Watched(intent, parts_.store.Intend(intent)));
-  if (intended.intent.serial != serial) RETURN_IF_ERROR(CheckMayComplete(*issuer, intended.intent));
+  const Claim* claim = admission.has_value() ? &admission->claim : nullptr;
+  ASSIGN_OR_RETURN(const Intended intended, Watched(intent, parts_.store.Intend(intent, claim)));
+  if (intended.intent.serial != serial) return Complete(issuer, intended, deadline);
+  return Finish(issuer, intended, deadline);
+}
+
+StatusOr<Issued> CertificateAuthority::Issue(const Caller& caller, const Request& request, Time deadline,
+                                             const char* permission) const {
+  StatusOr<Issued> issued = Issue(parts_.policies.Current(), caller, request, deadline, permission);
+  if (!issued.ok() && !request.validate_only) NoteAttempt(caller, request, issued.status());
+  return issued;
+}
+
+// What was intended before, by an earlier try of the same request.
+StatusOr<Issued> CertificateAuthority::Complete(const IssuerPointer& issuer, const Intended& intended,
+                                                Time deadline) const {
+  if (!intended.certificate.has_value()) RETURN_IF_ERROR(CheckMayComplete(*issuer, intended.intent));
   return Finish(issuer, intended, deadline);
 }
 
@@ -148,7 +173,7 @@ StatusOr<Issued> CertificateAuthority::Finish(IssuerPointer issuer, const Intend
   ASSIGN_OR_RETURN(CertificateRecord record,
                    CompleteIntent(parts_.store, parts_.clock, issuer->key(), intended, deadline));
   if (!intended.certificate.has_value() && observers_.issued) observers_.issued(record);
-  return Issued{std::move(record), std::move(issuer)};
+  return WithBundle({std::move(record), std::move(issuer)});
 }
 
 StatusOr<size_t> CertificateAuthority::Recover(Time intended_before, Time deadline) const {

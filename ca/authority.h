@@ -1,12 +1,15 @@
 // The one line of the house: Request -> Plan -> Draft -> Certificate, and what else a CA key signs.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "ca/admission.h"
 #include "ca/csr.h"
 #include "ca/issuers.h"
 #include "ca/lint.h"
@@ -26,6 +29,11 @@ struct Request {
   Bytes csr;                         // DER or PEM
   std::optional<Duration> lifetime;  // absent: the profile's
   bool validate_only = false;        // stop before anything is recorded or signed
+  // Of a device in a lot.
+  std::string lot = "";
+  std::string device_serial = "";   // empty: what the CSR says, see DeviceSerialOf
+  Bytes endorsement_key = {};       // SubjectPublicKeyInfo; empty: none
+  std::string reissue_reason = "";  // empty: no further certificate is asked for
 };
 
 // kInvalidArgument (REQUEST_INVALID) for a request id that is none.
@@ -35,6 +43,7 @@ Status CheckRequestId(const std::string& request_id);
 struct Issued {
   CertificateRecord record;  // of validate_only: what would be recorded, with the draft as certificate
   IssuerPointer issuer;
+  std::string device_bundle = "";  // of a device in a lot
 };
 
 // What would come of a request, and how it was judged.
@@ -51,6 +60,8 @@ struct Observers {
   std::function<void(const CertificateRecord&)> issued;   // not of a repeated request
   std::function<void(const CertificateRecord&)> revoked;  // also of a repeated revocation
   std::function<void(const CrlRecord&)> crl_issued;
+  // A station tried what its lot or the manifest does not cover; the `total`th time under that lot.
+  std::function<void(const AttemptRecord&, int64_t total)> attempt_refused;
 };
 
 // Issues, revokes and lists certificates under the authorities of one instance. Thread-safe: many requests walk side
@@ -65,13 +76,14 @@ class CertificateAuthority {
     Issuers& issuers;
     Duration crl_lifetime;  // next_update - this_update
   };
-  explicit CertificateAuthority(const Parts& parts) : parts_(parts) {}
+  explicit CertificateAuthority(const Parts& parts) : parts_(parts), admissions_(parts.store) {}
 
   // Certifies the key of a CSR. The steps and their errors are the design's; see docs/architecture.md. A repeated
   // request (same caller, id and content) returns the certificate of the first.
-  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline) const {
-    return Issue(parts_.policies.Current(), caller, request, deadline);
-  }
+  // What a lot or its manifest does not cover is recorded as a refused attempt, too.
+  // `permission`: that the caller must have for it.
+  StatusOr<Issued> Issue(const Caller& caller, const Request& request, Time deadline,
+                         const char* permission = permission::kIssue) const;
   // The same, stopped before anything is recorded or signed.
   Validated Validate(const Caller& caller, Request request, Time deadline) const;
 
@@ -121,9 +133,26 @@ class CertificateAuthority {
   Status CheckValid(const Issuer& issuer) const;
   const Parts& parts() const { return parts_; }
 
+  // Tells that the device of a lot has its certificate, which `signature` proves if there is one: over
+  // InstallationChallenge, ECDSA with SHA-256 in DER or RSA PKCS#1 v1.5 with SHA-256. Idempotent. kNotFound
+  // (CERTIFICATE_UNKNOWN), kPermissionDenied, kFailedPrecondition (DEVICE_NOT_ISSUED), kInvalidArgument
+  // (INSTALLATION_PROOF_INVALID).
+  StatusOr<DeviceRecord> ConfirmInstallation(const Caller& caller, const std::string& authority, ByteView serial,
+                                             ByteView signature) const;
+  // Whether an import may make these the terms of a lot: authority and profile exist, go together, and are for lots.
+  Status CheckTerms(const LotTerms& terms) const;
+  StatusOr<TermsPointer> TermsOf(const LotRecord& lot) const { return admissions_.TermsOf(lot); }
+  // Looks at every open lot that wants confirmations: returns how many lines should have been confirmed and are not, by
+  // lot, and revokes their certificates where the lot says so.
+  StatusOr<std::map<std::string, int64_t>> SweepUnconfirmed(const std::atomic<bool>& stopping) const;
+
  private:
-  StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request,
-                         Time deadline) const;
+  StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request, Time deadline,
+                         const char* permission) const;
+  // The device's bundle, of a certificate of a lot.
+  StatusOr<Issued> WithBundle(Issued issued) const;
+  Status RevokeUnconfirmed(const DeviceRecord& line) const;
+  void NoteAttempt(const Caller& caller, const Request& request, const Status& refusal) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
   // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is
   // none.
@@ -134,10 +163,12 @@ class CertificateAuthority {
   StatusOr<Time> OldestExpiry(const CrlRecord& next) const;
   // Of the authority's certificate or of one above it, as far as authorities of this instance issued them.
   StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
+  StatusOr<Issued> Complete(const IssuerPointer& issuer, const Intended& intended, Time deadline) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
 
   Parts parts_;
   Observers observers_;
+  mutable Admissions admissions_;
   mutable std::mutex crl_mutex_;
   mutable std::mutex policies_mutex_;  // held while they are replaced
 };

@@ -99,7 +99,7 @@ StatusOr<Issued> CertificateAuthority::Get(const Caller& caller, const std::stri
   StatusOr<CertificateRecord> record = parts_.store.GetCertificate(authority, serial);
   RETURN_IF_ERROR(CheckAccess(caller, permission::kGetCertificate, authority, record));
   RETURN_IF_ERROR(record.status());
-  return Issued{std::move(*record), std::move(issuer)};
+  return WithBundle({std::move(*record), std::move(issuer)});
 }
 
 StatusOr<Page<CertificateRecord>> CertificateAuthority::List(const Caller& caller, CertificateFilter filter,

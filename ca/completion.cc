@@ -16,6 +16,15 @@ std::string CaselessName(const Plan& plan) {
   return "";
 }
 
+// The revocation that a reissue brings with it (RFC 5280 5.3.1: superseded).
+static std::optional<ReplacedCertificate> ReplacedBy(const Intent& intent, Time issued) {
+  if (!intent.device.has_value() || !intent.device->revoke_replaced) return std::nullopt;
+  const ClaimedDevice& device = *intent.device;
+  const Revocation revocation{issued, RevocationReason::kSuperseded, intent.caller};
+  return ReplacedCertificate{revocation,
+                             CertificateRevokedEntry(device.replaced_authority, device.replaced_serial, revocation)};
+}
+
 StatusOr<CertificateRecord> CompleteIntent(Store& store, const Clock& clock, const SigningKey& issuer_key,
                                            const Intended& intended, Time deadline) {
   if (intended.certificate.has_value()) return *intended.certificate;
@@ -23,7 +32,8 @@ StatusOr<CertificateRecord> CompleteIntent(Store& store, const Clock& clock, con
   ASSIGN_OR_RETURN(const Bytes certificate, Seal(std::move(draft), issuer_key, deadline));
   const Time issued = TruncateToSecond(clock.Now());
   return store.Record(intended.intent, certificate, issued,
-                      CertificateIssuedEntry(intended.intent, certificate, issued));
+                      CertificateIssuedEntry(intended.intent, certificate, issued),
+                      ReplacedBy(intended.intent, issued));
 }
 
 }  // namespace hallmark

@@ -59,16 +59,16 @@ std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>&
 }
 
 std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued) {
-  return Dump({{"type", "certificate_issued"},
-               {"authority", intent.authority},
-               {"serial", Hex(intent.serial)},
-               {"sha256", Hex(Sha256(certificate))},
-               {"profile", intent.profile},
-               {"profile_version", intent.profile_version},
-               {"subject", intent.subject},
-               {"caller", intent.caller},
-               {"request_id", intent.request_id},
-               {"time", Rfc3339(issued)}});
+  nlohmann::json entry = {{"type", "certificate_issued"},    {"authority", intent.authority},
+                          {"serial", Hex(intent.serial)},    {"sha256", Hex(Sha256(certificate))},
+                          {"profile", intent.profile},       {"profile_version", intent.profile_version},
+                          {"subject", intent.subject},       {"caller", intent.caller},
+                          {"request_id", intent.request_id}, {"time", Rfc3339(issued)}};
+  if (intent.device.has_value()) {
+    entry["lot"] = intent.device->lot;
+    entry["device"] = intent.device->serial;
+  }
+  return Dump(entry);
 }
 
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation) {

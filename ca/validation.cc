@@ -9,7 +9,7 @@ namespace hallmark {
 Validated CertificateAuthority::Validate(const Caller& caller, Request request, Time deadline) const {
   request.validate_only = true;
   const PolicyPointer policies = parts_.policies.Current();
-  Validated validated{Issue(policies, caller, request, deadline), {}, {}};
+  Validated validated{Issue(policies, caller, request, deadline, permission::kIssue), {}, {}};
   // Who may not ask learns nothing else.
   const std::string why = validated.outcome.ok() ? "" : Reason(validated.outcome.status());
   if (why == reason::kPermissionDenied) return validated;
@@ -22,6 +22,9 @@ Validated CertificateAuthority::Validate(const Caller& caller, Request request, 
   if (!csr.ok() || !serial.ok()) return validated;
   csr->facts.lifetime = request.lifetime;
   csr->facts.caller = caller;
+  const StatusOr<std::optional<Admission>> admission =
+      admissions_.Admit(*profile->second, caller, request, *csr, parts_.clock.Now());
+  if (admission.ok() && admission->has_value()) csr->facts.device = (*admission)->facts;
   Judgement judgement = Judge(**issuer, profile->second, *csr, parts_.clock.Now(), *serial);
   validated.comparisons = std::move(judgement.comparisons);
   validated.findings = std::move(judgement.findings);

@@ -35,8 +35,8 @@ struct AdmissionRequest {
 // kNotFound: DEVICE_UNKNOWN. kPermissionDenied: STATION_NOT_IN_LOT, DEVICE_KEY_DIFFERS. kFailedPrecondition:
 // LOT_CLOSED, LOT_NOT_YET_OPEN, LOT_EXPIRED, LOT_TERMS_DIFFER, DEVICE_CLAIMED, DEVICE_WITHDRAWN, REISSUE_NOT_ALLOWED.
 // kResourceExhausted: LOT_QUANTITY_REACHED, STATION_QUANTITY_REACHED, with the quota as WithQuota gives it.
-StatusOr<DeviceRecord> Admit(const LotRecord& lot, const LotTerms& terms, const std::optional<DeviceRecord>& device,
-                             int64_t taken_by_station, const AdmissionRequest& request);
+StatusOr<Admitted> Admit(const LotRecord& lot, const LotTerms& terms, const std::optional<DeviceRecord>& device,
+                         int64_t taken_by_station, const AdmissionRequest& request);
 
 // The device's record as profiles see it (source device.*): serial, registration_id, lot, product, manufacturer, and
 // the announced hardware ids as hardware.NAME.

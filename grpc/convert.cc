@@ -6,6 +6,7 @@
 #include "base/reason.h"
 #include "ca/entries.h"
 #include "google/rpc/error_details.pb.h"
+#include "grpc/convert_lot.h"
 
 namespace hallmark {
 namespace {
@@ -67,6 +68,12 @@ google::rpc::Status ToRpcStatus(const Status& status) {
     *retry.mutable_retry_delay() = TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*delay));
     rpc.add_details()->PackFrom(retry);
   }
+  if (const auto quota = Quota(status); quota.has_value()) {
+    google::rpc::QuotaFailure failure;
+    failure.add_violations()->set_subject(quota->subject);
+    failure.mutable_violations(0)->set_description(quota->description);
+    rpc.add_details()->PackFrom(failure);
+  }
   if (const auto validation = status.GetPayload(kValidationType); validation.has_value()) {
     auto* detail = rpc.add_details();
     detail->set_type_url(kValidationType);
@@ -118,6 +125,12 @@ StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message) {
   request.profile = message.profile();
   request.csr = ToBytes(AsBytes(message.csr()));
   request.validate_only = message.validate_only();
+  if (!message.lot().empty()) {
+    ASSIGN_OR_RETURN(request.lot, ParseLotName(message.lot(), "lot"));
+  }
+  request.device_serial = message.device_serial();
+  request.endorsement_key = ToBytes(AsBytes(message.endorsement_key()));
+  request.reissue_reason = message.reissue_reason();
   if (message.has_lifetime()) {
     ASSIGN_OR_RETURN(request.lifetime, FromProto(message.lifetime()));
   }
@@ -147,6 +160,9 @@ v1::Certificate ToProto(const CertificateRecord& record) {
   message.set_caller(record.caller);
   message.set_request_id(record.request_id);
   message.set_leaf_index(record.leaf_index);
+  if (record.device.has_value()) {
+    message.set_device(fmt::format("lots/{}/devices/{}", record.device->lot, record.device->serial));
+  }
   if (record.revocation.has_value()) {
     auto* details = message.mutable_revocation_details();
     *details->mutable_revoke_time() = ToTimestamp(record.revocation->revoked);
@@ -158,6 +174,7 @@ v1::Certificate ToProto(const CertificateRecord& record) {
 
 v1::Certificate ToProto(const Issued& issued) {
   v1::Certificate message = ToProto(issued.record);
+  message.set_device_bundle(issued.device_bundle);
   for (const Bytes& certificate : issued.issuer->chain()) message.add_chain(ToString(certificate));
   // One that was made elsewhere may be beyond us.
   const StatusOr<Description> description = Describe(issued.record.certificate);

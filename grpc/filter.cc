@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/reason.h"
+#include "grpc/convert_lot.h"
 
 namespace hallmark {
 namespace {
@@ -14,7 +14,7 @@ Status Refuse(const std::string& what) {
   return FieldError(reason::kRequestInvalid, "filter",
                     what +
                         "; write terms such as profile = \"device\" AND revoked = true, of profile, subject, caller, "
-                        "spki_sha256 and revoked");
+                        "lot, spki_sha256 and revoked");
 }
 
 class Tokens {
@@ -56,14 +56,20 @@ class Tokens {
   std::string_view rest_;
 };
 
+Status Unknown(const std::string& field, const std::string& value, const char* known) {
+  return FieldError(reason::kRequestInvalid, "filter",
+                    fmt::format("'{} = {}' is not known; write {}", field, value, known));
+}
+
 Status Set(CertificateFilter& filter, const std::string& field, const std::string& value) {
-  if (value.empty()) return Refuse(field + " has no value");
   if (field == "profile") {
     filter.profile = value;
   } else if (field == "subject") {
     filter.subject = value;
   } else if (field == "caller") {
     filter.caller = value;
+  } else if (field == "lot") {
+    filter.lot = value;
   } else if (field == "spki_sha256") {
     const StatusOr<Bytes> digest = FromHex(value);
     if (!digest.ok() || digest->size() != Digest().size()) return Refuse("spki_sha256 is not 64 hexadecimal digits");
@@ -79,14 +85,13 @@ Status Set(CertificateFilter& filter, const std::string& field, const std::strin
 
 }  // namespace
 
-StatusOr<CertificateFilter> ParseFilter(const std::string& text) {
+StatusOr<std::map<std::string, std::string>> ParseFilterTerms(const std::string& text) {
   constexpr size_t kLimit = 2048;
   if (text.size() > kLimit) return Refuse(fmt::format("is longer than {} octets", kLimit));
-  CertificateFilter filter;
-  std::set<std::string> seen;
+  std::map<std::string, std::string> terms;
   Tokens tokens(text);
   while (!tokens.empty()) {
-    if (!seen.empty()) {
+    if (!terms.empty()) {
       ASSIGN_OR_RETURN(const std::string conjunction, tokens.Next());
       if (conjunction != "AND") return Refuse(fmt::format("expected AND, found '{}'", conjunction));
     }
@@ -94,10 +99,44 @@ StatusOr<CertificateFilter> ParseFilter(const std::string& text) {
     ASSIGN_OR_RETURN(const std::string equals, tokens.Next());
     if (equals != "=") return Refuse(fmt::format("expected = after '{}'", field));
     ASSIGN_OR_RETURN(const std::string value, tokens.Next());
-    if (!seen.insert(field).second) return Refuse(fmt::format("'{}' stands twice", field));
-    RETURN_IF_ERROR(Set(filter, field, value));
+    if (value.empty()) return Refuse(field + " has no value");
+    if (!terms.emplace(field, value).second) return Refuse(fmt::format("'{}' stands twice", field));
+  }
+  return terms;
+}
+
+StatusOr<CertificateFilter> ParseFilter(const std::string& text) {
+  ASSIGN_OR_RETURN(const auto terms, ParseFilterTerms(text));
+  CertificateFilter filter;
+  for (const auto& [field, value] : terms) RETURN_IF_ERROR(Set(filter, field, value));
+  return filter;
+}
+
+StatusOr<LotFilter> ParseLotFilter(const std::string& text) {
+  ASSIGN_OR_RETURN(const auto terms, ParseFilterTerms(text));
+  LotFilter filter;
+  for (const auto& [field, value] : terms) {
+    if (field == "manufacturer") {
+      filter.manufacturer = value;
+    } else if (field == "state" && (value == "OPEN" || value == "CLOSED")) {
+      filter.state = value == "OPEN" ? LotState::kOpen : LotState::kClosed;
+    } else {
+      return Unknown(field, value, "manufacturer = \"acme\" AND state = OPEN (or CLOSED)");
+    }
   }
   return filter;
+}
+
+StatusOr<std::optional<DeviceState>> ParseDeviceFilter(const std::string& text) {
+  ASSIGN_OR_RETURN(const auto terms, ParseFilterTerms(text));
+  std::optional<DeviceState> state;
+  for (const auto& [field, value] : terms) {
+    state = field == "state" ? ParseDeviceState(value) : std::nullopt;
+    if (!state.has_value()) {
+      return Unknown(field, value, "state = ISSUED, or ANNOUNCED, CLAIMED, INSTALLED, REVOKED, WITHDRAWN");
+    }
+  }
+  return state;
 }
 
 }  // namespace hallmark

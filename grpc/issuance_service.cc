@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -31,6 +33,23 @@ class IssuanceService final : public Base {
                            .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
                            .answer = [this, context](const v1::IssueCertificateRequest& message,
                                                      Time deadline) { return Answer(*context, message, deadline); }});
+  }
+
+  grpc::Status ConfirmInstallation(grpc::ServerContext* context, const v1::ConfirmInstallationRequest* message,
+                                   v1::ConfirmInstallationResponse* response) override {
+    return calls_.Run("ConfirmInstallation", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ConfirmInstallationResponse> {
+                        ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
+                        ASSIGN_OR_RETURN(const DeviceRecord device,
+                                         calls_.authority().ConfirmInstallation(caller, name.authority, name.serial,
+                                                                                AsBytes(message->signature())));
+                        v1::ConfirmInstallationResponse confirmed;
+                        confirmed.set_device(fmt::format("lots/{}/devices/{}", device.lot, device.serial));
+                        if (device.installed.has_value())
+                          *confirmed.mutable_install_time() = ToTimestamp(*device.installed);
+                        confirmed.set_proven(device.proven);
+                        return confirmed;
+                      });
   }
 
   grpc::Status GetCertificate(grpc::ServerContext* context, const v1::GetCertificateRequest* message,

@@ -2,6 +2,7 @@
 // reflection.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,9 @@ struct GrpcOptions {
   Secret private_key;             // PEM
   std::string client_roots;       // PEM: who may connect at all; who may call what is decided in each call
   std::string realm;
-  size_t workers = 64;  // threads that all streams share
+  std::filesystem::path import_directory;  // for manifests that are being imported
+  int64_t alert_after = 10;                // refused attempts under a lot, from which on it is shown with an alert
+  size_t workers = 64;                     // threads that all streams share
   // Told after each call.
   std::function<void(const std::string& method, const Status& status, Duration took)> observer;
 };

@@ -1,6 +1,7 @@
-// The four services of hallmark.v1, each a thin translator over ca/.
+// The services of hallmark.v1, each a thin translator over ca/.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -20,5 +21,11 @@ std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStrea
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
+
+struct LotOptions {
+  std::filesystem::path import_directory;  // for what is being imported; made when it is needed
+  int64_t alert_after = 10;                // refused attempts under a lot
+};
+std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, LotOptions options);
 
 }  // namespace hallmark

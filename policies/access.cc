@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/glob.h"
 #include "base/reason.h"
-#include "policies/glob.h"
 
 namespace hallmark {
 namespace {

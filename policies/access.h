@@ -42,6 +42,23 @@ inline constexpr char kListProfiles[] = "profiles.list";
 inline constexpr char kReplayProfile[] = "profiles.replay";
 inline constexpr char kGetCrl[] = "crls.get";
 inline constexpr char kGenerateCrl[] = "crls.generate";
+inline constexpr char kImportLot[] = "lots.import";
+inline constexpr char kGetLot[] = "lots.get";
+inline constexpr char kListLots[] = "lots.list";
+inline constexpr char kCloseLot[] = "lots.close";
+inline constexpr char kReconcileLot[] = "lots.reconcile";
+inline constexpr char kGetDevice[] = "devices.get";
+inline constexpr char kListDevices[] = "devices.list";
+inline constexpr char kConfirmDevice[] = "devices.confirm";
+inline constexpr char kCreateManufacturer[] = "manufacturers.create";
+inline constexpr char kUpdateManufacturer[] = "manufacturers.update";
+inline constexpr char kGetManufacturer[] = "manufacturers.get";
+inline constexpr char kListManufacturers[] = "manufacturers.list";
+inline constexpr char kIssueBundle[] = "bundles.issue";  // that somebody else has signed
+inline constexpr char kEnrollStation[] = "stations.enroll";
+inline constexpr char kRenewStation[] = "stations.renew";
+inline constexpr char kSuspendCaller[] = "callers.suspend";  // and resume
+inline constexpr char kListSuspensions[] = "callers.list";
 }  // namespace permission
 
 // One line of a role: these permissions, on these authorities, profiles and lots, for the caller's own certificates

@@ -85,6 +85,9 @@ Status ReadProfile(yaml::Mapping& mapping, const std::string& realm, Profile& pr
   const std::string requested = mapping.Optional<std::string>("csr_extensions", "error");
   if (requested != "error" && requested != "ignore") mapping.Fail("csr_extensions", "must be error or ignore");
   profile.ignore_requested_extensions = requested == "ignore";
+  const std::string admission = mapping.Optional<std::string>("admission", "none");
+  if (admission != "none" && admission != "lot") mapping.Fail("admission", "must be none or lot");
+  profile.admission = admission == "lot" ? Profile::Admission::kLot : Profile::Admission::kNone;
   ReadIdentifiersAndPointers(mapping, profile);
   ReadIssuers(mapping, profile);
   profile.standards = ReadList<Standard>(mapping, "standards", ParseStandard);

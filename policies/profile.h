@@ -192,6 +192,10 @@ struct Profile {
   bool ignore_requested_extensions = false;
   bool subject_is_issuer = false;  // self-signed: a root
 
+  // Whether it certifies devices that a lot announces, and no others; or whatever its caller asks for.
+  enum class Admission { kNone, kLot };
+  Admission admission = Admission::kNone;
+
   // Who may issue under it: these authorities, or those that were made under these profiles; both empty: any.
   std::vector<std::string> authorities;
   std::vector<std::string> authority_profiles;

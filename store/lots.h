@@ -65,6 +65,14 @@ struct LotRecord {
   std::optional<Time> closed;
 };
 
+// A lot counted anew, row by row, in one snapshot.
+struct CountedLot {
+  LotRecord lot;     // with the counts that are kept
+  LotCounts counts;  // as counted
+  int64_t certificates = 0;
+  int64_t live = 0;  // of them: the current one of its line, and not revoked
+};
+
 // One line of a lot.
 struct DeviceRecord {
   std::string lot;
@@ -119,15 +127,20 @@ struct LotTermsRecord {
   std::string terms;
 };
 
+// A line as it shall be from now on, and what becomes of the certificate that it has.
+struct Admitted {
+  DeviceRecord device;  // kClaimed
+  bool revoke_previous = false;
+};
+
 // A device's claim, judged and made in the transaction that records an intent (Store::Intend).
 struct Claim {
   std::string lot;
   std::string serial;
   // Called with the lot, its line (nullopt: there is none), and how many lines of the lot the intent's caller has taken
-  // so far, all as they are in the transaction. Returns the line as it shall be from now on, or why not; its state must
-  // be kClaimed. It must be quick and must not call the store.
-  std::function<StatusOr<DeviceRecord>(const LotRecord& lot, const std::optional<DeviceRecord>& device,
-                                       int64_t taken_by_caller)>
+  // so far, all as they are in the transaction. It must be quick and must not call the store.
+  std::function<StatusOr<Admitted>(const LotRecord& lot, const std::optional<DeviceRecord>& device,
+                                   int64_t taken_by_caller)>
       admit;
 };
 

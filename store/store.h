@@ -175,7 +175,7 @@ class Store {
 
   // kNotFound: LOT_UNKNOWN, DEVICE_UNKNOWN.
   virtual StatusOr<DeviceRecord> GetDevice(const std::string& lot, const std::string& serial) = 0;
-  // In the order of announcement.
+  // In the order of their serial numbers.
   virtual StatusOr<Page<DeviceRecord>> ListDevices(const DeviceFilter& filter, int page_size,
                                                    const std::string& page_token) = 0;
   // The line's current certificate was seen on the device; idempotent, but for `proven`, which may follow. kNotFound
@@ -183,9 +183,9 @@ class Store {
   virtual StatusOr<DeviceRecord> ConfirmDevice(const std::string& lot, const std::string& serial,
                                                ByteView certificate_serial, Time installed, bool proven,
                                                const std::string& ledger_entry) = 0;
-  // Lines counted one by one, in one snapshot: what LotRecord::counts must be.
-  virtual StatusOr<LotCounts> CountDevices(const std::string& lot) = 0;
-  // Lines of any lot, kIssued since before `issued_before`, oldest first, at most `count`.
+  // Takes as long as reading each line does. kNotFound (LOT_UNKNOWN).
+  virtual StatusOr<CountedLot> CountLot(const std::string& lot) = 0;
+  // Lines that are kIssued since before `issued_before`, oldest first, at most `count`.
   virtual StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
                                                               size_t count) = 0;
 

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "base/reason.h"
-#include "policies/glob.h"
+#include "base/glob.h"
 #include "policies/load.h"
 #include "tests/status_matchers.h"
 

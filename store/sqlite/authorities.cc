@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/reason.h"
+#include "store/sqlite/columns.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -14,43 +13,6 @@ constexpr char kSelect[] =
     "a.created, a.external_chain, a.earlier_certificates, a.predecessor, s.authority, a.profiles, a.caller, "
     "a.request_id, a.request_digest, a.version "
     "FROM authorities a LEFT JOIN authorities s ON s.predecessor = a.authority ";
-
-std::string ToArray(const std::vector<std::string>& texts) {
-  return nlohmann::json(texts).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-}
-
-std::string ToArray(const std::vector<Bytes>& blobs) {
-  std::vector<std::string> texts;
-  for (const Bytes& blob : blobs) texts.push_back(Hex(blob));
-  return ToArray(texts);
-}
-
-Status Malformed(const std::string& array) {
-  return Error(Code::kDataLoss, reason::kStoreCorrupt,
-               fmt::format("an authority's row holds \"{}\" instead of a JSON array; restore it from a backup",
-                           array.substr(0, 64)));
-}
-
-Status ReadArray(const std::string& array, std::vector<std::string>& texts) {
-  const nlohmann::json json = nlohmann::json::parse(array, nullptr, false);
-  if (!json.is_array()) return Malformed(array);
-  for (const nlohmann::json& element : json) {
-    if (!element.is_string()) return Malformed(array);
-    texts.push_back(element.get<std::string>());
-  }
-  return absl::OkStatus();
-}
-
-Status ReadArray(const std::string& array, std::vector<Bytes>& blobs) {
-  std::vector<std::string> texts;
-  RETURN_IF_ERROR(ReadArray(array, texts));
-  for (const std::string& text : texts) {
-    StatusOr<Bytes> blob = FromHex(text);
-    if (!blob.ok()) return Malformed(array);
-    blobs.push_back(std::move(*blob));
-  }
-  return absl::OkStatus();
-}
 
 StatusOr<AuthorityRecord> ReadAuthority(const Rows& rows) {
   AuthorityRecord record;
@@ -74,10 +36,6 @@ StatusOr<AuthorityRecord> ReadAuthority(const Rows& rows) {
   record.version = static_cast<uint64_t>(rows.Integer(17));
   return record;
 }
-
-// NULL instead of what is empty.
-Value OrNull(const std::string& text) { return text.empty() ? Value(nullptr) : Value(std::string_view(text)); }
-Value OrNull(const Bytes& octets) { return octets.empty() ? Value(nullptr) : Value(ByteView(octets)); }
 
 Status AuthorityUnknown(const std::string& authority) {
   return Error(Code::kNotFound, reason::kAuthorityUnknown,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/reason.h"
+#include "store/sqlite/devices.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -33,6 +34,13 @@ enum Column {
   kDraft,
   kCertificate,
   kId,
+  kLot,
+  kDeviceSerial,
+  kRegistrationId,
+  kReplacedAuthority,
+  kReplacedSerial,
+  kRevokeReplaced,
+  kDevice,
 };
 
 std::string SelectWhere(const char* condition) {
@@ -48,6 +56,16 @@ std::optional<Duration> ReadLifetime(const Rows& rows) {
 Value LifetimeValue(const std::optional<Duration>& lifetime) {
   if (!lifetime.has_value()) return nullptr;
   return absl::ToInt64Seconds(*lifetime);
+}
+
+std::optional<ClaimedDevice> ReadClaimed(const Rows& rows) {
+  if (rows.IsNull(kDevice)) return std::nullopt;
+  return ClaimedDevice{.lot = rows.Text(kLot),
+                       .serial = rows.Text(kDeviceSerial),
+                       .registration_id = rows.Text(kRegistrationId),
+                       .replaced_authority = rows.Text(kReplacedAuthority),
+                       .replaced_serial = rows.Blob(kReplacedSerial),
+                       .revoke_replaced = rows.Integer(kRevokeReplaced) != 0};
 }
 
 Intent ReadIntent(const Rows& rows) {
@@ -66,6 +84,7 @@ Intent ReadIntent(const Rows& rows) {
           .intended = rows.Instant(kIntended),
           .csr = rows.Blob(kCsr),
           .lifetime = ReadLifetime(rows),
+          .device = ReadClaimed(rows),
           .draft = rows.Blob(kDraft)};
 }
 
@@ -105,8 +124,90 @@ std::string ResourceName(const Rows& rows) {
   return fmt::format("authorities/{}/certificates/{}", rows.Text(0), Hex(rows.View(1)));
 }
 
+// Binds what an intent's row knows of the line that was claimed for it.
+void BindLine(const std::optional<ClaimedLine>& line, std::vector<Value>& values) {
+  if (!line.has_value()) {
+    values.insert(values.end(), {nullptr, nullptr, nullptr, nullptr, nullptr, int64_t{0}});
+    return;
+  }
+  values.insert(values.end(), {line->device.lot, line->device.serial, line->device.registration_id, line->id,
+                               line->replaces.has_value() ? Value(*line->replaces) : Value(nullptr),
+                               int64_t{line->device.revoke_replaced}});
+}
+
 constexpr char kByRequest[] = "caller = ?1 AND request_id = ?2";
 constexpr char kIssuedBySerial[] = "authority = ?1 AND serial = ?2 AND certificate IS NOT NULL";
+
+StatusOr<Intended> InsertIntent(Transaction& transaction, const Intent& intent,
+                                const std::optional<ClaimedLine>& line) {
+  std::vector<Value> values = {intent.caller,
+                               intent.request_id,
+                               ByteView(intent.request_digest),
+                               intent.authority,
+                               intent.profile,
+                               intent.profile_version,
+                               ByteView(intent.serial),
+                               intent.subject,
+                               intent.caseless_name.empty() ? Value(nullptr) : Value(intent.caseless_name),
+                               ByteView(intent.spki),
+                               Seconds(intent.not_before),
+                               Seconds(intent.not_after),
+                               Seconds(intent.intended),
+                               intent.csr.empty() ? Value(nullptr) : Value(ByteView(intent.csr)),
+                               LifetimeValue(intent.lifetime),
+                               ByteView(intent.draft)};
+  BindLine(line, values);
+  RETURN_IF_ERROR(transaction.connection.Execute(
+      "INSERT INTO certificates (caller, request_id, request_digest, authority, profile, profile_version, serial, "
+      "subject, caseless_name, spki, not_before, not_after, intended, csr, asked_lifetime, draft, lot, device_serial, "
+      "registration_id, device, replaces, revoke_replaced) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+      "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT DO NOTHING",
+      values));
+  if (transaction.connection.changes() == 1) {
+    RETURN_IF_ERROR(CheckKey(transaction.connection, intent));
+    Intended intended{InWholeSeconds(intent), std::nullopt};
+    if (line.has_value()) intended.intent.device = line->device;
+    return intended;
+  }
+  ASSIGN_OR_RETURN(std::optional<Intended> earlier,
+                   FindRequest(transaction.connection, intent.caller, intent.request_id, intent.request_digest));
+  if (earlier.has_value()) return *std::move(earlier);
+  return Error(Code::kAborted, reason::kStoreSerialCollision,
+               fmt::format("authority \"{}\" has used serial number {} before; draw another one", intent.authority,
+                           Hex(intent.serial)));
+}
+
+// Revokes the certificate of row `id`, which is not revoked yet.
+Status RevokeRow(Transaction& transaction, int64_t id, const std::string& authority, const Revocation& revocation,
+                 const std::string& ledger_entry) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4 WHERE id = ?1",
+      {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by}));
+  RETURN_IF_ERROR(
+      connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
+                         "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
+                         {authority}));
+  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, revocation.revoked).status());
+  return NoteRevoked(transaction, id);
+}
+
+// The certificate that the one of row `id` takes the place of, unless it is revoked.
+Status RevokeReplaced(Transaction& transaction, int64_t id, const ReplacedCertificate& replaced) {
+  std::string authority;
+  int64_t before = 0;
+  {
+    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(
+                                    "SELECT r.id, r.authority FROM certificates c JOIN certificates r ON r.id = "
+                                    "c.replaces WHERE c.id = ?1 AND r.revoked IS NULL",
+                                    {id}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return absl::OkStatus();
+    before = rows.Integer(0);
+    authority = rows.Text(1);
+  }
+  return RevokeRow(transaction, before, authority, replaced.revocation, replaced.ledger_entry);
+}
 
 }  // namespace
 
@@ -114,7 +215,9 @@ std::string CertificateColumns() {
   return "caller, request_id, request_digest, authority, profile, profile_version, serial, subject, caseless_name, "
          "spki, "
          "not_before, not_after, intended, csr, asked_lifetime, leaf_index, issued, revoked, revocation_reason, "
-         "revoked_by, draft, certificate, id";
+         "revoked_by, draft, certificate, id, lot, device_serial, registration_id, "
+         "(SELECT r.authority FROM certificates r WHERE r.id = certificates.replaces), "
+         "(SELECT r.serial FROM certificates r WHERE r.id = certificates.replaces), revoke_replaced, device";
 }
 
 CertificateRecord ReadCertificate(const Rows& rows) {
@@ -134,7 +237,8 @@ CertificateRecord ReadCertificate(const Rows& rows) {
                            .lifetime = ReadLifetime(rows),
                            .certificate = rows.Blob(kCertificate),
                            .leaf_index = static_cast<uint64_t>(rows.Integer(kLeafIndex)),
-                           .revocation = std::nullopt};
+                           .revocation = std::nullopt,
+                           .device = ReadClaimed(rows)};
   if (!rows.IsNull(kRevoked)) {
     record.revocation = Revocation{.revoked = rows.Instant(kRevoked),
                                    .reason = static_cast<RevocationReason>(rows.Integer(kRevocationReason)),
@@ -181,33 +285,22 @@ Status CheckKey(Connection& connection, const Intent& intent) {
                            intent.subject, rows.Text(2), ResourceName(rows)));
 }
 
-StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent) {
-  RETURN_IF_ERROR(transaction.connection.Execute(
-      "INSERT INTO certificates (caller, request_id, request_digest, authority, profile, profile_version, serial, "
-      "subject, caseless_name, spki, not_before, not_after, intended, csr, asked_lifetime, draft) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING",
-      {intent.caller, intent.request_id, ByteView(intent.request_digest), intent.authority, intent.profile,
-       intent.profile_version, ByteView(intent.serial), intent.subject,
-       intent.caseless_name.empty() ? Value(nullptr) : Value(intent.caseless_name), ByteView(intent.spki),
-       Seconds(intent.not_before), Seconds(intent.not_after), Seconds(intent.intended),
-       intent.csr.empty() ? Value(nullptr) : Value(ByteView(intent.csr)), LifetimeValue(intent.lifetime),
-       ByteView(intent.draft)}));
-  if (transaction.connection.changes() == 1) {
-    RETURN_IF_ERROR(CheckKey(transaction.connection, intent));
-    return Intended{InWholeSeconds(intent), std::nullopt};
-  }
+StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent, const Claim* claim) {
+  if (claim == nullptr) return InsertIntent(transaction, intent, std::nullopt);
+  // A repeated request has claimed its line before.
   ASSIGN_OR_RETURN(std::optional<Intended> earlier,
                    FindRequest(transaction.connection, intent.caller, intent.request_id, intent.request_digest));
   if (earlier.has_value()) return *std::move(earlier);
-  return Error(Code::kAborted, reason::kStoreSerialCollision,
-               fmt::format("authority \"{}\" has used serial number {} before; draw another one", intent.authority,
-                           Hex(intent.serial)));
+  ASSIGN_OR_RETURN(const ClaimedLine line, ClaimLine(transaction, *claim, intent.caller));
+  return InsertIntent(transaction, intent, line);
 }
 
 StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& intent, ByteView certificate, Time issued,
-                                   const std::string& ledger_entry) {
+                                   const std::string& ledger_entry,
+                                   const std::optional<ReplacedCertificate>& replaced) {
   CertificateRecord record;
   int64_t id = 0;
+  int64_t device = 0;
   {
     ASSIGN_OR_RETURN(Rows rows,
                      transaction.connection.Query(SelectWhere(kByRequest), {intent.caller, intent.request_id}));
@@ -217,11 +310,14 @@ StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& inten
     if (record.authority != intent.authority || record.serial != intent.serial) return IntentUnknown(intent);
     if (!rows.IsNull(kCertificate)) return record;
     id = rows.Integer(kId);
+    device = rows.IsNull(kDevice) ? 0 : rows.Integer(kDevice);
   }
   ASSIGN_OR_RETURN(record.leaf_index, AppendLeaf(transaction, ledger_entry, issued));
   RETURN_IF_ERROR(transaction.connection.Execute(
       "UPDATE certificates SET leaf_index = ?2, issued = ?3, certificate = ?4, draft = NULL WHERE id = ?1",
       {id, static_cast<int64_t>(record.leaf_index), Seconds(issued), certificate}));
+  if (device != 0) RETURN_IF_ERROR(NoteIssued(transaction, device, id, issued));
+  if (replaced.has_value()) RETURN_IF_ERROR(RevokeReplaced(transaction, id, *replaced));
   record.issued = TruncateToSecond(issued);
   record.certificate = ToBytes(certificate);
   return record;
@@ -246,19 +342,17 @@ StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::st
 
 StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& authority, ByteView serial,
                                    const Revocation& revocation, const std::string& ledger_entry) {
-  Connection& connection = transaction.connection;
-  ASSIGN_OR_RETURN(CertificateRecord record, GetCertificate(connection, authority, serial));
+  CertificateRecord record;
+  int64_t id = 0;
+  {
+    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(SelectWhere(kIssuedBySerial), {authority, serial}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return CertificateUnknown(authority, serial);
+    record = ReadCertificate(rows);
+    id = rows.Integer(kId);
+  }
   if (record.revocation.has_value()) return record;
-  RETURN_IF_ERROR(
-      connection.Execute("UPDATE certificates SET revoked = ?3, revocation_reason = ?4, revoked_by = ?5 "
-                         "WHERE authority = ?1 AND serial = ?2",
-                         {authority, serial, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason),
-                          revocation.revoked_by}));
-  RETURN_IF_ERROR(
-      connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
-                         "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
-                         {authority}));
-  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, revocation.revoked).status());
+  RETURN_IF_ERROR(RevokeRow(transaction, id, authority, revocation, ledger_entry));
   record.revocation = revocation;
   record.revocation->revoked = TruncateToSecond(revocation.revoked);
   return record;

@@ -15,9 +15,9 @@ namespace hallmark::sqlite {
 StatusOr<std::optional<Intended>> FindRequest(Connection& connection, const std::string& caller,
                                               const std::string& request_id, const Digest& request_digest);
 Status CheckKey(Connection& connection, const Intent& intent);
-StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent);
+StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent, const Claim* claim);
 StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& intent, ByteView certificate, Time issued,
-                                   const std::string& ledger_entry);
+                                   const std::string& ledger_entry, const std::optional<ReplacedCertificate>& replaced);
 StatusOr<std::vector<Intent>> OpenIntents(Connection& connection);
 StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::string& authority, ByteView serial);
 StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& authority, ByteView serial,

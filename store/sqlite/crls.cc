@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/reason.h"
+#include "store/sqlite/snapshot.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -31,23 +32,6 @@ StatusOr<std::optional<StoredCrl>> FindCrl(Connection& connection, const std::st
                            .crl = rows.Blob(5)},
                    .is_signed = rows.Integer(4) != 0};
 }
-
-// A read transaction: several statements that see the same rows. For a connection that only reads.
-class Snapshot {
- public:
-  static StatusOr<Snapshot> Begin(Connection& connection) {
-    RETURN_IF_ERROR(connection.Execute("BEGIN"));
-    return Snapshot(connection);
-  }
-  Snapshot(Snapshot&& other) noexcept : connection_(std::exchange(other.connection_, nullptr)) {}
-  ~Snapshot() {
-    if (connection_ != nullptr) connection_->Execute("ROLLBACK").IgnoreError();  // nothing was written
-  }
-
- private:
-  explicit Snapshot(Connection& connection) : connection_(&connection) {}
-  Connection* connection_;  // borrowed
-};
 
 Status NumberMisused(Code code, const CrlRecord& crl, std::string_view why) {
   return Error(code, reason::kInternal,

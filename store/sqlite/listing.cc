@@ -27,7 +27,8 @@ Bytes FilterHash(const CertificateFilter& filter) {
     Append(input, AsBytes(field));
   }
   input.push_back(filter.revoked.has_value() ? *filter.revoked : 2);
-  if (filter.newest_first) input.push_back(1);  // as before there was a choice, otherwise
+  if (!filter.lot.empty()) Append(input, AsBytes("lot " + filter.lot));  // as before there were lots, otherwise
+  if (filter.newest_first) input.push_back(1);                           // as before there was a choice, otherwise
   const Digest digest = Sha256(input);
   return Bytes(digest.begin(), digest.begin() + kHalfToken);
 }
@@ -61,6 +62,7 @@ StatusOr<int64_t> ParseToken(const std::string& token, const CertificateFilter& 
 const char* IndexFor(const CertificateFilter& filter) {
   if (filter.spki.has_value()) return "certificates_by_spki";
   if (!filter.subject.empty()) return "certificates_by_subject";
+  if (!filter.lot.empty()) return "certificates_by_lot";
   if (filter.revoked == true) return "certificates_revoked";
   if (!filter.caller.empty()) return "certificates_by_caller";
   if (!filter.profile.empty()) return "certificates_by_profile";
@@ -87,6 +89,7 @@ Selection SelectPage(const CertificateFilter& filter, int64_t last, int64_t limi
   if (!filter.profile.empty()) require("profile", filter.profile);
   if (!filter.subject.empty()) require("subject", filter.subject);
   if (!filter.caller.empty()) require("caller", filter.caller);
+  if (!filter.lot.empty()) require("lot", filter.lot);
   if (filter.spki.has_value()) require("spki", ByteView(*filter.spki));
   if (filter.revoked.has_value())
     selection.sql += *filter.revoked ? " AND revoked IS NOT NULL" : " AND revoked IS NULL";

@@ -182,6 +182,137 @@ BEGIN SELECT raise(ABORT, 'a policy is kept'); END;
 CREATE TRIGGER policies_do_not_change BEFORE UPDATE OF profile, version, text ON policies
 BEGIN SELECT raise(ABORT, 'a policy does not change'); END;
 )sql"},
+    // The factory: who announces devices, production orders with their lines, and which line a certificate is of.
+    Migration{4, R"sql(
+CREATE TABLE manufacturers (
+  manufacturer TEXT PRIMARY KEY,
+  display_name TEXT NOT NULL,
+  certificates TEXT NOT NULL,  -- a JSON array of octets in hexadecimal, as is crls
+  crls TEXT NOT NULL,
+  suspended INTEGER NOT NULL CHECK (suspended IN (0, 1)),
+  created INTEGER NOT NULL,
+  version INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+
+-- Until its first import is finished a lot has revision 0, and there is none of that name.
+CREATE TABLE lots (
+  id INTEGER PRIMARY KEY,
+  lot TEXT NOT NULL UNIQUE,
+  state INTEGER NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 2),
+  revision INTEGER NOT NULL DEFAULT 0,
+  manufacturer TEXT NOT NULL DEFAULT '',
+  product TEXT NOT NULL DEFAULT '',
+  authority TEXT NOT NULL DEFAULT '',
+  profile TEXT NOT NULL DEFAULT '',
+  terms TEXT NOT NULL DEFAULT '',
+  -- How many of its lines are in which state, kept with each change of a line.
+  announced INTEGER NOT NULL DEFAULT 0 CHECK (announced >= 0),
+  claimed INTEGER NOT NULL DEFAULT 0 CHECK (claimed >= 0),
+  issued INTEGER NOT NULL DEFAULT 0 CHECK (issued >= 0),
+  installed INTEGER NOT NULL DEFAULT 0 CHECK (installed >= 0),
+  revoked INTEGER NOT NULL DEFAULT 0 CHECK (revoked >= 0),
+  withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn >= 0),
+  reissued INTEGER NOT NULL DEFAULT 0,
+  created INTEGER NOT NULL DEFAULT 0,
+  closed INTEGER,
+  CHECK ((closed IS NULL) = (state = 1))
+) STRICT;
+CREATE TRIGGER lots_stay_closed BEFORE UPDATE OF state ON lots WHEN OLD.state = 2 AND NEW.state <> 2
+BEGIN SELECT raise(ABORT, 'a closed lot stays closed'); END;
+
+-- Revisions that are in force or were; and, without a number, imports that are under way. Lines count once the revision
+-- that brought them has a number.
+CREATE TABLE lot_revisions (
+  id INTEGER PRIMARY KEY,
+  lot INTEGER NOT NULL REFERENCES lots,
+  expires INTEGER,
+  revision INTEGER,
+  digest BLOB CHECK (length(digest) = 32),
+  manifest TEXT,
+  signature BLOB,
+  signer TEXT,
+  caller TEXT,
+  request_id TEXT,
+  imported INTEGER,
+  added INTEGER NOT NULL DEFAULT 0,
+  withdrawn INTEGER NOT NULL DEFAULT 0,
+  leaf_index INTEGER REFERENCES ledger,
+  UNIQUE (lot, revision),
+  CHECK ((revision IS NULL) = (expires IS NOT NULL) AND (revision IS NULL) = (leaf_index IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX lot_imports ON lot_revisions (lot) WHERE revision IS NULL;
+CREATE TRIGGER lot_revisions_are_kept BEFORE DELETE ON lot_revisions WHEN OLD.revision IS NOT NULL
+BEGIN SELECT raise(ABORT, 'a revision is kept'); END;
+CREATE TABLE lot_withdrawals (
+  revision INTEGER NOT NULL REFERENCES lot_revisions,
+  serial TEXT NOT NULL,
+  PRIMARY KEY (revision, serial)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE devices (
+  id INTEGER PRIMARY KEY,
+  lot INTEGER NOT NULL REFERENCES lots,
+  revision INTEGER NOT NULL REFERENCES lot_revisions,
+  serial TEXT NOT NULL,
+  registration_id TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 6),
+  spki BLOB CHECK (length(spki) = 32),
+  endorsement_key BLOB CHECK (length(endorsement_key) = 32),
+  hardware TEXT,
+  station TEXT,
+  claimed INTEGER,
+  issued INTEGER,
+  installed INTEGER,
+  proven INTEGER NOT NULL DEFAULT 0 CHECK (proven IN (0, 1)),
+  reissues INTEGER NOT NULL DEFAULT 0,
+  reissue_of TEXT,
+  certificate INTEGER REFERENCES certificates,
+  UNIQUE (lot, serial)
+) STRICT;
+CREATE UNIQUE INDEX devices_by_registration_id ON devices (registration_id COLLATE NOCASE) WHERE state <> 6;
+CREATE INDEX devices_by_revision ON devices (revision);
+CREATE INDEX devices_unconfirmed ON devices (lot, issued) WHERE state = 3;
+CREATE TRIGGER devices_are_kept BEFORE DELETE ON devices
+WHEN (SELECT revision FROM lot_revisions WHERE id = OLD.revision) IS NOT NULL
+BEGIN SELECT raise(ABORT, 'a line that was announced is kept'); END;
+
+-- How many lines of a lot a caller has taken.
+CREATE TABLE lot_callers (
+  lot INTEGER NOT NULL REFERENCES lots,
+  caller TEXT NOT NULL,
+  taken INTEGER NOT NULL,
+  PRIMARY KEY (lot, caller)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  lot TEXT NOT NULL,
+  station TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (lot, station, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE suspensions (
+  caller TEXT PRIMARY KEY,
+  reason TEXT NOT NULL,
+  suspended_by TEXT NOT NULL,
+  suspended INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Of a device in a lot.
+ALTER TABLE certificates ADD COLUMN lot TEXT;
+ALTER TABLE certificates ADD COLUMN device_serial TEXT;
+ALTER TABLE certificates ADD COLUMN registration_id TEXT;
+ALTER TABLE certificates ADD COLUMN device INTEGER REFERENCES devices;
+-- The certificate that it takes the place of, and whether that is revoked then.
+ALTER TABLE certificates ADD COLUMN replaces INTEGER REFERENCES certificates;
+ALTER TABLE certificates ADD COLUMN revoke_replaced INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX certificates_by_lot ON certificates (lot, leaf_index) WHERE leaf_index IS NOT NULL AND lot IS NOT NULL;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

@@ -9,8 +9,11 @@
 #include "store/sqlite/certificates.h"
 #include "store/sqlite/crls.h"
 #include "store/sqlite/database_file.h"
+#include "store/sqlite/devices.h"
 #include "store/sqlite/group_commit.h"
 #include "store/sqlite/listing.h"
+#include "store/sqlite/lots.h"
+#include "store/sqlite/manufacturers.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/policies.h"
 #include "store/sqlite/readers.h"
@@ -61,9 +64,9 @@ class SqliteStore : public Store {
     });
   }
 
-  StatusOr<Intended> Intend(const Intent& intent) override {
+  StatusOr<Intended> Intend(const Intent& intent, const Claim* claim) override {
     return Mutate("cannot record an intent",
-                  [&](Transaction& transaction) { return sqlite::Intend(transaction, intent); });
+                  [&](Transaction& transaction) { return sqlite::Intend(transaction, intent, claim); });
   }
 
   Status CheckKey(const Intent& intent) override {
@@ -72,9 +75,10 @@ class SqliteStore : public Store {
   }
 
   StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
-                                     const std::string& ledger_entry) override {
+                                     const std::string& ledger_entry,
+                                     const std::optional<ReplacedCertificate>& replaced) override {
     return Mutate("cannot record a certificate", [&](Transaction& transaction) {
-      return sqlite::Record(transaction, intent, certificate, issued, ledger_entry);
+      return sqlite::Record(transaction, intent, certificate, issued, ledger_entry, replaced);
     });
   }
 
@@ -143,6 +147,117 @@ class SqliteStore : public Store {
   StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) override {
     return Read("cannot look a policy up",
                 [&](Connection& connection) { return sqlite::GetPolicy(connection, profile, version); });
+  }
+
+  Status AddManufacturer(const ManufacturerRecord& manufacturer, const std::string& ledger_entry) override {
+    return Mutate("cannot register a manufacturer", [&](Transaction& transaction) {
+      return sqlite::AddManufacturer(transaction, manufacturer, ledger_entry);
+    });
+  }
+
+  Status UpdateManufacturer(const ManufacturerRecord& manufacturer, const std::string& ledger_entry,
+                            Time time) override {
+    return Mutate("cannot update a manufacturer", [&](Transaction& transaction) {
+      return sqlite::UpdateManufacturer(transaction, manufacturer, ledger_entry, time);
+    });
+  }
+
+  StatusOr<ManufacturerRecord> GetManufacturer(const std::string& manufacturer) override {
+    return Read("cannot look a manufacturer up",
+                [&](Connection& connection) { return sqlite::GetManufacturer(connection, manufacturer); });
+  }
+
+  StatusOr<std::vector<ManufacturerRecord>> ListManufacturers() override {
+    return Read("cannot list the manufacturers", sqlite::ListManufacturers);
+  }
+
+  StatusOr<int64_t> StartImport(const std::string& lot, Time now) override {
+    while (true) {
+      ASSIGN_OR_RETURN(const sqlite::StartedImport started,
+                       Mutate("cannot begin an import",
+                              [&](Transaction& transaction) { return sqlite::StartImport(transaction, lot, now); }));
+      if (!started.lapsed) return started.import;
+      RETURN_IF_ERROR(AbandonImport(started.import));
+    }
+  }
+
+  Status AddLines(int64_t import, const std::vector<DeviceLine>& lines, const std::vector<std::string>& withdrawn,
+                  Time now) override {
+    return Mutate("cannot add lines", [&](Transaction& transaction) {
+      return sqlite::AddLines(transaction, import, lines, withdrawn, now);
+    });
+  }
+
+  StatusOr<LotRecord> FinishImport(int64_t import, const LotRevision& revision, const LotTermsRecord& terms,
+                                   const std::string& ledger_entry) override {
+    return Mutate("cannot finish an import", [&](Transaction& transaction) {
+      return sqlite::FinishImport(transaction, import, revision, terms, ledger_entry);
+    });
+  }
+
+  Status AbandonImport(int64_t import) override {
+    while (true) {
+      ASSIGN_OR_RETURN(const bool more, Mutate("cannot drop an import", [&](Transaction& transaction) {
+                         return sqlite::DropSome(transaction, import);
+                       }));
+      if (!more) return absl::OkStatus();
+    }
+  }
+
+  StatusOr<LotRecord> GetLot(const std::string& lot) override {
+    return Read("cannot look a lot up", [&](Connection& connection) { return sqlite::GetLot(connection, lot); });
+  }
+
+  StatusOr<Page<LotRecord>> ListLots(const LotFilter& filter, int page_size, const std::string& page_token) override {
+    return Read("cannot list the lots",
+                [&](Connection& connection) { return sqlite::ListLots(connection, filter, page_size, page_token); });
+  }
+
+  StatusOr<std::vector<LotRevision>> ListRevisions(const std::string& lot) override {
+    return Read("cannot list a lot's revisions",
+                [&](Connection& connection) { return sqlite::ListRevisions(connection, lot); });
+  }
+
+  StatusOr<LotRecord> CloseLot(const std::string& lot, Time closed, const std::string& ledger_entry) override {
+    return Mutate("cannot close a lot",
+                  [&](Transaction& transaction) { return sqlite::CloseLot(transaction, lot, closed, ledger_entry); });
+  }
+
+  StatusOr<DeviceRecord> GetDevice(const std::string& lot, const std::string& serial) override {
+    return Read("cannot look a device up",
+                [&](Connection& connection) { return sqlite::GetDevice(connection, lot, serial); });
+  }
+
+  StatusOr<Page<DeviceRecord>> ListDevices(const DeviceFilter& filter, int page_size,
+                                           const std::string& page_token) override {
+    return Read("cannot list devices",
+                [&](Connection& connection) { return sqlite::ListDevices(connection, filter, page_size, page_token); });
+  }
+
+  StatusOr<DeviceRecord> ConfirmDevice(const std::string& lot, const std::string& serial, ByteView certificate_serial,
+                                       Time installed, bool proven, const std::string& ledger_entry) override {
+    return Mutate("cannot confirm a device", [&](Transaction& transaction) {
+      return sqlite::ConfirmDevice(transaction, lot, serial, certificate_serial, installed, proven, ledger_entry);
+    });
+  }
+
+  StatusOr<CountedLot> CountLot(const std::string& lot) override {
+    return Read("cannot count a lot", [&](Connection& connection) { return sqlite::CountLot(connection, lot); });
+  }
+
+  StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
+                                                      size_t count) override {
+    return Read("cannot list unconfirmed devices",
+                [&](Connection& connection) { return sqlite::ListUnconfirmed(connection, lot, issued_before, count); });
+  }
+
+  StatusOr<int64_t> RecordAttempt(const AttemptRecord& attempt) override {
+    return Mutate("cannot record an attempt",
+                  [&](Transaction& transaction) { return sqlite::RecordAttempt(transaction, attempt); });
+  }
+
+  StatusOr<std::vector<AttemptRecord>> ListAttempts(const std::string& lot) override {
+    return Read("cannot list attempts", [&](Connection& connection) { return sqlite::ListAttempts(connection, lot); });
   }
 
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {

@@ -1,0 +1,171 @@
+#include "ca/admission.h"
+
+#include <fmt/format.h>
+
+#include "base/glob.h"
+#include "base/reason.h"
+#include "ca/authority.h"
+
+namespace hallmark {
+namespace {
+
+constexpr size_t kKnownLimit = 1024;         // lots
+constexpr size_t kReissueReasonLimit = 256;  // octets
+constexpr size_t kEndorsementKeyLimit = 2048;
+
+std::string AttributeOf(const Subject& subject, const char* type) {
+  for (const Attribute& attribute : subject) {
+    if (attribute.type == type) return attribute.value;
+  }
+  return "";
+}
+
+Status CheckForm(const Request& request, const std::string& serial) {
+  if (request.reissue_reason.size() > kReissueReasonLimit) {
+    return FieldError(reason::kRequestInvalid, "reissue_reason",
+                      fmt::format("has {} octets; at most {}", request.reissue_reason.size(), kReissueReasonLimit));
+  }
+  if (request.endorsement_key.size() > kEndorsementKeyLimit) {
+    return FieldError(reason::kRequestInvalid, "endorsement_key",
+                      fmt::format("has {} octets; at most {}", request.endorsement_key.size(), kEndorsementKeyLimit));
+  }
+  if (IsSerialNumber(serial)) return absl::OkStatus();
+  return FieldError(
+      reason::kRequestInvalid, "device_serial",
+      "is neither given nor found in the CSR's serialNumber or CN; send the serial number of the manifest");
+}
+
+// Whether a request may name a lot, and does if it must.
+Status CheckLotNamed(const Profile& profile, const Request& request) {
+  if (profile.admission == Profile::Admission::kLot && request.lot.empty()) {
+    return FieldError(
+        reason::kLotRequired, "lot",
+        fmt::format("is required: profile '{}' certifies devices that a lot announces, and no others", profile.name));
+  }
+  if (profile.admission == Profile::Admission::kNone && !request.lot.empty()) {
+    return FieldError(reason::kLotNotAllowed, "lot",
+                      fmt::format("profile '{}' certifies no devices of lots; leave it out", profile.name));
+  }
+  return absl::OkStatus();
+}
+
+FieldViolation Differs(const std::string& field, const std::string& value, const std::string& expected) {
+  return {field, fmt::format("\"{}\" is not \"{}\", as the lot announces the device", value, expected)};
+}
+
+}  // namespace
+
+std::string DeviceSerialOf(const Request& request, const Facts& facts) {
+  if (!request.device_serial.empty()) return request.device_serial;
+  const std::string serial = AttributeOf(facts.subject, "serialNumber");
+  return serial.empty() ? AttributeOf(facts.subject, "CN") : serial;
+}
+
+Status Admission::CheckNames(const Plan& plan) const {
+  std::vector<FieldViolation> violations;
+  bool named = false;
+  const auto expect = [&](const std::string& field, const std::string& value, const std::string& expected) {
+    if (value.empty()) return;
+    named = true;
+    if (value != expected) violations.push_back(Differs(field, value, expected));
+  };
+  expect("csr.subject.CN", AttributeOf(plan.subject, "CN"), device.registration_id);
+  expect("csr.subject.serialNumber", AttributeOf(plan.subject, "serialNumber"), device.serial);
+  for (const GeneralName& name : plan.subject_alt_names) {
+    if (name.kind != GeneralName::Kind::kHardwareModuleName) continue;
+    expect("csr.subject_alt_name.hardwareModuleName", name.value.substr(name.value.find(':') + 1), device.serial);
+  }
+  if (!named) {
+    violations.push_back(
+        {"csr.subject", fmt::format("names no device; its CN must be \"{}\" or its serialNumber \"{}\"",
+                                    device.registration_id, device.serial)});
+  }
+  if (violations.empty()) return absl::OkStatus();
+  return FieldErrors(reason::kDeviceNameDiffers, violations);
+}
+
+StatusOr<TermsPointer> Admissions::TermsOf(const LotRecord& lot) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = known_.find(lot.lot);
+    if (found != known_.end() && found->second->revision == lot.revision) return found->second;
+  }
+  ASSIGN_OR_RETURN(LotTerms terms, ParseTerms(lot.terms));
+  TermsPointer known = std::make_shared<const KnownTerms>(KnownTerms{lot.revision, std::move(terms)});
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= kKnownLimit) known_.clear();
+  known_[lot.lot] = known;
+  return known;
+}
+
+StatusOr<TermsPointer> Admissions::TermsOf(const std::string& lot) {
+  ASSIGN_OR_RETURN(const LotRecord record, store_.GetLot(lot));
+  return TermsOf(record);
+}
+
+Status Admissions::TakeRate(const KnownTerms& known, const Caller& caller, Time now) {
+  for (const LotStation& station : known.terms.stations) {
+    if (!MatchesGlob(station.station, caller.name)) continue;
+    if (station.rate.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const Rate rate, ParseRate(station.rate));
+    const Duration wait = rates_.Take(known.terms.lot + " " + caller.uri, rate, now);
+    if (wait == absl::ZeroDuration()) return absl::OkStatus();
+    const Duration delay = absl::Ceil(wait, absl::Milliseconds(1));
+    return WithQuota(
+        WithRetry(Error(Code::kResourceExhausted, reason::kRateLimited,
+                        fmt::format("lot \"{}\" lets {} build {}, and it has; ask again in {:.3f} s", known.terms.lot,
+                                    caller.name, rate.text, absl::ToDoubleSeconds(delay))),
+                  delay),
+        {.subject = caller.uri, .description = fmt::format("{} in lots/{}", rate.text, known.terms.lot)});
+  }
+  return absl::OkStatus();
+}
+
+Claim Admissions::MakeClaim(TermsPointer known, const AdmissionRequest& request) {
+  Claim claim;
+  claim.lot = request.lot;
+  claim.serial = request.serial;
+  claim.admit = [this, known = std::move(known), request](const LotRecord& lot,
+                                                          const std::optional<DeviceRecord>& device,
+                                                          int64_t taken) -> StatusOr<Admitted> {
+    TermsPointer terms = known;
+    if (terms->revision != lot.revision) {  // amended since
+      ASSIGN_OR_RETURN(terms, TermsOf(lot));
+    }
+    return hallmark::Admit(lot, terms->terms, device, taken, request);
+  };
+  return claim;
+}
+
+StatusOr<std::optional<Admission>> Admissions::Admit(const Profile& profile, const Caller& caller,
+                                                     const Request& request, const Csr& csr, Time now) {
+  RETURN_IF_ERROR(CheckLotNamed(profile, request));
+  if (request.lot.empty()) return std::optional<Admission>();
+  const std::string serial = DeviceSerialOf(request, csr.facts);
+  RETURN_IF_ERROR(CheckForm(request, serial));
+  ASSIGN_OR_RETURN(const LotRecord lot, store_.GetLot(request.lot));
+  ASSIGN_OR_RETURN(const TermsPointer known, TermsOf(lot));
+  RETURN_IF_ERROR(TakeRate(*known, caller, now));
+  AdmissionRequest asked{.caller = caller.uri,
+                         .station = caller.role == "station" ? caller.name : "",
+                         .lot = request.lot,
+                         .serial = serial,
+                         .profile = request.profile,
+                         .authority = request.authority,
+                         .spki = Sha256(csr.key.spki()),
+                         .endorsement_key = std::nullopt,
+                         .reissue_reason = request.reissue_reason,
+                         .now = TruncateToSecond(now)};
+  if (!request.endorsement_key.empty()) asked.endorsement_key = Sha256(request.endorsement_key);
+  const StatusOr<DeviceRecord> line = store_.GetDevice(request.lot, serial);
+  if (!line.ok() && Reason(line.status()) != reason::kDeviceUnknown) return line.status();
+  ASSIGN_OR_RETURN(Admitted admitted,
+                   hallmark::Admit(lot, known->terms, line.ok() ? std::optional(*line) : std::nullopt, 0, asked));
+  Admission admission;
+  admission.facts = FactsOf(admitted.device, known->terms);
+  admission.device = std::move(admitted.device);
+  admission.claim = MakeClaim(known, asked);
+  return std::optional(std::move(admission));
+}
+
+}  // namespace hallmark

@@ -1,0 +1,36 @@
+// What became of a lot: counted anew, compared with what is kept, and whether it adds up.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ca/authority.h"
+
+namespace hallmark {
+
+struct Reconciliation {
+  LotRecord lot;
+  LotTerms terms;
+  Time time;
+  int64_t unclaimed = 0;  // announced lines, and numbers of a range up to the quantity
+  int64_t certificates = 0;
+  int64_t live = 0;         // current and not revoked
+  int64_t unconfirmed = 0;  // should have been confirmed by now; counted up to kUnconfirmedLimit
+  std::vector<AttemptRecord> attempts;
+  std::vector<std::string> contradictions;  // empty: everything adds up
+};
+inline constexpr size_t kUnconfirmedLimit = 1'000'000;
+
+// kNotFound (LOT_UNKNOWN). Reads every line of the lot.
+StatusOr<Reconciliation> Reconcile(const CertificateAuthority& authority, const std::string& lot);
+
+// The reconciliation as JSON, for a report.
+std::string ToJson(const Reconciliation& reconciliation, const std::string& caller);
+
+// Signs a report: CMS SignedData (RFC 5652) with `content` within, DER. The key lives for this one signature; the
+// service has it certified by the authority `issuer` under profile report-signer, on record as every certificate, so
+// that a report verifies up to the root by any tool.
+StatusOr<Bytes> SignReport(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
+                           const std::string& name, const std::string& content, Time deadline);
+
+}  // namespace hallmark
