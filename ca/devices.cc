@@ -21,7 +21,7 @@ std::string SerialOf(const Request& request) {
 }
 
 SignatureScheme SchemeOfProof(const PublicKey& key) {
-  const bool ec = key.type() == KeyType::kEcP256 || key.type() == KeyType::kEcP384 || key.type() == KeyType::kEcP521;
+  const bool ec = key.type() == KeyType::kEcP256 || key.type() == KeyType::kEcP384;
   return {ec ? SignatureScheme::Kind::kEcdsa : SignatureScheme::Kind::kRsaPkcs1, 256};
 }
 

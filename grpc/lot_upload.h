@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "factory/import.h"
-#include "hallmark/v1/lots.pb.h"
+#include "hallmark/v1/lots.grpc.pb.h"
 
 namespace hallmark {
 

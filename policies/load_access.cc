@@ -13,11 +13,17 @@ namespace {
 
 constexpr std::string_view kRealm = "{realm}";
 constexpr std::array kPermissions = {
-    permission::kIssue,           permission::kGetCertificate,    permission::kListCertificates,
-    permission::kRevoke,          permission::kGetAuthority,      permission::kFetchCsr,
-    permission::kCreateAuthority, permission::kActivateAuthority, permission::kUpdateAuthority,
-    permission::kGetProfile,      permission::kListProfiles,      permission::kReplayProfile,
-    permission::kGetCrl,          permission::kGenerateCrl};
+    permission::kIssue,           permission::kGetCertificate,     permission::kListCertificates,
+    permission::kRevoke,          permission::kGetAuthority,       permission::kFetchCsr,
+    permission::kCreateAuthority, permission::kActivateAuthority,  permission::kUpdateAuthority,
+    permission::kGetProfile,      permission::kListProfiles,       permission::kReplayProfile,
+    permission::kGetCrl,          permission::kGenerateCrl,        permission::kImportLot,
+    permission::kGetLot,          permission::kListLots,           permission::kCloseLot,
+    permission::kReconcileLot,    permission::kGetDevice,          permission::kListDevices,
+    permission::kConfirmDevice,   permission::kCreateManufacturer, permission::kUpdateManufacturer,
+    permission::kGetManufacturer, permission::kListManufacturers,  permission::kIssueBundle,
+    permission::kEnrollStation,   permission::kRenewStation,       permission::kSuspendCaller,
+    permission::kListSuspensions};
 
 // A list of globs over names of `allowed` characters.
 std::vector<std::string> ReadGlobs(yaml::Mapping& mapping, const std::string& field, std::string_view allowed,

@@ -34,13 +34,13 @@ class FaultyStore : public Store {
                                                 const Digest& digest) override {
     return store_->FindRequest(caller, request_id, digest);
   }
-  StatusOr<Intended> Intend(const Intent& intent) override {
-    return Mutate([&] { return store_->Intend(intent); });
+  StatusOr<Intended> Intend(const Intent& intent, const Claim* claim) override {
+    return Mutate([&] { return store_->Intend(intent, claim); });
   }
   Status CheckKey(const Intent& intent) override { return store_->CheckKey(intent); }
-  StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued,
-                                     const std::string& entry) override {
-    return Mutate([&] { return store_->Record(intent, certificate, issued, entry); });
+  StatusOr<CertificateRecord> Record(const Intent& intent, ByteView certificate, Time issued, const std::string& entry,
+                                     const std::optional<ReplacedCertificate>& replaced) override {
+    return Mutate([&] { return store_->Record(intent, certificate, issued, entry, replaced); });
   }
   StatusOr<std::vector<Intent>> OpenIntents() override { return store_->OpenIntents(); }
   StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) override {
@@ -77,6 +77,72 @@ class FaultyStore : public Store {
   StatusOr<PolicyRecord> GetPolicy(const std::string& profile, const std::string& version) override {
     return store_->GetPolicy(profile, version);
   }
+  Status AddManufacturer(const ManufacturerRecord& manufacturer, const std::string& entry) override {
+    return Mutate([&] { return store_->AddManufacturer(manufacturer, entry); });
+  }
+  Status UpdateManufacturer(const ManufacturerRecord& manufacturer, const std::string& entry, Time time) override {
+    return Mutate([&] { return store_->UpdateManufacturer(manufacturer, entry, time); });
+  }
+  StatusOr<ManufacturerRecord> GetManufacturer(const std::string& manufacturer) override {
+    return store_->GetManufacturer(manufacturer);
+  }
+  StatusOr<std::vector<ManufacturerRecord>> ListManufacturers() override { return store_->ListManufacturers(); }
+  StatusOr<int64_t> StartImport(const std::string& lot, Time now) override {
+    return Mutate([&] { return store_->StartImport(lot, now); });
+  }
+  Status AddLines(int64_t import, const std::vector<DeviceLine>& lines, const std::vector<std::string>& withdrawn,
+                  Time now) override {
+    return Mutate([&] { return store_->AddLines(import, lines, withdrawn, now); });
+  }
+  StatusOr<LotRecord> FinishImport(int64_t import, const LotRevision& revision, const LotTermsRecord& terms,
+                                   const std::string& entry) override {
+    return Mutate([&] { return store_->FinishImport(import, revision, terms, entry); });
+  }
+  Status AbandonImport(int64_t import) override {
+    return Mutate([&] { return store_->AbandonImport(import); });
+  }
+  StatusOr<LotRecord> GetLot(const std::string& lot) override { return store_->GetLot(lot); }
+  StatusOr<Page<LotRecord>> ListLots(const LotFilter& filter, int page_size, const std::string& page_token) override {
+    return store_->ListLots(filter, page_size, page_token);
+  }
+  StatusOr<std::vector<LotRevision>> ListRevisions(const std::string& lot) override {
+    return store_->ListRevisions(lot);
+  }
+  StatusOr<LotRecord> CloseLot(const std::string& lot, Time closed, const std::string& entry) override {
+    return Mutate([&] { return store_->CloseLot(lot, closed, entry); });
+  }
+  StatusOr<DeviceRecord> GetDevice(const std::string& lot, const std::string& serial) override {
+    return store_->GetDevice(lot, serial);
+  }
+  StatusOr<Page<DeviceRecord>> ListDevices(const DeviceFilter& filter, int page_size,
+                                           const std::string& page_token) override {
+    return store_->ListDevices(filter, page_size, page_token);
+  }
+  StatusOr<DeviceRecord> ConfirmDevice(const std::string& lot, const std::string& serial, ByteView certificate_serial,
+                                       Time installed, bool proven, const std::string& entry) override {
+    return Mutate([&] { return store_->ConfirmDevice(lot, serial, certificate_serial, installed, proven, entry); });
+  }
+  StatusOr<CountedLot> CountLot(const std::string& lot) override { return store_->CountLot(lot); }
+  StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
+                                                      size_t count) override {
+    return store_->ListUnconfirmed(lot, issued_before, count);
+  }
+  StatusOr<int64_t> RecordAttempt(const AttemptRecord& attempt) override {
+    return Mutate([&] { return store_->RecordAttempt(attempt); });
+  }
+  StatusOr<std::vector<AttemptRecord>> ListAttempts(const std::string& lot) override {
+    return store_->ListAttempts(lot);
+  }
+  Status Suspend(const SuspensionRecord& suspension, const std::string& entry) override {
+    return Mutate([&] { return store_->Suspend(suspension, entry); });
+  }
+  Status Resume(const std::string& caller, const std::string& entry, Time time) override {
+    return Mutate([&] { return store_->Resume(caller, entry, time); });
+  }
+  StatusOr<std::optional<SuspensionRecord>> FindSuspension(const std::string& caller) override {
+    return store_->FindSuspension(caller);
+  }
+  StatusOr<std::vector<SuspensionRecord>> ListSuspensions() override { return store_->ListSuspensions(); }
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
     return Mutate([&] { return store_->AppendEntry(entry, time); });
   }

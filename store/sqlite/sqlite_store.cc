@@ -17,6 +17,7 @@
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/policies.h"
 #include "store/sqlite/readers.h"
+#include "store/sqlite/suspensions.h"
 
 namespace hallmark {
 namespace {
@@ -258,6 +259,25 @@ class SqliteStore : public Store {
 
   StatusOr<std::vector<AttemptRecord>> ListAttempts(const std::string& lot) override {
     return Read("cannot list attempts", [&](Connection& connection) { return sqlite::ListAttempts(connection, lot); });
+  }
+
+  Status Suspend(const SuspensionRecord& suspension, const std::string& ledger_entry) override {
+    return Mutate("cannot suspend a caller",
+                  [&](Transaction& transaction) { return sqlite::Suspend(transaction, suspension, ledger_entry); });
+  }
+
+  Status Resume(const std::string& caller, const std::string& ledger_entry, Time time) override {
+    return Mutate("cannot resume a caller",
+                  [&](Transaction& transaction) { return sqlite::Resume(transaction, caller, ledger_entry, time); });
+  }
+
+  StatusOr<std::optional<SuspensionRecord>> FindSuspension(const std::string& caller) override {
+    return Read("cannot look a suspension up",
+                [&](Connection& connection) { return sqlite::FindSuspension(connection, caller); });
+  }
+
+  StatusOr<std::vector<SuspensionRecord>> ListSuspensions() override {
+    return Read("cannot list suspensions", sqlite::ListSuspensions);
   }
 
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {
