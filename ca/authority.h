@@ -61,7 +61,7 @@ struct Observers {
   std::function<void(const CertificateRecord&)> revoked;  // also of a repeated revocation
   std::function<void(const CrlRecord&)> crl_issued;
   // A station tried what its lot or the manifest does not cover; the `total`th time under that lot.
-  std::function<void(const AttemptRecord&, int64_t total)> attempt_refused;
+  std::function<void(const AttemptRecord&, int64_t total)> attempt_refused = nullptr;
 };
 
 // Issues, revokes and lists certificates under the authorities of one instance. Thread-safe: many requests walk side

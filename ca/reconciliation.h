@@ -31,6 +31,6 @@ std::string ToJson(const Reconciliation& reconciliation, const std::string& call
 // service has it certified by the authority `issuer` under profile report-signer, on record as every certificate, so
 // that a report verifies up to the root by any tool.
 StatusOr<Bytes> SignReport(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                           const std::string& name, const std::string& content, Time deadline);
+                           const std::string& lot, const std::string& content, Time deadline);
 
 }  // namespace hallmark

@@ -57,9 +57,10 @@ StatusOr<ssl::Certificate> Decode(ByteView der) {
 }
 
 StatusOr<Issued> Certify(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                         const std::string& name, const std::shared_ptr<OneTimeSigner>& signer, Time deadline) {
+                         const std::string& lot, const std::shared_ptr<OneTimeSigner>& signer, Time deadline) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const SigningKey> key, SigningKey::Create(signer));
-  Draft draft = ComposeCertificationRequest(EncodeName({{"CN", name}}), key->public_key(), signer->algorithm());
+  Draft draft = ComposeCertificationRequest(EncodeName({{"OU", lot}, {"CN", "Lot report"}}), key->public_key(),
+                                            signer->algorithm());
   Request request;
   request.request_id = fmt::format("report:{}", Hex(Sha256(signer->public_key())).substr(0, 32));
   request.authority = issuer;
@@ -71,9 +72,9 @@ StatusOr<Issued> Certify(const CertificateAuthority& authority, const Caller& ca
 }  // namespace
 
 StatusOr<Bytes> SignReport(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                           const std::string& name, const std::string& content, Time deadline) {
+                           const std::string& lot, const std::string& content, Time deadline) {
   ASSIGN_OR_RETURN(const std::shared_ptr<OneTimeSigner> signer, OneTimeSigner::Generate());
-  ASSIGN_OR_RETURN(const Issued issued, Certify(authority, caller, issuer, name, signer, deadline));
+  ASSIGN_OR_RETURN(const Issued issued, Certify(authority, caller, issuer, lot, signer, deadline));
   ASSIGN_OR_RETURN(const ssl::Certificate certificate, Decode(issued.record.certificate));
   const ssl::Bio in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
   const ssl::Cms cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, CMS_BINARY | CMS_PARTIAL));

@@ -77,9 +77,8 @@ class LotsService final : public v1::Lots::Service {
       v1::Reconciliation shown = ToProto(reconciliation);
       AddAttempts(reconciliation.attempts, *shown.mutable_lot());
       if (!message->signed_report()) return shown;
-      ASSIGN_OR_RETURN(const Bytes report,
-                       SignReport(calls_.authority(), caller, caller.authority, "Report of lot " + lot,
-                                  ToJson(reconciliation, caller.uri), Calls::Deadline(*context)));
+      ASSIGN_OR_RETURN(const Bytes report, SignReport(calls_.authority(), caller, caller.authority, lot,
+                                                      ToJson(reconciliation, caller.uri), Calls::Deadline(*context)));
       shown.set_signed_report(ToString(report));
       return shown;
     });

@@ -98,6 +98,14 @@ struct Metrics::Families {
       Counter(registry, "hallmark_policies_reload_failures_total", "How often policies were refused at a reload."), {}};
   Gauges<2> profile_info{Gauge(registry, "hallmark_profile_info", "Always 1; the version in force is a label."),
                          {"profile", "version"}};
+  Counters<1> attempts{Counter(registry, "hallmark_refused_attempts_total",
+                               "Attempts of stations beyond what their lot or its manifest covers."),
+                       {"reason"}};
+  Gauges<0> lots_alerted{
+      Gauge(registry, "hallmark_lots_alerted", "Lots with more refused attempts than the configuration allows."), {}};
+  Gauges<0> unconfirmed{
+      Gauge(registry, "hallmark_devices_unconfirmed", "Devices whose installation should have been confirmed by now."),
+      {}};
   Gauges<1> token_up{Gauge(registry, "hallmark_hsm_token_up", "1 while the HSM's token answers, else 0."), {"token"}};
   Counters<1> token_losses{Counter(registry, "hallmark_hsm_token_losses_total", "How often the HSM's token went away."),
                            {"token"}};
@@ -152,6 +160,12 @@ void Metrics::SetPolicies(const std::map<std::string, std::string>& versions, Ti
 }
 
 void Metrics::CountPoliciesRefused() { families_->policies_refused.Get({}).Increment(); }
+
+void Metrics::CountAttempt(const std::string& reason) { families_->attempts.Get({reason}).Increment(); }
+
+void Metrics::SetLotsAlerted(size_t lots) { families_->lots_alerted.Get({}).Set(static_cast<double>(lots)); }
+
+void Metrics::SetUnconfirmed(int64_t devices) { families_->unconfirmed.Get({}).Set(static_cast<double>(devices)); }
 
 void Metrics::SetTokenUp(const std::string& token, bool up) {
   families_->token_up.Get({token}).Set(up ? 1 : 0);

@@ -44,6 +44,14 @@ class Metrics {
   // hallmark_policies_reload_failures_total.
   void CountPoliciesRefused();
 
+  // hallmark_refused_attempts_total: a station tried what its lot or the manifest does not cover; `reason` as in
+  // "DEVICE_UNKNOWN".
+  void CountAttempt(const std::string& reason);
+  // hallmark_lots_alerted: lots with more refused attempts than the configuration allows, since the process began.
+  void SetLotsAlerted(size_t lots);
+  // hallmark_devices_unconfirmed: devices of all lots that should have been confirmed by now.
+  void SetUnconfirmed(int64_t devices);
+
   // hallmark_hsm_token_up, 1 while the token answers, else 0, and hallmark_hsm_token_losses_total, how often it went
   // away; `token` by its name in the configuration.
   void SetTokenUp(const std::string& token, bool up);

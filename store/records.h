@@ -113,10 +113,10 @@ struct CertificateFilter {
   std::string profile;
   std::string subject;  // exactly, RFC 4514
   std::string caller;
-  std::string lot;
   std::optional<Digest> spki;
   std::optional<bool> revoked;
   bool newest_first = false;  // an order, not a field
+  std::string lot = "";
 };
 
 // A text of policies/ that certificates were or are decided by.

@@ -50,13 +50,9 @@ class CountingSigner : public Signer {
 
 class House {
  public:
-  explicit House(SignatureAlgorithm algorithm = SignatureAlgorithm::kEcdsaSha256) : algorithm_(algorithm) {
-    log::Quiet();
-    Reopen();
-    Found("root", "root", "Test Root", "");
-    Found("devices", "issuing-authority", "Test Devices", "root");
-    Found("access", "issuing-authority", "Test Access", "root");
-  }
+  struct WithLots {};  // devices need one, as shipped
+  explicit House(WithLots) : House(SignatureAlgorithm::kEcdsaSha256, true) {}
+  explicit House(SignatureAlgorithm algorithm = SignatureAlgorithm::kEcdsaSha256) : House(algorithm, false) {}
 
   // As after a restart of the service.
   void Reopen() {
@@ -157,6 +153,14 @@ class House {
   Status open_failure;
 
  private:
+  House(SignatureAlgorithm algorithm, bool with_lots) : algorithm_(algorithm), with_lots_(with_lots) {
+    log::Quiet();
+    Reopen();
+    Found("root", "root", "Test Root", "");
+    Found("devices", "issuing-authority", "Test Devices", "root");
+    Found("access", "issuing-authority", "Test Access", "root");
+  }
+
   Tokens MakeTokens() {
     return {.generate = [this](const std::string&, KeyType, const std::string& label) -> StatusOr<std::string> {
               RETURN_IF_ERROR(generate_failure);
@@ -199,11 +203,26 @@ class House {
   }
 
   const SignatureAlgorithm algorithm_;
+  const bool with_lots_;
   const TemporaryDirectory directory_;
-  const PolicyPointer shipped_ = ReadPolicies({.profiles = std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles",
-                                               .roles = std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml",
-                                               .realm = "test"})
-                                     .value();
+  // What ships, but that devices need no lot: most tests are about something else.
+  static PolicyPointer WithoutLots(const PolicyPointer& policies, bool with_lots) {
+    if (with_lots) return policies;
+    auto changed = std::make_shared<PolicySnapshot>(*policies);
+    for (auto& [name, profile] : changed->profiles) {
+      auto other = std::make_shared<Profile>(*profile);
+      other->admission = Profile::Admission::kNone;
+      profile = std::move(other);
+    }
+    return changed;
+  }
+
+  const PolicyPointer shipped_ =
+      WithoutLots(ReadPolicies({.profiles = std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles",
+                                .roles = std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml",
+                                .realm = "test"})
+                      .value(),
+                  with_lots_);
   Policies policies_{shipped_};
   std::unique_ptr<Store> store_;
   std::unique_ptr<Issuers> issuers_;

@@ -116,6 +116,13 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
     if (config.crl_lifetime < absl::Minutes(1)) crl.Fail("lifetime", "must be at least 1m");
     return crl.Finish();
   });
+  top.Nested("lots", [&](yaml::Mapping& lots) {
+    config.lots_alert_after = lots.Optional<int64_t>("alert_after", config.lots_alert_after);
+    if (config.lots_alert_after < 1) lots.Fail("alert_after", "must be at least 1");
+    config.lots_confirmation_watch = lots.Optional<Duration>("confirmation_watch", config.lots_confirmation_watch);
+    if (config.lots_confirmation_watch < absl::Seconds(1)) lots.Fail("confirmation_watch", "must be at least 1s");
+    return lots.Finish();
+  });
   return top.Finish();
 }
 

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -58,6 +61,8 @@ void StopIfDamaged(const Status& status) {
   kill(getpid(), SIGTERM);
 }
 
+std::filesystem::path ImportDirectory(const Config& config) { return config.store_sqlite.parent_path() / "imports"; }
+
 StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   GrpcOptions options;
   options.listen = config.grpc_listen;
@@ -66,6 +71,8 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   options.private_key = Secret(std::move(key));
   ASSIGN_OR_RETURN(options.client_roots, ReadFile(config.tls_client_roots));
   options.realm = config.realm;
+  options.import_directory = ImportDirectory(config);
+  options.alert_after = config.lots_alert_after;
   options.observer = [&metrics](const std::string& method, const Status& status, Duration took) {
     metrics.CountCall(method, status.code());
     metrics.ObserveCallSeconds(method, absl::ToDoubleSeconds(took));
@@ -78,7 +85,59 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   return options;
 }
 
-Observers MakeObservers(Metrics& metrics, std::optional<CrlPublisher>& publisher) {
+// Which lots have more refused attempts than they should.
+class LotAlerts {
+ public:
+  LotAlerts(Metrics& metrics, int64_t alert_after) : metrics_(metrics), alert_after_(alert_after) {
+    metrics_.SetLotsAlerted(0);
+  }
+
+  void Note(const AttemptRecord& attempt, int64_t total) {
+    metrics_.CountAttempt(attempt.reason);
+    const log::Fields fields = {{"lot", attempt.lot},       {"station", attempt.station},
+                                {"reason", attempt.reason}, {"device", attempt.serial},
+                                {"total", total},           {"request_id", attempt.request_id}};
+    log::Warning("attempt_refused", fields);
+    if (total < alert_after_) return;
+    const std::lock_guard lock(mutex_);
+    if (!alerted_.insert(attempt.lot).second) return;
+    log::Error("lot_alert", fields);  // once: the metric stays
+    metrics_.SetLotsAlerted(alerted_.size());
+  }
+
+ private:
+  Metrics& metrics_;
+  const int64_t alert_after_;
+  std::mutex mutex_;
+  std::set<std::string> alerted_;  // guarded by mutex_
+};
+
+// Looks for devices that should have been confirmed, and tells of lots whose number of them has changed.
+class ConfirmationWatch {
+ public:
+  ConfirmationWatch(const CertificateAuthority& authority, Metrics& metrics)
+      : authority_(authority), metrics_(metrics) {}
+
+  void Look(const std::atomic<bool>& stopping) {
+    const StatusOr<std::map<std::string, int64_t>> lots = authority_.SweepUnconfirmed(stopping);
+    if (!lots.ok()) return log::Warning("confirmation_watch_failed", log::Describe(lots.status()));
+    int64_t total = 0;
+    for (const auto& [lot, unconfirmed] : *lots) {
+      total += unconfirmed;
+      int64_t& told = told_[lot];
+      if (unconfirmed > told) log::Warning("devices_unconfirmed", {{"lot", lot}, {"devices", unconfirmed}});
+      told = unconfirmed;
+    }
+    metrics_.SetUnconfirmed(total);
+  }
+
+ private:
+  const CertificateAuthority& authority_;
+  Metrics& metrics_;
+  std::map<std::string, int64_t> told_;
+};
+
+Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPublisher>& publisher) {
   return {
       .issued = [&metrics](const CertificateRecord& record) { metrics.CountIssued(record.authority, record.profile); },
       .revoked =
@@ -94,7 +153,8 @@ Observers MakeObservers(Metrics& metrics, std::optional<CrlPublisher>& publisher
           [&metrics](const CrlRecord& crl) {
             metrics.SetCrl(crl.authority, crl.number, crl.this_update, crl.next_update, crl.crl.size());
             log::Info("crl_issued", {{"authority", crl.authority}, {"number", crl.number}, {"octets", crl.crl.size()}});
-          }};
+          },
+      .attempt_refused = [&alerts](const AttemptRecord& attempt, int64_t total) { alerts.Note(attempt, total); }};
 }
 
 std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher) {
@@ -223,13 +283,16 @@ Status Serve(const Config& config) {
   }
 
   std::optional<CrlPublisher> publisher;
-  instance->authority().SetObservers(MakeObservers(metrics, publisher));
+  LotAlerts alerts(metrics, config.lots_alert_after);
+  instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher));
   publisher.emplace(instance->authority());
   instance->lifecycle().SetObserver([&publisher](const AuthorityRecord& record) {
     publisher->Notify();
     log::Info("authority_changed", {{"authority", record.authority}, {"state", Name(record.state)}});
   });
   Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
+  std::error_code ignored;
+  std::filesystem::remove_all(ImportDirectory(config), ignored);  // of imports that a crash cut off
   // gRPC first: who asks HTTP whether the service is ready must find it so.
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
   // A slow token is driven by as many sessions as it allows: each needs a thread that waits for it.
@@ -249,6 +312,10 @@ Status Serve(const Config& config) {
       Periodic::Start::kAfterPeriod);
   const Periodic key_watch(
       config.hsm_key_watch, [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); },
+      Periodic::Start::kAfterPeriod);
+  ConfirmationWatch confirmations(instance->authority(), metrics);
+  const Periodic confirmation_watch(
+      config.lots_confirmation_watch, [&](const std::atomic<bool>& stopping) { confirmations.Look(stopping); },
       Periodic::Start::kAfterPeriod);
   log::Info("serving", {{"grpc_port", grpc->port()}, {"http_port", http->port()}, {"version", HALLMARK_VERSION}});
 

@@ -1,21 +1,14 @@
 #include "tools/hallmark/client.h"
 
-#include <fmt/format.h>
-#include <grpcpp/grpcpp.h>
-
 #include <algorithm>
 
 #include "base/reason.h"
-#include "hallmark/v1/authorities.grpc.pb.h"
-#include "hallmark/v1/issuance.grpc.pb.h"
-#include "hallmark/v1/profiles.grpc.pb.h"
-#include "hallmark/v1/revocation.grpc.pb.h"
+#include "tools/hallmark/client_connection.h"
 #include "tools/hallmark/failure.h"
 
 namespace hallmark::cli {
 namespace {
 
-constexpr Duration kCallTimeout = absl::Seconds(30);
 constexpr Duration kReplayTimeout = absl::Minutes(30);
 constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
 
@@ -24,7 +17,13 @@ constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answe
 constexpr char kServiceConfig[] = R"({"methodConfig": [{
   "name": [{"service": "hallmark.v1.Issuance", "method": "GetCertificate"},
            {"service": "hallmark.v1.Issuance", "method": "ListCertificates"},
+           {"service": "hallmark.v1.Issuance", "method": "ConfirmInstallation"},
            {"service": "hallmark.v1.Authorities"},
+           {"service": "hallmark.v1.Lots", "method": "GetLot"},
+           {"service": "hallmark.v1.Lots", "method": "ListLots"},
+           {"service": "hallmark.v1.Lots", "method": "CloseLot"},
+           {"service": "hallmark.v1.Lots", "method": "GetDevice"},
+           {"service": "hallmark.v1.Lots", "method": "ListDevices"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
@@ -48,6 +47,8 @@ Status TransportError(const grpc::Status& status, const std::string& endpoint) {
   }
 }
 
+}  // namespace
+
 Status FromGrpc(const grpc::Status& status, const std::string& endpoint) {
   if (status.ok()) return absl::OkStatus();
   google::rpc::Status rpc;
@@ -57,49 +58,26 @@ Status FromGrpc(const grpc::Status& status, const std::string& endpoint) {
   return FromRpc(rpc);
 }
 
-}  // namespace
-
-struct Client::Connection {
-  std::string endpoint;
-  const Clock& clock;
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
-  std::unique_ptr<v1::Issuance::Stub> issuance;
-  std::unique_ptr<v1::Authorities::Stub> authorities;
-  std::unique_ptr<v1::Revocation::Stub> revocation;
-  std::unique_ptr<v1::Profiles::Stub> profiles;
-
-  void Open() {
-    grpc::ChannelArguments arguments;
-    arguments.SetServiceConfigJSON(kServiceConfig);
-    arguments.SetUserAgentPrefix("hallmark-cli");
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);          // a context names the service and nothing between
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // so that Reconnect connects anew
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
-    const auto channel = grpc::CreateCustomChannel(endpoint, credentials, arguments);
-    issuance = v1::Issuance::NewStub(channel);
-    authorities = v1::Authorities::NewStub(channel);
-    revocation = v1::Revocation::NewStub(channel);
-    profiles = v1::Profiles::NewStub(channel);
-  }
-
-  template <class Response, class Stub, class Request>
-  StatusOr<Response> Call(const std::unique_ptr<Stub>& stub,
-                          grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                          const Request& request, Time deadline) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(deadline));
-    Response response;
-    RETURN_IF_ERROR(FromGrpc((stub.get()->*method)(&context, request, &response), endpoint));
-    return response;
-  }
-  Time Deadline() const { return clock.Now() + kCallTimeout; }
-};
+void Client::Connection::Open() {
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(kServiceConfig);
+  arguments.SetUserAgentPrefix("hallmark-cli");
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);          // a context names the service and nothing between
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // so that Reconnect connects anew
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+  const auto channel = grpc::CreateCustomChannel(endpoint, credentials, arguments);
+  issuance = v1::Issuance::NewStub(channel);
+  authorities = v1::Authorities::NewStub(channel);
+  revocation = v1::Revocation::NewStub(channel);
+  profiles = v1::Profiles::NewStub(channel);
+  lots = v1::Lots::NewStub(channel);
+  stations = v1::Stations::NewStub(channel);
+}
 
 Client::Client(const Context& context, const Clock& clock)
-    : connection_(std::make_unique<Connection>(
-          Connection{context.endpoint, clock, nullptr, nullptr, nullptr, nullptr, nullptr})) {
+    : connection_(std::make_unique<Connection>(context.endpoint, clock)) {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = context.roots;
   options.pem_private_key = std::string(context.key.Reveal());

@@ -7,12 +7,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/status.h"
 #include "hallmark/v1/authorities.pb.h"
 #include "hallmark/v1/issuance.pb.h"
+#include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.pb.h"
 #include "hallmark/v1/revocation.pb.h"
 #include "tools/hallmark/batch.h"
@@ -59,6 +61,23 @@ class Client {
   StatusOr<v1::Authority> SetState(const v1::SetStateRequest& request);
   StatusOr<v1::Authority> RolloverAuthority(const v1::RolloverAuthorityRequest& request);
   StatusOr<v1::Authority> UpdateAuthority(const v1::UpdateAuthorityRequest& request);
+
+  // Lots, in client_lots.cc.
+  StatusOr<v1::ConfirmInstallationResponse> ConfirmInstallation(const v1::ConfirmInstallationRequest& request);
+  // Sends what `next` gives until it is nullopt, and calls `on_progress` as the service reports it.
+  StatusOr<v1::ImportLotResponse::Result> ImportLot(
+      const std::function<StatusOr<std::optional<v1::ImportLotRequest>>()>& next,
+      const std::function<void(const v1::ImportLotResponse::Progress&)>& on_progress);
+  StatusOr<v1::Lot> GetLot(const std::string& lot);  // "lots/a-17", as are those below
+  StatusOr<v1::ListLotsResponse> ListLots(const v1::ListLotsRequest& request);
+  StatusOr<v1::Lot> CloseLot(const std::string& lot);
+  StatusOr<v1::Reconciliation> ReconcileLot(const v1::ReconcileLotRequest& request);
+  StatusOr<v1::Device> GetDevice(const std::string& device);  // "lots/a-17/devices/SN1"
+  StatusOr<v1::ListDevicesResponse> ListDevices(const v1::ListDevicesRequest& request);
+  StatusOr<v1::Manufacturer> CreateManufacturer(const v1::CreateManufacturerRequest& request);
+  StatusOr<v1::Manufacturer> UpdateManufacturer(const v1::UpdateManufacturerRequest& request);
+  StatusOr<v1::Manufacturer> GetManufacturer(const std::string& manufacturer);  // "manufacturers/acme"
+  StatusOr<v1::ListManufacturersResponse> ListManufacturers();
 
  private:
   struct Connection;

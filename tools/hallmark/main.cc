@@ -41,6 +41,8 @@ int Main(int argc, char** argv) {
   AddCertificate(app, session);
   AddAuthority(app, session);
   AddProfile(app, session);
+  AddManufacturer(app, session);
+  AddLot(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
   AddCompletion(app, session);

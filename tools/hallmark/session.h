@@ -68,6 +68,8 @@ void AddGlobalOptions(CLI::App& app, Session& session);
 void AddCertificate(CLI::App& app, Session& session);
 void AddAuthority(CLI::App& app, Session& session);
 void AddProfile(CLI::App& app, Session& session);
+void AddLot(CLI::App& app, Session& session);
+void AddManufacturer(CLI::App& app, Session& session);
 void AddCompletion(CLI::App& app, Session& session);
 
 // Parses the command line (without the program's name), runs its command and returns the exit code.
