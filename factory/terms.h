@@ -75,8 +75,12 @@ StatusOr<LotTerms> ParseTerms(const std::string& json);
 // The registration id of a device of the lot.
 std::string RegistrationId(const LotTerms& terms, std::string_view serial);
 
-// What an amendment may not change: manufacturer, product, profile, authority, registration_id, bootstrap; and its
-// range may only grow. kFailedPrecondition (LOT_CHANGED) with the field.
+// Whether a registration id, of the manifest or by RegistrationId, is one; with a bootstrap, one that it takes.
+// kInvalidArgument (MANIFEST_INVALID).
+Status CheckRegistrationId(const LotTerms& terms, const std::string& id);
+
+// What an amendment may not change: lot, manufacturer, product, profile, authority, registration_id, bootstrap, and
+// whether there is a range; and its range may only grow. kFailedPrecondition (LOT_CHANGED) with the field.
 Status CheckAmendment(const LotTerms& before, const LotTerms& after);
 
 // Whether text is a serial number: 1 to 64 octets of printable ASCII without blanks, '/', '\' and '"'.

@@ -33,6 +33,10 @@ class Service {
   static std::unique_ptr<Service> Stopped(const std::string& init_options = "") {
     return std::unique_ptr<Service>(new Service(init_options, false));  // the constructor is private
   }
+  // One whose devices need lots, as shipped; not started yet.
+  static std::unique_ptr<Service> WithLots(const std::string& init_options = "") {
+    return std::unique_ptr<Service>(new Service(init_options, false, true));
+  }
   Service(const Service&) = delete;  // it owns a process
   Service& operator=(const Service&) = delete;
   ~Service() {
@@ -101,11 +105,11 @@ class Service {
     if (dropped.exit_code != 0) throw std::runtime_error(dropped.output);
   }
 
-  Service(const std::string& init_options, bool start) {
+  Service(const std::string& init_options, bool start, bool with_lots = false) {
     const auto made = RunCommand(fmt::format("{}/hallmark init {} --realm test --grpc-port 0 --http-port 0 {}",
                                              kPrograms, ca().string(), init_options));
     if (made.exit_code != 0) throw std::runtime_error(made.output);
-    DropAdmission();
+    if (!with_lots) DropAdmission();
     base_url_ = ValueOf("base_url: ");
     grpc_ = ValueOf("  grpc: ");
     if (start) Start();

@@ -12,6 +12,7 @@
 #include "tools/hallmark/csr.h"
 #include "tools/hallmark/delivery.h"
 #include "tools/hallmark/issue_all.h"
+#include "tools/hallmark/lot_commands.h"
 
 namespace hallmark::cli {
 namespace {
@@ -23,6 +24,9 @@ struct Options {
   std::string authority = "devices";
   std::string profile = "device-dps";
   std::string lifetime;
+  std::string lot;
+  std::string device_serial;
+  std::string reissue_reason;
   std::string request_id;
   bool validate_only = false;
   size_t in_flight = 64;
@@ -51,6 +55,9 @@ Status Prepare(const Options& options, const std::vector<Csr>& csrs) {
   if (!options.request_id.empty() && csrs.size() != 1) {
     return UsageError(fmt::format("--request-id names one request, but there are {} CSRs; leave it out", csrs.size()));
   }
+  if (!options.device_serial.empty() && csrs.size() != 1) {
+    return UsageError(fmt::format("--device names one device, but there are {} CSRs; leave it out", csrs.size()));
+  }
   for (const Csr& csr : csrs) {
     // What is far too large would end the stream for all of them.
     if (csr.content.size() <= kCsrLimit) continue;
@@ -67,17 +74,29 @@ Status Prepare(const Options& options, const std::vector<Csr>& csrs) {
                fmt::format("cannot create the directory {}: {}", options.out, error.message()));
 }
 
+// The same question has the same id; a reissue is another question.
+std::string RequestIdOf(const Options& options, const std::string& parent, const Csr& csr) {
+  if (!options.request_id.empty()) return options.request_id;
+  if (options.lot.empty()) return DefaultRequestId(parent, options.profile, csr.content);
+  return DefaultRequestId(parent,
+                          fmt::format("{}\n{}\n{}\n{}", options.profile, LotName(options.lot), options.device_serial,
+                                      options.reissue_reason),
+                          csr.content);
+}
+
 StatusOr<std::vector<v1::IssueCertificateRequest>> Requests(const Options& options, const std::vector<Csr>& csrs) {
   std::vector<v1::IssueCertificateRequest> requests;
   const std::string parent = AuthorityName(options.authority);
   for (const Csr& csr : csrs) {
     v1::IssueCertificateRequest& request = requests.emplace_back();
-    request.set_request_id(options.request_id.empty() ? DefaultRequestId(parent, options.profile, csr.content)
-                                                      : options.request_id);
+    request.set_request_id(RequestIdOf(options, parent, csr));
     request.set_parent(parent);
     request.set_profile(options.profile);
     request.set_csr(ToString(csr.content));
     request.set_validate_only(options.validate_only);
+    if (!options.lot.empty()) request.set_lot(LotName(options.lot));
+    request.set_device_serial(options.device_serial);
+    request.set_reissue_reason(options.reissue_reason);
     if (options.lifetime.empty()) continue;
     ASSIGN_OR_RETURN(const Duration lifetime, yaml::ParseDuration(options.lifetime));
     request.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(lifetime));
@@ -124,8 +143,8 @@ void AddIssue(CLI::App& group, Session& session) {
       "command can never make a second certificate, and it continues a batch that was interrupted. To have the same "
       "CSR\n"
       "certified anew on purpose, give a --request-id of your own.",
-      "  hallmark certificate issue device-1.csr > device-1.pem\n"
-      "  hallmark certificate issue line-3/ --out issued          # each *.csr, *.req and *.p10 in line-3\n"
+      "  hallmark certificate issue device-1.csr --lot a-17 > device-1.pem\n"
+      "  hallmark certificate issue line-3/ --lot a-17 --out issued   # each *.csr, *.req and *.p10 in line-3\n"
       "  openssl req -new -key k.pem -subj /CN=device-2 | hallmark certificate issue - --out issued\n"
       "  hallmark certificate issue server.csr --authority access --profile tls-server --lifetime 90d\n"
       "  hallmark certificate issue device-1.csr --validate-only");
@@ -139,9 +158,21 @@ void AddIssue(CLI::App& group, Session& session) {
                    "How long they shall be valid, e.g. 90d; the profile's own if absent")
       ->check(IsDuration())
       ->type_name("DURATION");
+  issue->add_option("--lot", options->lot, "The lot that announces the devices, of profiles that want one")
+      ->type_name("LOT");
   issue
-      ->add_option("--out", options->out,
-                   "Write NAME.pem and NAME-chain.pem (leaf first, root last), named after the CSR")
+      ->add_option("--device", options->device_serial,
+                   "The device's serial number in the lot; the CSR's serialNumber or CN if absent")
+      ->type_name("SERIAL");
+  issue
+      ->add_option("--reissue", options->reissue_reason,
+                   "Why a device shall get a further certificate, e.g. \"rework\", within the lot's limits")
+      ->type_name("REASON");
+  issue
+      ->add_option(
+          "--out", options->out,
+          "Write NAME.pem and NAME-chain.pem (leaf first, root last), named after the CSR; of a device in a lot "
+          "NAME.json, too: all that the device needs")
       ->type_name("DIR");
   CLI::Option* request_id =
       issue->add_option("--request-id", options->request_id, "The request id of a single CSR, the same in every retry");

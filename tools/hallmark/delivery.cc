@@ -50,7 +50,9 @@ Status Delivery::Write(const Csr& csr, Outcome& outcome) {
   names_.insert(name);
   const std::filesystem::path file = settings_.directory / (name + ".pem");
   outcome.file = file.string();
-  // The chain first, so that whoever waits for NAME.pem finds both.
+  // NAME.pem last, so that whoever waits for it finds the others.
+  if (!certificate.device_bundle().empty())
+    RETURN_IF_ERROR(WriteFile(settings_.directory / (name + ".json"), AsBytes(certificate.device_bundle())));
   RETURN_IF_ERROR(WriteFile(settings_.directory / (name + "-chain.pem"), AsBytes(ChainPem(certificate))));
   return WriteFile(file, AsBytes(CertificatePem(certificate)));
 }

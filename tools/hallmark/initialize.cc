@@ -270,14 +270,14 @@ crl:
   }
 
   Status IssueCredentials() {
-    Progress("credentials: the service's TLS certificate, one operator, one station, one auditor");
+    Progress("credentials: the service's TLS certificate, an operator, an importer, a station, an auditor");
     std::vector<GeneralName> names = {{GeneralName::Kind::kDns, "localhost"}, {GeneralName::Kind::kIp, "127.0.0.1"}};
     const GeneralName host = {IsAddress(options_.host) ? GeneralName::Kind::kIp : GeneralName::Kind::kDns,
                               options_.host};
     if (std::find(names.begin(), names.end(), host) == names.end()) names.insert(names.begin(), host);
     RETURN_IF_ERROR(IssueCredential("tls-server", "tls/service", options_.host, names));
-    for (const auto& [role, name] :
-         {std::pair("operator", "admin"), std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
+    for (const auto& [role, name] : {std::pair("operator", "admin"), std::pair("importer", "import"),
+                                     std::pair("station", "line-1"), std::pair("auditor", "audit")}) {
       const std::string uri = fmt::format("hallmark://{}/{}/{}", options_.realm, role, name);
       RETURN_IF_ERROR(IssueCredential(role, std::string("contexts/") + role, name, {{GeneralName::Kind::kUri, uri}}));
       RETURN_IF_ERROR(
