@@ -24,8 +24,12 @@ struct Parts {
 };
 
 StatusOr<Parts> TakeApart(const ImportFiles& files) {
-  if (files.signature.has_value()) return Parts{files.manifest, *files.signature};
-  Parts parts{files.directory / "content", {}};
+  Parts parts{files.manifest, {}};
+  if (files.signature.has_value()) {
+    ASSIGN_OR_RETURN(parts.signature, ReadDetachedSignature(*files.signature));
+    return parts;
+  }
+  parts.content = files.directory / "content";
   ASSIGN_OR_RETURN(parts.signature, SplitSignedData(files.manifest, parts.content));
   return parts;
 }

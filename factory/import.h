@@ -15,10 +15,10 @@ namespace hallmark {
 
 // What an importer brought, as files.
 struct ImportFiles {
-  std::filesystem::path directory;             // for what is unpacked; the caller's, who empties it afterwards
-  std::filesystem::path manifest;              // JSON; without `signature`, CMS SignedData that has it within
-  std::optional<Bytes> signature;              // detached
-  std::optional<std::filesystem::path> lines;  // that the manifest names
+  std::filesystem::path directory;                 // for what is unpacked; the caller's, who empties it afterwards
+  std::filesystem::path manifest;                  // JSON; without `signature`, CMS SignedData that has it within
+  std::optional<std::filesystem::path> signature;  // detached
+  std::optional<std::filesystem::path> lines;      // that the manifest names
 };
 
 struct ImportOptions {

@@ -25,12 +25,13 @@ Status DiskFailed(const std::filesystem::path& file) {
 // A file that grows to a limit.
 class Received {
  public:
-  Received(const char* field, std::filesystem::path file) : field_(field), file_(std::move(file)) {}
+  Received(const char* field, std::filesystem::path file, int64_t limit)
+      : field_(field), file_(std::move(file)), limit_(limit) {}
 
   Status Append(const std::string& chunk) {
     if (!out_.is_open()) out_.open(file_, std::ios::binary | std::ios::trunc);
     size_ += static_cast<int64_t>(chunk.size());
-    if (size_ > kUploadLimit) return TooLarge(field_, kUploadLimit);
+    if (size_ > limit_) return TooLarge(field_, limit_);
     out_ << chunk;
     return out_ ? absl::OkStatus() : DiskFailed(file_);
   }
@@ -44,6 +45,7 @@ class Received {
  private:
   const char* field_;
   const std::filesystem::path file_;
+  const int64_t limit_;
   std::ofstream out_;
   int64_t size_ = 0;
 };
@@ -69,26 +71,24 @@ Status LotUpload::Read(ImportStream& stream) {
   v1::ImportLotRequest message;
   if (!stream.Read(&message) || !message.has_header()) return Missing("header", "must come first");
   header_ = message.header();
-  Received manifest("manifest", directory_ / "manifest");
-  Received lines("lines", directory_ / "lines");
-  Bytes signature;
+  Received manifest("manifest", directory_ / "manifest", kUploadLimit);
+  Received lines("lines", directory_ / "lines", kUploadLimit);
+  Received signature("signature", directory_ / "signature", 2 * int64_t{kSignatureLimit});  // PEM is longer
   while (stream.Read(&message)) {
     switch (message.part_case()) {
       case v1::ImportLotRequest::kManifest: RETURN_IF_ERROR(manifest.Append(message.manifest())); break;
       case v1::ImportLotRequest::kLines: RETURN_IF_ERROR(lines.Append(message.lines())); break;
-      case v1::ImportLotRequest::kSignature:
-        Append(signature, AsBytes(message.signature()));
-        if (signature.size() > kSignatureLimit) return TooLarge("signature", kSignatureLimit);
-        break;
+      case v1::ImportLotRequest::kSignature: RETURN_IF_ERROR(signature.Append(message.signature())); break;
       case v1::ImportLotRequest::kHeader: return Missing("header", "must come once");
       case v1::ImportLotRequest::PART_NOT_SET: return Missing("part", "a message has none");
     }
   }
   RETURN_IF_ERROR(manifest.Close());
   RETURN_IF_ERROR(lines.Close());
+  RETURN_IF_ERROR(signature.Close());
   if (manifest.empty()) return Missing("manifest", "is required");
   files_ = {.directory = directory_, .manifest = manifest.file(), .signature = std::nullopt, .lines = std::nullopt};
-  if (!signature.empty()) files_.signature = std::move(signature);
+  if (!signature.empty()) files_.signature = signature.file();
   if (!lines.empty()) files_.lines = lines.file();
   return absl::OkStatus();
 }

@@ -117,8 +117,7 @@ class LotsService final : public v1::Lots::Service {
           RETURN_IF_ERROR(Authorize(caller, permission::kCreateManufacturer, ""));
           ASSIGN_OR_RETURN(const std::string name,
                            ParseManufacturerName("manufacturers/" + message->manufacturer_id(), "manufacturer_id"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(message->manufacturer()));
-          record.manufacturer = name;
+          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(name, message->manufacturer()));
           record.created = Now();
           RETURN_IF_ERROR(store().AddManufacturer(
               record, ManufacturerEntry("manufacturer_registered", record, caller.uri, record.created)));
@@ -135,8 +134,7 @@ class LotsService final : public v1::Lots::Service {
                            ParseManufacturerName(message->manufacturer().name(), "manufacturer.name"));
           ASSIGN_OR_RETURN(const ManufacturerRecord before, store().GetManufacturer(name));
           ASSIGN_OR_RETURN(const uint64_t etag, ParseEtag(message->manufacturer().etag(), "manufacturer.etag"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(message->manufacturer()));
-          record.manufacturer = name;
+          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(name, message->manufacturer()));
           record.created = before.created;
           record.version = etag == 0 ? before.version : etag;
           const Time now = Now();
@@ -180,7 +178,7 @@ class LotsService final : public v1::Lots::Service {
     return calls_.authority().Authorize(caller, permission, resource);
   }
 
-  StatusOr<ManufacturerRecord> Checked(const v1::Manufacturer& message) const {
+  StatusOr<ManufacturerRecord> Checked(const std::string& name, const v1::Manufacturer& message) const {
     constexpr size_t kDisplayNameLimit = 256;
     if (message.display_name().size() > kDisplayNameLimit) {
       return FieldError(reason::kRequestInvalid, "manufacturer.display_name", "is longer than 256 octets");
@@ -191,6 +189,7 @@ class LotsService final : public v1::Lots::Service {
       return FieldError(reason::kRequestInvalid, field, fmt::format("are {}; at most {}", count, kManufacturerItems));
     }
     ManufacturerRecord record = FromProto(message);
+    record.manufacturer = name;
     RETURN_IF_ERROR(CheckManufacturer(record, Now()));
     return record;
   }

@@ -60,7 +60,7 @@ class FactoryFloor {
     return name + ".cms";
   }
   CommandResult Import(const std::string& file) const { return service_.Hallmark("importer", "lot import " + file); }
-  CommandResult Import(const nlohmann::json& manifest) { return Import(Sign(manifest)); }
+  CommandResult SignAndImport(const nlohmann::json& manifest) { return Import(Sign(manifest)); }
 
   // A connection as station NAME, made over `endpoint` (empty: the service's own).
   std::shared_ptr<grpc::Channel> Station(const std::string& name, const std::string& endpoint = "") {

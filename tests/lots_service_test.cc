@@ -25,7 +25,7 @@ class LotsServiceTest : public ::testing::Test {
   }
 
   void ExpectImported(const nlohmann::json& manifest) {
-    const auto imported = floor_->Import(manifest);
+    const auto imported = floor_->SignAndImport(manifest);
     ASSERT_EQ(imported.exit_code, 0) << imported.output;
   }
   // Why an import is refused.
