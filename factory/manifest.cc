@@ -176,10 +176,10 @@ bool Reading::TakeWithdrawal(const json& value, const std::string& path) {
   return status.ok() || Refuse(status);
 }
 
-std::optional<LinesFile> ReadLinesFile(Fields& header) {
+std::optional<LinesFile> ReadLinesFile(ObjectFields& header) {
   if (!header.Has("lines")) return std::nullopt;
   LinesFile file;
-  header.Object("lines", [&file](Fields& lines) {
+  header.Object("lines", [&file](ObjectFields& lines) {
     if (!lines.Has("format")) lines.Fail("format", "is required");
     file.format = lines.Word("format", {"csv", "jsonl"}).value_or(0) == 0 ? LinesFile::Format::kCsv
                                                                           : LinesFile::Format::kJsonLines;
@@ -210,12 +210,12 @@ void JudgeLines(const Manifest& manifest, Violations& violations) {
 }
 
 StatusOr<Manifest> Reading::Finish(bool whole) {
-  RETURN_IF_ERROR(status_);
+  if (!status_.ok()) return status_;
   Manifest manifest;
   if (whole && !violations_.full()) {
     manifest.devices = batch_.added();
     manifest.withdrawals = batch_.withdrawn();
-    Fields fields(header_, "", violations_);
+    ObjectFields fields(header_, "", violations_);
     fields.RequiredNumber("hallmark_manifest", 1, 1);
     manifest.terms = ReadTerms(fields, violations_);
     manifest.lines = ReadLinesFile(fields);

@@ -55,7 +55,7 @@ Status Violations::ToStatus(std::string_view reason) const {
   return cut;
 }
 
-Fields::Fields(const json& object, std::string path, Violations& violations)
+ObjectFields::ObjectFields(const json& object, std::string path, Violations& violations)
     : object_(object.is_object() ? object : kNothing),
       path_(std::move(path)),
       violations_(violations),
@@ -63,11 +63,11 @@ Fields::Fields(const json& object, std::string path, Violations& violations)
   if (!readable_) violations_.Add(path_, fmt::format("{} is not an object", Quoted(object)));
 }
 
-std::string Fields::Path(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
+std::string ObjectFields::Path(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
 
-void Fields::Fail(const char* name, const std::string& description) { violations_.Add(Path(name), description); }
+void ObjectFields::Fail(const char* name, const std::string& description) { violations_.Add(Path(name), description); }
 
-const json* Fields::Find(const char* name, bool required) {
+const json* ObjectFields::Find(const char* name, bool required) {
   asked_.insert(name);
   const auto field = object_.find(name);
   if (field != object_.end()) return &*field;
@@ -75,11 +75,11 @@ const json* Fields::Find(const char* name, bool required) {
   return nullptr;
 }
 
-bool Fields::Has(const char* name) { return Find(name, false) != nullptr; }
+bool ObjectFields::Has(const char* name) { return Find(name, false) != nullptr; }
 
-const json* Fields::Value(const char* name) { return Find(name, false); }
+const json* ObjectFields::Value(const char* name) { return Find(name, false); }
 
-std::optional<std::string> Fields::Text(const char* name, Test valid, const char* form) {
+std::optional<std::string> ObjectFields::Text(const char* name, Test valid, const char* form) {
   const json* value = Find(name, false);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) {
@@ -92,12 +92,12 @@ std::optional<std::string> Fields::Text(const char* name, Test valid, const char
   return std::nullopt;
 }
 
-std::string Fields::Required(const char* name, Test valid, const char* form) {
+std::string ObjectFields::Required(const char* name, Test valid, const char* form) {
   if (Find(name, true) == nullptr) return "";
   return Text(name, valid, form).value_or("");
 }
 
-std::optional<int64_t> Fields::Number(const char* name, int64_t least, int64_t most) {
+std::optional<int64_t> ObjectFields::Number(const char* name, int64_t least, int64_t most) {
   const json* value = Find(name, false);
   if (value == nullptr) return std::nullopt;
   const bool whole = value->is_number_unsigned() ? value->get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX)
@@ -107,12 +107,12 @@ std::optional<int64_t> Fields::Number(const char* name, int64_t least, int64_t m
   return std::nullopt;
 }
 
-int64_t Fields::RequiredNumber(const char* name, int64_t least, int64_t most) {
+int64_t ObjectFields::RequiredNumber(const char* name, int64_t least, int64_t most) {
   if (Find(name, true) == nullptr) return 0;
   return Number(name, least, most).value_or(0);
 }
 
-std::optional<size_t> Fields::Word(const char* name, const std::vector<const char*>& words) {
+std::optional<size_t> ObjectFields::Word(const char* name, const std::vector<const char*>& words) {
   const json* value = Find(name, false);
   if (value == nullptr) return std::nullopt;
   std::string known;
@@ -124,7 +124,7 @@ std::optional<size_t> Fields::Word(const char* name, const std::vector<const cha
   return std::nullopt;
 }
 
-std::optional<Digest> Fields::Sha256(const char* name) {
+std::optional<Digest> ObjectFields::Sha256(const char* name) {
   Digest digest{};
   const auto is_digest = [](std::string_view text) {
     return text.size() == 2 * Digest().size() && text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
@@ -136,7 +136,7 @@ std::optional<Digest> Fields::Sha256(const char* name) {
   return digest;
 }
 
-Time Fields::RequiredTime(const char* name) {
+Time ObjectFields::RequiredTime(const char* name) {
   constexpr size_t kSize = sizeof("2026-12-01T00:00:00Z") - 1;
   const auto parse = [](std::string_view text) {
     Time time = absl::UnixEpoch();
@@ -156,7 +156,7 @@ Time Fields::RequiredTime(const char* name) {
   return time.value_or(absl::UnixEpoch());
 }
 
-std::optional<Duration> Fields::Period(const char* name, Duration least, Duration most) {
+std::optional<Duration> ObjectFields::Period(const char* name, Duration least, Duration most) {
   const std::optional<std::string> text = Text(
       name, +[](std::string_view t) { return yaml::ParseDuration(std::string(t)).ok(); },
       "not a duration: a whole number and one of s, m, h, d, e.g. \"7d\"");
@@ -168,15 +168,15 @@ std::optional<Duration> Fields::Period(const char* name, Duration least, Duratio
   return std::nullopt;
 }
 
-void Fields::Object(const char* name, const std::function<void(Fields&)>& read) {
+void ObjectFields::Object(const char* name, const std::function<void(ObjectFields&)>& read) {
   const json* value = Find(name, false);
   if (value == nullptr) return;
-  Fields fields(*value, Path(name), violations_);
+  ObjectFields fields(*value, Path(name), violations_);
   read(fields);
   fields.Finish();
 }
 
-void Fields::Finish() {
+void ObjectFields::Finish() {
   for (const auto& [name, value] : object_.items()) {
     if (asked_.contains(name)) continue;
     const std::string nearest = Nearest(asked_, name);

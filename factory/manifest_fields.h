@@ -33,10 +33,10 @@ class Violations {
 
 // One JSON object being read: ask for each field that may stand in it, then call Finish. A value that could not be read
 // is a default-constructed one, and the violations say why. Borrows both.
-class Fields {
+class ObjectFields {
  public:
   // `path`: of the object, "stations[1]"; empty at the top. What is no object is a violation and reads as an empty one.
-  Fields(const nlohmann::json& object, std::string path, Violations& violations);
+  ObjectFields(const nlohmann::json& object, std::string path, Violations& violations);
 
   bool Has(const char* name);
   std::string Path(const char* name) const;
@@ -54,7 +54,7 @@ class Fields {
   Time RequiredTime(const char* name);
   std::optional<Duration> Period(const char* name, Duration least, Duration most);
   // Reads an object, if it is there.
-  void Object(const char* name, const std::function<void(Fields&)>& read);
+  void Object(const char* name, const std::function<void(ObjectFields&)>& read);
   // The value of any type, if it is there.
   const nlohmann::json* Value(const char* name);
 

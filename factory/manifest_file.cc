@@ -40,7 +40,7 @@ Status FileReading::Take(int64_t line, const json& value, bool withdraw) {
   Violations found;
   DeviceLine device;
   if (withdraw) {
-    Fields fields(value, "", found);
+    ObjectFields fields(value, "", found);
     device.serial =
         fields.Required(value.contains("withdraw") ? "withdraw" : "serial", IsSerialNumber, kSerialNumberForm);
     fields.Finish();

@@ -21,7 +21,7 @@ bool IsHardwareName(std::string_view text) {
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == text.npos;
 }
 
-std::string ReadHardware(Fields& fields, const std::string& path, Violations& violations) {
+std::string ReadHardware(ObjectFields& fields, Violations& violations) {
   const json* hardware = fields.Value("hardware");
   if (hardware == nullptr) return "";
   if (!hardware->is_object() || hardware->size() > kHardwareLimit) {
@@ -29,7 +29,7 @@ std::string ReadHardware(Fields& fields, const std::string& path, Violations& vi
     return "";
   }
   for (const auto& [name, value] : hardware->items()) {
-    const std::string at = path + ".hardware";
+    const std::string at = fields.Path("hardware");
     if (!IsHardwareName(name)) {
       violations.Add(at, fmt::format("{} is not a name: 1 to {} of a-z, 0-9 and _, the first a letter", Quoted(name),
                                      kHardwareNameLimit));
@@ -46,13 +46,13 @@ std::string ReadHardware(Fields& fields, const std::string& path, Violations& vi
 }  // namespace
 
 DeviceLine ReadDevice(const json& value, const std::string& path, Violations& violations) {
-  Fields fields(value, path, violations);
+  ObjectFields fields(value, path, violations);
   DeviceLine line;
   line.serial = fields.Required("serial", IsSerialNumber, kSerialNumberForm);
   line.registration_id = fields.Text("registration_id", IsRegistrationId, kRegistrationIdForm).value_or("");
   line.spki = fields.Sha256("spki_sha256");
   line.endorsement_key = fields.Sha256("endorsement_key_sha256");
-  line.hardware = ReadHardware(fields, path, violations);
+  line.hardware = ReadHardware(fields, violations);
   fields.Finish();
   return line;
 }

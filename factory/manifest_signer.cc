@@ -46,28 +46,35 @@ int OnPathError(int ok, X509_STORE_CTX* context) {
   }
 }
 
-// The ends of paths: the registered certificates; for one that is registered itself, it alone, so that nothing above
-// it is asked for.
-StatusOr<Store> Anchors(X509* certificate, const ManufacturerRecord& manufacturer) {
+bool IsRegistered(X509* certificate, const ManufacturerRecord& manufacturer) {
+  const StatusOr<Bytes> der = ssl::ToDer(i2d_X509, certificate);
+  const auto& all = manufacturer.certificates;
+  return der.ok() && std::find(all.begin(), all.end(), *der) != all.end();
+}
+
+Status Unreadable(const char* what, const ManufacturerRecord& manufacturer) {
+  ssl::DrainErrors();
+  return Error(Code::kDataLoss, reason::kStoreCorrupt,
+               fmt::format("a {} on record of manufacturer {} cannot be read", what, manufacturer.manufacturer));
+}
+
+// The ends of paths and the CRLs on record. `only`: this certificate, which is registered itself, is the one end.
+StatusOr<Store> Anchors(X509* only, const ManufacturerRecord& manufacturer) {
   Store store(X509_STORE_new());
   if (store == nullptr) return Error(Code::kInternal, reason::kInternal, ssl::DrainErrors());
-  ASSIGN_OR_RETURN(const Bytes der, ssl::ToDer(i2d_X509, certificate));
-  const bool registered = std::find(manufacturer.certificates.begin(), manufacturer.certificates.end(), der) !=
-                          manufacturer.certificates.end();
-  for (const Bytes& anchor : manufacturer.certificates) {
-    if (registered && anchor != der) continue;
-    const ssl::Certificate read = ReadCertificate(anchor);
-    if (read == nullptr || X509_STORE_add_cert(store.get(), read.get()) != 1) {
-      return Error(Code::kDataLoss, reason::kStoreCorrupt,
-                   fmt::format("a certificate on record of manufacturer {} cannot be read", manufacturer.manufacturer));
+  if (only != nullptr) {
+    if (X509_STORE_add_cert(store.get(), only) != 1) return Unreadable("certificate", manufacturer);
+    return store;
+  }
+  for (const Bytes& der : manufacturer.certificates) {
+    const ssl::Certificate anchor = ReadCertificate(der);
+    if (anchor == nullptr || X509_STORE_add_cert(store.get(), anchor.get()) != 1) {
+      return Unreadable("certificate", manufacturer);
     }
   }
-  for (const Bytes& der_crl : manufacturer.crls) {
-    const ssl::Crl crl = ReadCrl(der_crl);
-    if (crl == nullptr || X509_STORE_add_crl(store.get(), crl.get()) != 1) {
-      return Error(Code::kDataLoss, reason::kStoreCorrupt,
-                   fmt::format("a CRL on record of manufacturer {} cannot be read", manufacturer.manufacturer));
-    }
+  for (const Bytes& der : manufacturer.crls) {
+    const ssl::Crl crl = ReadCrl(der);
+    if (crl == nullptr || X509_STORE_add_crl(store.get(), crl.get()) != 1) return Unreadable("CRL", manufacturer);
   }
   return store;
 }
@@ -179,7 +186,13 @@ std::string UsageFault(X509* certificate) {
 
 Status VerifyPath(X509* certificate, const ManufacturerRecord& manufacturer, STACK_OF(X509) * intermediates,
                   STACK_OF(X509_CRL) * crls, Time now) {
-  ASSIGN_OR_RETURN(const Store store, Anchors(certificate, manufacturer));
+  // Nothing above a certificate that is registered itself is asked for, so nothing above it is given.
+  const bool registered = IsRegistered(certificate, manufacturer);
+  ASSIGN_OR_RETURN(const Store store, Anchors(registered ? certificate : nullptr, manufacturer));
+  if (registered) {
+    intermediates = nullptr;
+    crls = nullptr;
+  }
   const Context context(X509_STORE_CTX_new());
   if (context == nullptr || X509_STORE_CTX_init(context.get(), store.get(), certificate, intermediates) != 1) {
     return Error(Code::kInternal, reason::kInternal, ssl::DrainErrors());

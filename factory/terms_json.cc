@@ -67,7 +67,7 @@ LotStation ReadStation(const json& value, const std::string& path, Violations& v
     if (!IsStation(station.station)) violations.Add(path, fmt::format("{} is {}", Quoted(value), kForm));
     return station;
   }
-  Fields fields(value, path, violations);
+  ObjectFields fields(value, path, violations);
   station.station = fields.Required("station", IsStation, kForm);
   station.quantity = fields.Number("quantity", 1, kQuantityLimit);
   station.rate =
@@ -76,7 +76,7 @@ LotStation ReadStation(const json& value, const std::string& path, Violations& v
   return station;
 }
 
-std::vector<LotStation> ReadStations(Fields& fields, Violations& violations) {
+std::vector<LotStation> ReadStations(ObjectFields& fields, Violations& violations) {
   std::vector<LotStation> stations;
   const json* value = fields.Value("stations");
   if (value == nullptr) {
@@ -94,9 +94,9 @@ std::vector<LotStation> ReadStations(Fields& fields, Violations& violations) {
   return stations;
 }
 
-void ReadWindow(Fields& fields, LotTerms& terms) {
+void ReadWindow(ObjectFields& fields, LotTerms& terms) {
   if (!fields.Has("window")) return fields.Fail("window", "is required");
-  fields.Object("window", [&terms](Fields& window) {
+  fields.Object("window", [&terms](ObjectFields& window) {
     terms.not_before = window.RequiredTime("not_before");
     terms.not_after = window.RequiredTime("not_after");
     if (window.Has("not_before") && window.Has("not_after") && terms.not_after <= terms.not_before) {
@@ -105,8 +105,8 @@ void ReadWindow(Fields& fields, LotTerms& terms) {
   });
 }
 
-void ReadSerials(Fields& fields, LotTerms& terms) {
-  fields.Object("serials", [&terms](Fields& serials) {
+void ReadSerials(ObjectFields& fields, LotTerms& terms) {
+  fields.Object("serials", [&terms](ObjectFields& serials) {
     SerialRange range;
     range.prefix =
         serials.Text("prefix", IsPrefix, "not the beginning of serial numbers, of 40 octets at most").value_or("");
@@ -118,8 +118,8 @@ void ReadSerials(Fields& fields, LotTerms& terms) {
   });
 }
 
-void ReadReissue(Fields& fields, LotTerms& terms) {
-  fields.Object("reissue", [&terms](Fields& reissue) {
+void ReadReissue(ObjectFields& fields, LotTerms& terms) {
+  fields.Object("reissue", [&terms](ObjectFields& reissue) {
     terms.reissue.per_device = reissue.RequiredNumber("per_device", 0, 10);
     terms.reissue.total = reissue.RequiredNumber("total", 0, kQuantityLimit);
     terms.reissue.revoke_previous = reissue.Word("previous", {"revoke", "keep"}).value_or(0) == 0;
@@ -129,16 +129,16 @@ void ReadReissue(Fields& fields, LotTerms& terms) {
   });
 }
 
-void ReadConfirmation(Fields& fields, LotTerms& terms) {
-  fields.Object("confirmation", [&terms](Fields& confirmation) {
+void ReadConfirmation(ObjectFields& fields, LotTerms& terms) {
+  fields.Object("confirmation", [&terms](ObjectFields& confirmation) {
     terms.confirmation.within = confirmation.Period("within", absl::Minutes(1), absl::Hours(24 * 3650));
     terms.confirmation.revoke_unconfirmed = confirmation.Word("otherwise", {"report", "revoke"}).value_or(0) == 1;
     if (!confirmation.Has("within")) confirmation.Fail("within", "is required");
   });
 }
 
-void ReadBootstrap(Fields& fields, LotTerms& terms) {
-  fields.Object("bootstrap", [&terms](Fields& bootstrap) {
+void ReadBootstrap(ObjectFields& fields, LotTerms& terms) {
+  fields.Object("bootstrap", [&terms](ObjectFields& bootstrap) {
     if (!bootstrap.Has("type")) bootstrap.Fail("type", "is required");
     if (bootstrap.Word("type", {kAzureDps}).has_value()) terms.bootstrap.type = kAzureDps;
     terms.bootstrap.global_endpoint =
@@ -190,7 +190,7 @@ bool IsDpsRegistrationId(std::string_view text) {
          (text.back() == '-' || IsOf(text.substr(text.size() - 1), kAlphanumeric));
 }
 
-LotTerms ReadTerms(Fields& fields, Violations& violations) {
+LotTerms ReadTerms(ObjectFields& fields, Violations& violations) {
   LotTerms terms;
   terms.manufacturer = fields.Required("manufacturer", IsManifestName, kManifestNameForm);
   terms.product = fields.Required("product", IsManifestName, kManifestNameForm);
@@ -256,7 +256,7 @@ StatusOr<LotTerms> ParseTerms(const std::string& text) {
   const json value = json::parse(text, nullptr, false);
   if (!value.is_object()) return corrupt("no JSON object");
   Violations violations;
-  Fields fields(value, "", violations);
+  ObjectFields fields(value, "", violations);
   LotTerms terms = ReadTerms(fields, violations);
   fields.Finish();
   if (!violations.empty()) return corrupt(Message(violations.ToStatus(reason::kStoreCorrupt)));

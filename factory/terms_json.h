@@ -14,7 +14,7 @@ namespace hallmark {
 inline constexpr int64_t kQuantityLimit = 10'000'000;
 
 // Asks `fields`, a manifest's or kept terms', for all that terms say, and checks what can be judged without the lines.
-LotTerms ReadTerms(Fields& fields, Violations& violations);
+LotTerms ReadTerms(ObjectFields& fields, Violations& violations);
 
 nlohmann::json TermsJson(const LotTerms& terms);
 
