@@ -114,7 +114,8 @@ class Import {
   }
 
   Status Rehearse() {
-    RETURN_IF_ERROR(ReadAll([this](std::vector<DeviceLine> lines, std::vector<std::string> withdrawn) {
+    RETURN_IF_ERROR(ReadAll([this](std::vector<DeviceLine> lines, std::vector<std::string> withdrawn) -> Status {
+      RETURN_IF_ERROR(Complete(lines, withdrawn));
       Count(lines, withdrawn);
       return absl::OkStatus();
     }));
@@ -141,9 +142,7 @@ class Import {
 
   Status AddAndFinish(int64_t import) {
     RETURN_IF_ERROR(ReadAll([&](std::vector<DeviceLine> lines, std::vector<std::string> withdrawn) -> Status {
-      for (DeviceLine& line : lines) {
-        if (line.registration_id.empty()) line.registration_id = RegistrationId(terms(), line.serial);
-      }
+      RETURN_IF_ERROR(Complete(lines, withdrawn));
       RETURN_IF_ERROR(store_.AddLines(import, lines, withdrawn, clock_.Now()));
       Count(lines, withdrawn);
       return absl::OkStatus();
@@ -160,6 +159,19 @@ class Import {
     ASSIGN_OR_RETURN(result_.lot, store_.FinishImport(import, revision, TermsRecord(terms()),
                                                       LotImportedEntry(revision, terms().manufacturer, result_.added)));
     return absl::OkStatus();
+  }
+
+  // What a file of lines cannot know: the registration ids that the terms give, and that a first revision withdraws
+  // nothing.
+  Status Complete(std::vector<DeviceLine>& lines, const std::vector<std::string>& withdrawn) const {
+    for (DeviceLine& line : lines) {
+      if (line.registration_id.empty()) line.registration_id = RegistrationId(terms(), line.serial);
+      RETURN_IF_ERROR(CheckRegistrationId(terms(), line.registration_id));
+    }
+    if (withdrawn.empty() || terms().revision > 1) return absl::OkStatus();
+    return FieldError(
+        reason::kManifestInvalid, "withdraw",
+        fmt::format("{} is withdrawn by the first revision, which announces all that there is", withdrawn.front()));
   }
 
   void Count(const std::vector<DeviceLine>& lines, const std::vector<std::string>& withdrawn) {

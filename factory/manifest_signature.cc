@@ -150,10 +150,8 @@ Status VerifyContent(CMS_ContentInfo* cms, STACK_OF(X509) * registered, const st
                   detail));
 }
 
-}  // namespace
-
-StatusOr<VerifiedSignature> VerifyManifest(const std::filesystem::path& content_file, ByteView signature,
-                                           const ManufacturerRecord& manufacturer, Time now) {
+StatusOr<VerifiedSignature> Verify(const std::filesystem::path& content_file, ByteView signature,
+                                   const ManufacturerRecord& manufacturer, Time now) {
   if (manufacturer.suspended) {
     return Error(Code::kPermissionDenied, reason::kManufacturerSuspended,
                  fmt::format("manufacturer {} is suspended and announces no devices", manufacturer.manufacturer));
@@ -175,6 +173,15 @@ StatusOr<VerifiedSignature> VerifyManifest(const std::filesystem::path& content_
   }
   RETURN_IF_ERROR(VerifyContent(cms.get(), registered.get(), content_file));
   return *std::move(first);
+}
+
+}  // namespace
+
+StatusOr<VerifiedSignature> VerifyManifest(const std::filesystem::path& content_file, ByteView signature,
+                                           const ManufacturerRecord& manufacturer, Time now) {
+  StatusOr<VerifiedSignature> verified = Verify(content_file, signature, manufacturer, now);
+  ssl::DrainErrors();  // of what was tried on a broken structure
+  return verified;
 }
 
 }  // namespace hallmark

@@ -32,7 +32,8 @@ struct VerifiedSignature {
 };
 
 // Verifies that `content_file` was signed for `manufacturer` at `now`:
-// - one signer at least, all of them good; SHA-256 or better, RSA of 2048 bits or EC P-256 or better, Ed25519;
+// - one signer at least, all of them good; SHA-256 or better, RSA of 2048 bits or EC P-256 or better; Ed25519
+//   where OpenSSL takes it in CMS, which 3.0 does not;
 // - over signed attributes (RFC 5652 5.3), not over the content itself;
 // - its certificate is registered for the manufacturer, or chains to one that is (RFC 5280 6.1), within its validity,
 //   with a keyUsage that has digitalSignature or nonRepudiation (or no keyUsage), and an extendedKeyUsage that has

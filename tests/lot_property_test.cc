@@ -2,6 +2,7 @@
 // imported, amended and closed. Whatever happens: at most one live certificate a device, every answer on record, every
 // retry the same octets, and a reconciliation that adds up.
 #include <gmock/gmock.h>
+#include <absl/strings/str_cat.h>
 
 #include <map>
 #include <mutex>
@@ -29,7 +30,7 @@ constexpr int kLinesALot = 150;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kOperations = 4000;
 #else
-constexpr int kOperations = 20000;
+const int kOperations = getenv("OPS") ? atoi(getenv("OPS")) : 20000;
 #endif
 
 // The lots that there are, as stations hear of them.
@@ -92,6 +93,7 @@ class Station {
         if (spooled.answer.empty() && spooled.refusal.empty()) {
           Send(spooled);
           done = false;
+          last_ = absl::StrCat(spooled.request.request_id(), " ", spooled.request.device_serial(), " ", why_);
         }
       }
       if (done) return true;
@@ -147,6 +149,7 @@ class Station {
         faults_.push_back(spooled.request.request_id() + " was answered, then refused: " + answer.reason);
       spooled.refusal = answer.reason;
     } else {
+      why_ = absl::StrCat(answer.status.error_code(), " ", answer.reason, " ", answer.status.error_message());
       absl::SleepFor(absl::Milliseconds(20));  // away; it will ask again
     }
   }
@@ -171,6 +174,9 @@ class Station {
   std::shared_ptr<grpc::Channel> channel_;
   std::vector<Spooled> spool_;
   std::vector<std::string> faults_;
+  std::string why_;  // nothing was answered, the last time
+ public:
+  std::string last_;
 };
 
 // The office: imports, amends and closes lots, and tries again until it has.
@@ -290,7 +296,7 @@ TEST(LotPropertyTest, HoldsWhateverHappens) {
   }
   threads.clear();
   for (const auto& station : stations) {
-    EXPECT_TRUE(station->Settle());
+    EXPECT_TRUE(station->Settle()) << station->last_;
     EXPECT_THAT(station->faults(), ::testing::IsEmpty());
   }
   EXPECT_GT(kills, 5);

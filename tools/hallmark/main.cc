@@ -8,6 +8,7 @@
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
 #include "tools/hallmark/lint_command.h"
+#include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
 #include "tools/hallmark/session.h"
 
@@ -45,6 +46,7 @@ int Main(int argc, char** argv) {
   AddLot(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
+  AddManifest(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});
 }
