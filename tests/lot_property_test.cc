@@ -63,7 +63,8 @@ class Lots {
 // What one request came to, as its station remembers it on a disk that outlives the station.
 struct Spooled {
   v1::IssueCertificateRequest request;
-  std::string answer;  // the certificate's message, serialized; empty: none yet
+  std::string certificate;  // its resource name, once there is an answer
+  std::string answer;       // the certificate and the device's bundle, octet by octet; empty: none yet
   std::string refusal;
 };
 
@@ -153,6 +154,7 @@ class Station {
       if (!spooled.answer.empty() && spooled.answer != octets)
         faults_.push_back(spooled.request.request_id() + " was answered twice, differently");
       spooled.answer = octets;
+      spooled.certificate = answer.certificate.name();
       spooled.refusal.clear();
     } else if (!answer.reason.empty() && !answer.retry_delay.has_value()) {
       if (!spooled.answer.empty())
@@ -166,9 +168,8 @@ class Station {
 
   void Confirm(const Spooled& spooled) {
     if (spooled.answer.empty()) return;
-    const auto certificate = nlohmann::json::parse(spooled.answer.substr(spooled.answer.find("{\n")));
     v1::ConfirmInstallationRequest request;
-    request.set_name(certificate.at("certificate"));
+    request.set_name(spooled.certificate);
     grpc::ClientContext context;
     Patient(context);
     v1::ConfirmInstallationResponse response;
