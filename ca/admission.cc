@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/glob.h"
 #include "base/reason.h"
 #include "ca/authority.h"
 
@@ -12,13 +11,6 @@ namespace {
 constexpr size_t kKnownLimit = 1024;         // lots
 constexpr size_t kReissueReasonLimit = 256;  // octets
 constexpr size_t kEndorsementKeyLimit = 2048;
-
-std::string AttributeOf(const Subject& subject, const char* type) {
-  for (const Attribute& attribute : subject) {
-    if (attribute.type == type) return attribute.value;
-  }
-  return "";
-}
 
 Status CheckForm(const Request& request, const std::string& serial) {
   if (request.reissue_reason.size() > kReissueReasonLimit) {
@@ -57,8 +49,8 @@ FieldViolation Differs(const std::string& field, const std::string& value, const
 
 std::string DeviceSerialOf(const Request& request, const Facts& facts) {
   if (!request.device_serial.empty()) return request.device_serial;
-  const std::string serial = AttributeOf(facts.subject, "serialNumber");
-  return serial.empty() ? AttributeOf(facts.subject, "CN") : serial;
+  const std::string serial = ValueOf(facts.subject, "serialNumber");
+  return serial.empty() ? ValueOf(facts.subject, "CN") : serial;
 }
 
 void AddFacts(const Caller& caller, const Request& request, const Admission& admission, Facts& facts) {
@@ -77,8 +69,8 @@ Status Admission::CheckNames(const Plan& plan) const {
     named = true;
     if (value != expected) violations.push_back(Differs(field, value, expected));
   };
-  expect("csr.subject.CN", AttributeOf(plan.subject, "CN"), device.registration_id);
-  expect("csr.subject.serialNumber", AttributeOf(plan.subject, "serialNumber"), device.serial);
+  expect("csr.subject.CN", ValueOf(plan.subject, "CN"), device.registration_id);
+  expect("csr.subject.serialNumber", ValueOf(plan.subject, "serialNumber"), device.serial);
   for (const GeneralName& name : plan.subject_alt_names) {
     if (name.kind != GeneralName::Kind::kHardwareModuleName) continue;
     expect("csr.subject_alt_name.hardwareModuleName", name.value.substr(name.value.find(':') + 1), device.serial);
@@ -111,22 +103,19 @@ StatusOr<TermsPointer> Admissions::TermsOf(const std::string& lot) {
   return TermsOf(record);
 }
 
-Status Admissions::TakeRate(const KnownTerms& known, const Caller& caller, Time now) {
-  for (const LotStation& station : known.terms.stations) {
-    if (!MatchesGlob(station.station, caller.name)) continue;
-    if (station.rate.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const Rate rate, ParseRate(station.rate));
-    const Duration wait = rates_.Take(known.terms.lot + " " + caller.uri, rate, now);
-    if (wait == absl::ZeroDuration()) return absl::OkStatus();
-    const Duration delay = absl::Ceil(wait, absl::Milliseconds(1));
-    return WithQuota(
-        WithRetry(Error(Code::kResourceExhausted, reason::kRateLimited,
-                        fmt::format("lot \"{}\" lets {} build {}, and it has; ask again in {:.3f} s", known.terms.lot,
-                                    caller.name, rate.text, absl::ToDoubleSeconds(delay))),
-                  delay),
-        {.subject = caller.uri, .description = fmt::format("{} in lots/{}", rate.text, known.terms.lot)});
-  }
-  return absl::OkStatus();
+Status Admissions::TakeRate(const Asked& asked) {
+  const AdmissionRequest& request = asked.request;
+  const LotStation* station = FindStation(asked.known->terms, request.station);
+  if (station == nullptr || station->rate.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Rate rate, ParseRate(station->rate));
+  const Duration wait = rates_.Take(request.lot + " " + request.caller, rate, asked.now);
+  if (wait == absl::ZeroDuration()) return absl::OkStatus();
+  const Duration delay = absl::Ceil(wait, absl::Milliseconds(1));
+  return WithQuota(WithRetry(Error(Code::kResourceExhausted, reason::kRateLimited,
+                                   fmt::format("lot \"{}\" lets {} build {}, and it has; ask again in {:.3f} s",
+                                               request.lot, request.station, rate.text, absl::ToDoubleSeconds(delay))),
+                             delay),
+                   {.subject = request.caller, .description = fmt::format("{} in lots/{}", rate.text, request.lot)});
 }
 
 Claim Admissions::MakeClaim(TermsPointer known, const AdmissionRequest& request) {
@@ -145,35 +134,57 @@ Claim Admissions::MakeClaim(TermsPointer known, const AdmissionRequest& request)
   return claim;
 }
 
-StatusOr<Admission> Admissions::Admit(const Profile& profile, const Caller& caller, const Request& request,
-                                      const Csr& csr, Time now) {
+StatusOr<std::optional<Admissions::Asked>> Admissions::Ask(const Profile& profile, const Caller& caller,
+                                                           const Request& request, const Csr& csr, Time now) {
   RETURN_IF_ERROR(CheckLotNamed(profile, request));
-  if (request.lot.empty()) return Admission();
+  if (request.lot.empty()) return std::optional<Asked>();
   const std::string serial = DeviceSerialOf(request, csr.facts);
   RETURN_IF_ERROR(CheckForm(request, serial));
-  ASSIGN_OR_RETURN(const LotRecord lot, store_.GetLot(request.lot));
-  ASSIGN_OR_RETURN(const TermsPointer known, TermsOf(lot));
-  RETURN_IF_ERROR(TakeRate(*known, caller, now));
-  AdmissionRequest asked{.caller = caller.uri,
-                         .station = caller.role == "station" ? caller.name : "",
-                         .lot = request.lot,
-                         .serial = serial,
-                         .profile = request.profile,
-                         .authority = request.authority,
-                         .spki = Sha256(csr.key.spki()),
-                         .endorsement_key = std::nullopt,
-                         .reissue_reason = request.reissue_reason,
-                         .now = TruncateToSecond(now)};
-  if (!request.endorsement_key.empty()) asked.endorsement_key = Sha256(request.endorsement_key);
-  const StatusOr<DeviceRecord> line = store_.GetDevice(request.lot, serial);
+  Asked asked{.request = {.caller = caller.uri,
+                          .station = caller.role == "station" ? caller.name : "",
+                          .lot = request.lot,
+                          .serial = serial,
+                          .profile = request.profile,
+                          .authority = request.authority,
+                          .spki = Sha256(csr.key.spki()),
+                          .endorsement_key = std::nullopt,
+                          .reissue_reason = request.reissue_reason,
+                          .now = TruncateToSecond(now)},
+              .now = now,
+              .lot = {},
+              .known = nullptr};
+  if (!request.endorsement_key.empty()) asked.request.endorsement_key = Sha256(request.endorsement_key);
+  ASSIGN_OR_RETURN(asked.lot, store_.GetLot(request.lot));
+  ASSIGN_OR_RETURN(asked.known, TermsOf(asked.lot));
+  return std::optional(std::move(asked));
+}
+
+StatusOr<Admission> Admissions::Admit(const Profile& profile, const Caller& caller, const Request& request,
+                                      const Csr& csr, Time now) {
+  ASSIGN_OR_RETURN(const std::optional<Asked> asked, Ask(profile, caller, request, csr, now));
+  if (!asked.has_value()) return Admission();
+  RETURN_IF_ERROR(TakeRate(*asked));
+  return Judge(*asked);
+}
+
+StatusOr<Admission> Admissions::Look(const Profile& profile, const Caller& caller, const Request& request,
+                                     const Csr& csr, Time now) {
+  ASSIGN_OR_RETURN(const std::optional<Asked> asked, Ask(profile, caller, request, csr, now));
+  return asked.has_value() ? Judge(*asked) : Admission();
+}
+
+StatusOr<Admission> Admissions::Judge(const Asked& asked) {
+  const AdmissionRequest& request = asked.request;
+  const LotTerms& terms = asked.known->terms;
+  const StatusOr<DeviceRecord> line = store_.GetDevice(request.lot, request.serial);
   if (!line.ok() && Reason(line.status()) != reason::kDeviceUnknown) return line.status();
   ASSIGN_OR_RETURN(Admitted admitted,
-                   hallmark::Admit(lot, known->terms, line.ok() ? std::optional(*line) : std::nullopt, 0, asked));
+                   hallmark::Admit(asked.lot, terms, line.ok() ? std::optional(*line) : std::nullopt, 0, request));
   Admission admission;
   admission.line.emplace();
-  admission.line->facts = FactsOf(admitted.device, known->terms);
+  admission.line->facts = FactsOf(admitted.device, terms);
   admission.line->device = std::move(admitted.device);
-  admission.line->claim = MakeClaim(known, asked);
+  admission.line->claim = MakeClaim(asked.known, request);
   return admission;
 }
 

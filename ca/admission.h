@@ -55,11 +55,26 @@ class Admissions {
   StatusOr<Admission> Admit(const Profile& profile, const Caller& caller, const Request& request, const Csr& csr,
                             Time now);
 
+  // The same for whoever only wants to know once more: counts for no rate.
+  StatusOr<Admission> Look(const Profile& profile, const Caller& caller, const Request& request, const Csr& csr,
+                           Time now);
+
   StatusOr<TermsPointer> TermsOf(const LotRecord& lot);
   StatusOr<TermsPointer> TermsOf(const std::string& lot);
 
  private:
-  Status TakeRate(const KnownTerms& known, const Caller& caller, Time now);
+  // A request, and its lot.
+  struct Asked {
+    AdmissionRequest request;
+    Time now;
+    LotRecord lot;
+    TermsPointer known;
+  };
+  // nullopt: the profile has nothing to do with lots.
+  StatusOr<std::optional<Asked>> Ask(const Profile& profile, const Caller& caller, const Request& request,
+                                     const Csr& csr, Time now);
+  Status TakeRate(const Asked& asked);
+  StatusOr<Admission> Judge(const Asked& asked);
   Claim MakeClaim(TermsPointer known, const AdmissionRequest& request);
 
   Store& store_;

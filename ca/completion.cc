@@ -10,10 +10,7 @@ std::string CaselessName(const Plan& plan) {
   const std::vector<Standard>& standards = plan.profile->standards;
   // Azure takes a registration ID without its case.
   if (std::find(standards.begin(), standards.end(), Standard::kAzureDps) == standards.end()) return "";
-  for (const Attribute& attribute : plan.subject) {
-    if (attribute.type == "CN") return attribute.value;
-  }
-  return "";
+  return ValueOf(plan.subject, "CN");
 }
 
 // The revocation that a reissue brings with it (RFC 5280 5.3.1: superseded).

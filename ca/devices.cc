@@ -108,10 +108,10 @@ StatusOr<std::map<std::string, int64_t>> CertificateAuthority::SweepUnconfirmed(
       const ConfirmationTerms& confirmation = known->terms.confirmation;
       if (!confirmation.within.has_value()) continue;
       const Time issued_before = parts_.clock.Now() - *confirmation.within;
+      ASSIGN_OR_RETURN(unconfirmed[lot.lot], parts_.store.CountUnconfirmed(lot.lot, issued_before));
+      if (!confirmation.revoke_unconfirmed) continue;
       ASSIGN_OR_RETURN(const std::vector<DeviceRecord> lines,
                        parts_.store.ListUnconfirmed(lot.lot, issued_before, kSweepAtOnce));
-      unconfirmed[lot.lot] = static_cast<int64_t>(lines.size());
-      if (!confirmation.revoke_unconfirmed) continue;
       for (const DeviceRecord& line : lines) RETURN_IF_ERROR(RevokeUnconfirmed(line));
     }
     token = page.next_page_token;

@@ -23,9 +23,8 @@ StatusOr<ImportResult> ImportLot(const CertificateAuthority& authority, const Ca
     RETURN_IF_ERROR(authority.Authorize(caller, permission::kImportLot, resource));
     return authority.CheckTerms(terms);
   };
-  return ImportLot(
-      parts.store, parts.clock, files,
-      {.caller = caller.uri, .request_id = "", .validate_only = validate_only, .check = check, .progress = progress});
+  return ImportLot(parts.store, parts.clock, files,
+                   {.caller = caller.uri, .validate_only = validate_only, .check = check, .progress = progress});
 }
 
 StatusOr<LotRecord> CloseLot(const CertificateAuthority& authority, const Caller& caller, const std::string& lot) {
@@ -50,7 +49,6 @@ StatusOr<ManufacturerRecord> UpdateManufacturer(const CertificateAuthority& auth
   RETURN_IF_ERROR(AuthorizeOnLot(authority, caller, permission::kUpdateManufacturer, ""));
   Store& store = authority.parts().store;
   ASSIGN_OR_RETURN(const ManufacturerRecord before, store.GetManufacturer(record.manufacturer));
-  record.created = before.created;
   if (record.version == 0) record.version = before.version;
   const Time now = TruncateToSecond(authority.parts().clock.Now());
   RETURN_IF_ERROR(CheckManufacturer(record, now));

@@ -44,10 +44,8 @@ StatusOr<Reconciliation> Reconcile(const CertificateAuthority& authority, const 
   reconciliation.unclaimed =
       known->terms.serials.has_value() ? known->terms.quantity - counted.counts.taken() : counted.counts.announced;
   if (known->terms.confirmation.within.has_value()) {
-    ASSIGN_OR_RETURN(
-        const std::vector<DeviceRecord> lines,
-        store.ListUnconfirmed(lot, reconciliation.time - *known->terms.confirmation.within, kUnconfirmedLimit));
-    reconciliation.unconfirmed = static_cast<int64_t>(lines.size());
+    ASSIGN_OR_RETURN(reconciliation.unconfirmed,
+                     store.CountUnconfirmed(lot, reconciliation.time - *known->terms.confirmation.within));
   }
   ASSIGN_OR_RETURN(reconciliation.attempts, store.ListAttempts(lot));
   reconciliation.contradictions = Contradictions(counted, known->terms);

@@ -15,11 +15,10 @@ struct Reconciliation {
   int64_t unclaimed = 0;  // announced lines, and numbers of a range up to the quantity
   int64_t certificates = 0;
   int64_t live = 0;         // current and not revoked
-  int64_t unconfirmed = 0;  // should have been confirmed by now; counted up to kUnconfirmedLimit
+  int64_t unconfirmed = 0;  // should have been confirmed by now
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> contradictions;  // empty: everything adds up
 };
-inline constexpr size_t kUnconfirmedLimit = 1'000'000;
 
 // kNotFound (LOT_UNKNOWN). Reads every line of the lot.
 StatusOr<Reconciliation> Reconcile(const CertificateAuthority& authority, const std::string& lot);

@@ -1,7 +1,5 @@
 // Reports, signed with a key for one signature.
 #include <fmt/format.h>
-#include <openssl/cms.h>
-#include <openssl/rand.h>
 
 #include "base/openssl.h"
 #include "base/reason.h"

@@ -20,7 +20,7 @@ Validated CertificateAuthority::Validate(const Caller& caller, Request request, 
   StatusOr<Csr> csr = ReadCsr(request.csr);
   const StatusOr<Bytes> serial = NewSerial();
   if (!csr.ok() || !serial.ok()) return validated;
-  const StatusOr<Admission> admission = admissions_.Admit(*profile->second, caller, request, *csr, parts_.clock.Now());
+  const StatusOr<Admission> admission = admissions_.Look(*profile->second, caller, request, *csr, parts_.clock.Now());
   AddFacts(caller, request, admission.ok() ? *admission : Admission(), csr->facts);
   Judgement judgement = Judge(**issuer, profile->second, *csr, parts_.clock.Now(), *serial);
   validated.comparisons = std::move(judgement.comparisons);

@@ -6,7 +6,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "base/glob.h"
 #include "base/reason.h"
 
 namespace hallmark {
@@ -37,14 +36,6 @@ Status CheckLot(const LotRecord& lot, const LotTerms& terms, const AdmissionRequ
                                lot.profile, lot.authority, request.profile, request.authority));
   }
   return absl::OkStatus();
-}
-
-// What the lot says of the station; the first that matches counts. nullptr: it may not.
-const LotStation* FindStation(const LotTerms& terms, const AdmissionRequest& request) {
-  const auto found = std::find_if(terms.stations.begin(), terms.stations.end(), [&](const LotStation& station) {
-    return MatchesGlob(station.station, request.station);
-  });
-  return request.station.empty() || found == terms.stations.end() ? nullptr : &*found;
 }
 
 Status CheckQuantity(const LotRecord& lot, const LotTerms& terms, const LotStation& station, int64_t taken_by_station,
@@ -134,7 +125,7 @@ StatusOr<DeviceRecord> LineOf(const LotRecord& lot, const LotTerms& terms, const
 StatusOr<Admitted> Admit(const LotRecord& lot, const LotTerms& terms, const std::optional<DeviceRecord>& device,
                          int64_t taken_by_station, const AdmissionRequest& request) {
   // A stranger learns nothing of the lot.
-  const LotStation* station = FindStation(terms, request);
+  const LotStation* station = FindStation(terms, request.station);
   if (station == nullptr) {
     return Denied(reason::kStationNotInLot,
                   fmt::format("{} is not a station of lot \"{}\"", request.caller, request.lot));
@@ -160,17 +151,23 @@ StatusOr<Admitted> Admit(const LotRecord& lot, const LotTerms& terms, const std:
   return Admitted{std::move(line), !first && terms.reissue.revoke_previous};
 }
 
+std::map<std::string, std::string> HardwareOf(const DeviceRecord& device) {
+  std::map<std::string, std::string> ids;
+  const nlohmann::json hardware = nlohmann::json::parse(device.hardware, nullptr, false);
+  if (!hardware.is_object()) return ids;
+  for (const auto& [name, value] : hardware.items()) {
+    if (value.is_string()) ids[name] = value.get<std::string>();
+  }
+  return ids;
+}
+
 std::map<std::string, std::string> FactsOf(const DeviceRecord& device, const LotTerms& terms) {
   std::map<std::string, std::string> facts = {{"serial", device.serial},
                                               {"registration_id", device.registration_id},
                                               {"lot", terms.lot},
                                               {"product", terms.product},
                                               {"manufacturer", terms.manufacturer}};
-  const nlohmann::json hardware = nlohmann::json::parse(device.hardware, nullptr, false);
-  if (!hardware.is_object()) return facts;
-  for (const auto& [name, value] : hardware.items()) {
-    if (value.is_string()) facts["hardware." + name] = value.get<std::string>();
-  }
+  for (const auto& [name, value] : HardwareOf(device)) facts["hardware." + name] = value;
   return facts;
 }
 

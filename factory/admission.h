@@ -38,6 +38,9 @@ struct AdmissionRequest {
 StatusOr<Admitted> Admit(const LotRecord& lot, const LotTerms& terms, const std::optional<DeviceRecord>& device,
                          int64_t taken_by_station, const AdmissionRequest& request);
 
+// The hardware ids that were announced, by name.
+std::map<std::string, std::string> HardwareOf(const DeviceRecord& device);
+
 // The device's record as profiles see it (source device.*): serial, registration_id, lot, product, manufacturer, and
 // the announced hardware ids as hardware.NAME.
 std::map<std::string, std::string> FactsOf(const DeviceRecord& device, const LotTerms& terms);

@@ -154,7 +154,6 @@ class Import {
                                .signature = parts_.signature,
                                .signer = result_.signature.sha256,
                                .caller = options_.caller,
-                               .request_id = options_.request_id,
                                .imported = TruncateToSecond(clock_.Now())};
     ASSIGN_OR_RETURN(result_.lot, store_.FinishImport(import, revision, TermsRecord(terms()),
                                                       LotImportedEntry(revision, terms().manufacturer, result_.added)));

@@ -23,7 +23,6 @@ struct ImportFiles {
 
 struct ImportOptions {
   std::string caller;  // the importer's URI
-  std::string request_id;
   bool validate_only = false;
   // Asked once the terms are known, before anything is verified: whether this importer may, and whether authority and
   // profile are what a lot can have.

@@ -19,21 +19,10 @@ constexpr char kWithdraw[] = "withdraw";
 Status TooLarge(const std::string& what) { return Error(Code::kInvalidArgument, reason::kManifestTooLarge, what); }
 
 // Takes a parser's events: keeps what is not a list of lines, and hands on lines one by one.
-class Reading : public json::json_sax_t {
+class Reading : public ValueEvents {
  public:
   explicit Reading(const LineSink& sink) : batch_(sink) {}
 
-  bool null() override { return Scalar(nullptr); }
-  bool boolean(bool value) override { return Scalar(value); }
-  bool number_integer(number_integer_t value) override { return Scalar(value); }
-  bool number_unsigned(number_unsigned_t value) override { return Scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return Scalar(value); }
-  bool string(string_t& value) override { return Scalar(std::move(value)); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return Begin(json::object()); }
-  bool start_array(size_t) override { return Begin(json::array()); }
-  bool end_object() override { return End(); }
-  bool end_array() override { return End(); }
   bool key(string_t& key) override;
   bool parse_error(size_t, const std::string&, const json::exception& error) override {
     violations_.Add("manifest", JsonErrorText(error));
@@ -45,9 +34,9 @@ class Reading : public json::json_sax_t {
 
  private:
   bool IsList() const { return key_ == kDevices || key_ == kWithdraw; }
-  bool Scalar(json value);
-  bool Begin(json container);
-  bool End();
+  bool Scalar(json value) override;
+  bool Begin(json container) override;
+  bool End() override;
   bool GoOn();
   bool Refuse(Status status);
   bool TakeValue();

@@ -13,26 +13,15 @@ using nlohmann::json;
 constexpr size_t kBlock = 64 * 1024;
 
 // The events of a parser, put into a builder.
-class BuilderEvents : public json::json_sax_t {
+class BuilderEvents : public ValueEvents {
  public:
   explicit BuilderEvents(ValueBuilder& builder) : builder_(builder) {}
   const std::string& error() const { return error_; }
 
-  bool null() override { return Scalar(nullptr); }
-  bool boolean(bool value) override { return Scalar(value); }
-  bool number_integer(number_integer_t value) override { return Scalar(value); }
-  bool number_unsigned(number_unsigned_t value) override { return Scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return Scalar(value); }
-  bool string(string_t& value) override { return Scalar(std::move(value)); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return Begin(json::object()); }
-  bool start_array(size_t) override { return Begin(json::array()); }
   bool key(string_t& key) override {
     builder_.Key(key);
     return Good();
   }
-  bool end_object() override { return End(); }
-  bool end_array() override { return End(); }
   bool parse_error(size_t, const std::string&, const json::exception& error) override {
     error_ = JsonErrorText(error);
     return false;
@@ -40,15 +29,15 @@ class BuilderEvents : public json::json_sax_t {
 
  private:
   bool Good() const { return builder_.broken().empty() && !builder_.too_large(); }
-  bool Scalar(json value) {
+  bool Scalar(json value) override {
     builder_.Scalar(std::move(value));
     return Good();
   }
-  bool Begin(json container) {
+  bool Begin(json container) override {
     builder_.Begin(std::move(container));
     return Good();
   }
-  bool End() {
+  bool End() override {
     builder_.End();
     return Good();
   }

@@ -86,6 +86,29 @@ class ValueBuilder {
   bool started_ = false;
 };
 
+// A parser's events, with values of every type as one.
+class ValueEvents : public nlohmann::json::json_sax_t {
+ public:
+  using json = nlohmann::json;
+  bool null() override { return Scalar(nullptr); }
+  bool boolean(bool value) override { return Scalar(value); }
+  bool number_integer(number_integer_t value) override { return Scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return Scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override { return Scalar(value); }
+  bool string(string_t& value) override { return Scalar(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(size_t) override { return Begin(json::object()); }
+  bool start_array(size_t) override { return Begin(json::array()); }
+  bool end_object() override { return End(); }
+  bool end_array() override { return End(); }
+
+ private:
+  // Each: whether to go on.
+  virtual bool Scalar(json value) = 0;
+  virtual bool Begin(json container) = 0;
+  virtual bool End() = 0;
+};
+
 // Where and why a text is no JSON, of what the parser says, without the text's own octets.
 std::string JsonErrorText(const nlohmann::json::exception& error);
 

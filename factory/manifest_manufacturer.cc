@@ -12,8 +12,8 @@
 namespace hallmark {
 namespace {
 
-constexpr size_t kCertificatesLimit = 32;
-constexpr size_t kCrlsLimit = 32;
+constexpr size_t kCertificatesLimit = 16;
+constexpr size_t kCrlsLimit = 16;
 constexpr size_t kDisplayNameLimit = 128;
 constexpr size_t kCertificateLimit = 64 * 1024;
 constexpr size_t kCrlLimit = size_t{4} << 20;

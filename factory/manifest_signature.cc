@@ -13,7 +13,7 @@ namespace {
 
 using signer::Refused;
 
-using Cms = ssl::Owner<CMS_ContentInfo, CMS_ContentInfo_free>;
+using ssl::Cms;
 
 constexpr int kSignersLimit = 8;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/glob.h"
 #include "base/reason.h"
 #include "factory/terms_json.h"
 
@@ -86,6 +87,12 @@ bool SerialRange::Overlaps(const SerialRange& other) const {
   if (!other.prefix.starts_with(prefix)) return false;
   const std::string_view between = std::string_view(other.prefix).substr(prefix.size());
   return IsDigits(between) && between.size() <= kMostDigits && Meet(*this, other, between);
+}
+
+const LotStation* FindStation(const LotTerms& terms, std::string_view name) {
+  const auto found = std::find_if(terms.stations.begin(), terms.stations.end(),
+                                  [&](const LotStation& station) { return MatchesGlob(station.station, name); });
+  return name.empty() || found == terms.stations.end() ? nullptr : &*found;
 }
 
 std::string RegistrationId(const LotTerms& terms, std::string_view serial) {

@@ -72,6 +72,9 @@ struct LotTerms {
 std::string ToJson(const LotTerms& terms);
 StatusOr<LotTerms> ParseTerms(const std::string& json);
 
+// What the lot says of the station of that name: the first that matches counts. nullptr: it may claim nothing.
+const LotStation* FindStation(const LotTerms& terms, std::string_view name);
+
 // The registration id of a device of the lot.
 std::string RegistrationId(const LotTerms& terms, std::string_view serial);
 

@@ -88,12 +88,16 @@ grpc::Status ToGrpcStatus(const Status& status) {
   return {static_cast<grpc::StatusCode>(rpc.code()), rpc.message(), rpc.SerializeAsString()};
 }
 
-StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field) {
-  constexpr std::string_view kPrefix = "authorities/";
-  if (name.starts_with(kPrefix) && IsIdentifier(std::string_view(name).substr(kPrefix.size()))) {
-    return name.substr(kPrefix.size());
+StatusOr<std::string> ParseResourceName(std::string_view prefix, const std::string& name, const std::string& field,
+                                        const char* form) {
+  if (name.starts_with(prefix) && IsIdentifier(std::string_view(name).substr(prefix.size()))) {
+    return name.substr(prefix.size());
   }
-  return FieldError(reason::kRequestInvalid, field, "must be authorities/{authority}, e.g. authorities/devices");
+  return FieldError(reason::kRequestInvalid, field, fmt::format("must be {}", form));
+}
+
+StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field) {
+  return ParseResourceName("authorities/", name, field, "authorities/{authority}, e.g. authorities/devices");
 }
 
 StatusOr<CertificateName> ParseCertificateName(const std::string& name) {

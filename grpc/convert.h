@@ -22,6 +22,9 @@ google::rpc::Status ToRpcStatus(const Status& status);
 grpc::Status ToGrpcStatus(const Status& status);
 
 // Resource names (AIP-122). kInvalidArgument (REQUEST_INVALID) names `field`.
+// `form`: what it should have been. Returns what stands behind the prefix, 1 to 63 of a-z 0-9 -.
+StatusOr<std::string> ParseResourceName(std::string_view prefix, const std::string& name, const std::string& field,
+                                        const char* form);
 StatusOr<std::string> ParseAuthorityName(const std::string& name, const std::string& field);
 struct CertificateName {
   std::string authority;

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/reason.h"
 #include "grpc/convert.h"
 
@@ -12,20 +10,6 @@ namespace hallmark {
 namespace {
 
 using google::protobuf::util::TimeUtil;
-
-bool IsIdentifier(std::string_view text) {
-  constexpr size_t kLimit = 63;
-  return !text.empty() && text.size() <= kLimit &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
-}
-
-StatusOr<std::string> ParseName(std::string_view prefix, const std::string& name, const std::string& field,
-                                const char* expected) {
-  if (name.starts_with(prefix) && IsIdentifier(std::string_view(name).substr(prefix.size()))) {
-    return name.substr(prefix.size());
-  }
-  return FieldError(reason::kRequestInvalid, field, fmt::format("must be {}", expected));
-}
 
 void SetTime(const std::optional<Time>& time, google::protobuf::Timestamp* (v1::Device::*field)(), v1::Device& to) {
   if (time.has_value()) *(to.*field)() = ToTimestamp(*time);
@@ -75,11 +59,11 @@ void SetTerms(const LotTerms& terms, v1::Lot& message) {
 }  // namespace
 
 StatusOr<std::string> ParseLotName(const std::string& name, const std::string& field) {
-  return ParseName("lots/", name, field, "lots/{lot}, e.g. lots/a-17");
+  return ParseResourceName("lots/", name, field, "lots/{lot}, e.g. lots/a-17");
 }
 
 StatusOr<std::string> ParseManufacturerName(const std::string& name, const std::string& field) {
-  return ParseName("manufacturers/", name, field, "manufacturers/{manufacturer}, e.g. manufacturers/acme");
+  return ParseResourceName("manufacturers/", name, field, "manufacturers/{manufacturer}, e.g. manufacturers/acme");
 }
 
 StatusOr<DeviceName> ParseDeviceName(const std::string& name) {
@@ -123,12 +107,7 @@ v1::Device ToProto(const DeviceRecord& device) {
   message.set_state(static_cast<v1::Device::State>(device.state));
   if (device.spki.has_value()) message.set_spki_sha256(Hex(*device.spki));
   if (device.endorsement_key.has_value()) message.set_endorsement_key_sha256(Hex(*device.endorsement_key));
-  const nlohmann::json hardware = nlohmann::json::parse(device.hardware, nullptr, false);
-  if (hardware.is_object()) {
-    for (const auto& [name, value] : hardware.items()) {
-      if (value.is_string()) (*message.mutable_hardware())[name] = value.get<std::string>();
-    }
-  }
+  for (const auto& [name, value] : HardwareOf(device)) (*message.mutable_hardware())[name] = value;
   message.set_station(device.station);
   SetTime(device.claimed, &v1::Device::mutable_claim_time, message);
   SetTime(device.issued, &v1::Device::mutable_issue_time, message);

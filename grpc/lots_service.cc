@@ -16,7 +16,6 @@ namespace {
 constexpr int kDefaultPageSize = 100;
 constexpr int kImportsAtOnce = 2;
 constexpr Duration kProgressPeriod = absl::Milliseconds(200);
-constexpr size_t kManufacturerItems = 16;  // certificates, and CRLs
 
 class LotsService final : public v1::Lots::Service {
  public:
@@ -111,9 +110,8 @@ class LotsService final : public v1::Lots::Service {
         "CreateManufacturer", *context, response, [&](const Caller& caller) -> StatusOr<v1::Manufacturer> {
           ASSIGN_OR_RETURN(const std::string name,
                            ParseManufacturerName("manufacturers/" + message->manufacturer_id(), "manufacturer_id"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Read(name, message->manufacturer()));
           ASSIGN_OR_RETURN(const ManufacturerRecord registered,
-                           RegisterManufacturer(calls_.authority(), caller, std::move(record)));
+                           RegisterManufacturer(calls_.authority(), caller, Read(name, message->manufacturer())));
           return ToProto(registered);
         });
   }
@@ -124,7 +122,7 @@ class LotsService final : public v1::Lots::Service {
         "UpdateManufacturer", *context, response, [&](const Caller& caller) -> StatusOr<v1::Manufacturer> {
           ASSIGN_OR_RETURN(const std::string name,
                            ParseManufacturerName(message->manufacturer().name(), "manufacturer.name"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Read(name, message->manufacturer()));
+          ManufacturerRecord record = Read(name, message->manufacturer());
           ASSIGN_OR_RETURN(record.version, ParseEtag(message->manufacturer().etag(), "manufacturer.etag"));
           ASSIGN_OR_RETURN(const ManufacturerRecord updated,
                            hallmark::UpdateManufacturer(calls_.authority(), caller, std::move(record)));
@@ -162,16 +160,7 @@ class LotsService final : public v1::Lots::Service {
     return AuthorizeOnLot(calls_.authority(), caller, permission, lot);
   }
 
-  static StatusOr<ManufacturerRecord> Read(const std::string& name, const v1::Manufacturer& message) {
-    constexpr size_t kDisplayNameLimit = 256;
-    if (message.display_name().size() > kDisplayNameLimit) {
-      return FieldError(reason::kRequestInvalid, "manufacturer.display_name", "is longer than 256 octets");
-    }
-    for (const auto& [field, count] : {std::pair("manufacturer.certificates", message.certificates_size()),
-                                       std::pair("manufacturer.crls", message.crls_size())}) {
-      if (static_cast<size_t>(count) <= kManufacturerItems) continue;
-      return FieldError(reason::kRequestInvalid, field, fmt::format("are {}; at most {}", count, kManufacturerItems));
-    }
+  static ManufacturerRecord Read(const std::string& name, const v1::Manufacturer& message) {
     ManufacturerRecord record = FromProto(message);
     record.manufacturer = name;
     return record;

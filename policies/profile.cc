@@ -107,6 +107,12 @@ StatusOr<std::string> ParsePurpose(const std::string& name) {
       fmt::format("'{}' is neither a purpose of RFC 5280 4.2.1.12 (serverAuth, clientAuth...) nor a dotted OID", name));
 }
 
+std::string ValueOf(const Subject& subject, const std::string& type) {
+  const auto found =
+      std::find_if(subject.begin(), subject.end(), [&](const Attribute& attribute) { return attribute.type == type; });
+  return found == subject.end() ? "" : found->value;
+}
+
 std::string ToRfc4514(const Subject& subject) {
   std::string text;
   for (auto attribute = subject.rbegin(); attribute != subject.rend(); ++attribute) {

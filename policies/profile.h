@@ -37,6 +37,8 @@ struct Attribute {
   bool operator==(const Attribute& other) const { return type == other.type && value == other.value; }
 };
 using Subject = std::vector<Attribute>;
+// The first value of that type; empty: there is none.
+std::string ValueOf(const Subject& subject, const std::string& type);
 std::string ToRfc4514(const Subject& subject);  // most specific first: "CN=device-1,O=Example"
 
 // One GeneralName (RFC 5280 4.2.1.6) of the kinds that profiles can grant.

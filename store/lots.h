@@ -112,7 +112,6 @@ struct LotRevision {
   Bytes signature;       // CMS SignedData, detached, DER
   std::string signer;    // SHA-256 of the signer's certificate, hexadecimal
   std::string caller;    // who imported it
-  std::string request_id;
   Time imported;
   int64_t added = 0;
   int64_t withdrawn = 0;

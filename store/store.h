@@ -185,7 +185,8 @@ class Store {
                                                const std::string& ledger_entry) = 0;
   // Takes as long as reading each line does. kNotFound (LOT_UNKNOWN).
   virtual StatusOr<CountedLot> CountLot(const std::string& lot) = 0;
-  // Lines that are kIssued since before `issued_before`, oldest first, at most `count`.
+  // Lines that are kIssued since before `issued_before`: how many; and the oldest, at most `count`.
+  virtual StatusOr<int64_t> CountUnconfirmed(const std::string& lot, Time issued_before) = 0;
   virtual StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
                                                               size_t count) = 0;
 

@@ -123,6 +123,9 @@ class FaultyStore : public Store {
     return Mutate([&] { return store_->ConfirmDevice(lot, serial, certificate_serial, installed, proven, entry); });
   }
   StatusOr<CountedLot> CountLot(const std::string& lot) override { return store_->CountLot(lot); }
+  StatusOr<int64_t> CountUnconfirmed(const std::string& lot, Time issued_before) override {
+    return store_->CountUnconfirmed(lot, issued_before);
+  }
   StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
                                                       size_t count) override {
     return store_->ListUnconfirmed(lot, issued_before, count);

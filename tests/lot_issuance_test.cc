@@ -181,6 +181,20 @@ TEST_F(LotIssuanceTest, ARateAndAQuantityAreOfEachStation) {
               Fails(Code::kResourceExhausted, reason::kStationQuantityReached));
 }
 
+TEST_F(LotIssuanceTest, AValidationCountsForTheRateOnce) {
+  LotTerms terms = ExampleTerms();
+  terms.stations = {{"one", std::nullopt, "2/s"}};
+  Import(terms);
+  Request request = RequestFor("SN1");
+  request.validate_only = true;
+  const auto validate = [&] {
+    return house_.authority().Validate(House::CallerOf("station"), request, absl::InfiniteFuture()).outcome.status();
+  };
+  EXPECT_THAT(validate(), IsOk());
+  EXPECT_THAT(validate(), IsOk());
+  EXPECT_THAT(validate(), Fails(Code::kResourceExhausted, reason::kRateLimited));
+}
+
 TEST_F(LotIssuanceTest, ADeviceProvesThatItHasItsCertificate) {
   Import();
   const auto issued = house_.Issue(RequestFor("SN1"));

@@ -297,6 +297,8 @@ TEST_F(LotStoreTest, AConfirmationIsOfTheCurrentCertificateAndIdempotent) {
   ASSERT_THAT(IssueFor(1, "SN1"), IsOk());
   EXPECT_EQ(store_->ListUnconfirmed("a-17", At(2), 10)->size(), 1u);
   EXPECT_TRUE(store_->ListUnconfirmed("a-17", At(1), 10)->empty());
+  EXPECT_EQ(*store_->CountUnconfirmed("a-17", At(2)), 1);
+  EXPECT_EQ(*store_->CountUnconfirmed("a-17", At(1)), 0);
   const uint64_t before = store_->GetLedgerHead()->size;
   for (int i = 0; i < 2; ++i) {
     const auto confirmed = store_->ConfirmDevice("a-17", "SN1", serial, At(10 + i), false, "{}");

@@ -56,7 +56,6 @@ inline LotRevision RevisionOf(const LotTerms& terms, Time now) {
           .signature = {1},
           .signer = "signer",
           .caller = "hallmark://test/importer/one",
-          .request_id = "",
           .imported = now};
 }
 

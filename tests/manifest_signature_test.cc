@@ -5,8 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/err.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <fstream>
 #include <memory>
@@ -14,6 +12,7 @@
 #include "base/file.h"
 #include "base/reason.h"
 #include "tests/command.h"
+#include "tests/peak_memory.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark {
@@ -415,17 +414,7 @@ TEST_F(ManifestSignatureTest, ALargeManifestNeedsLittleMemory) {
                "-certfile sub.pem -nodetach -binary -stream -outform DER -out large.cms")
                 .exit_code,
             0);
-  const pid_t child = fork();
-  if (child == 0) _exit(Verify("large.cms", Usual()).ok() ? 0 : 1);
-  int status = 0;
-  rusage usage = {};
-  ASSERT_EQ(wait4(child, &status, 0, &usage), child);
-  EXPECT_EQ(status, 0);
-  constexpr long kMiB = 1024;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
-  EXPECT_LT(usage.ru_maxrss / kMiB, 64);
-#endif
-  RecordProperty("peak_mib", static_cast<int>(usage.ru_maxrss / kMiB));
+  testing::ExpectLittleMemory([&] { return Verify("large.cms", Usual()).ok(); }, 64);
   In("rm -f large large.cms content");
 }
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "base/reason.h"
 #include "tests/command.h"
+#include "tests/peak_memory.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark {
@@ -446,7 +446,6 @@ TEST(ManifestLinesTest, AnotherFileThanTheAnnouncedIsRefused) {
   EXPECT_THAT(Message(status), HasSubstr("lines.sha256"));
 }
 
-// What one more process needs for it, in MiB: of this one's, the tests before would count.
 TEST(ManifestTest, AMillionLinesNeedLittleMemory) {
   testing::TemporaryDirectory directory;
   const std::filesystem::path file = directory / "manifest.json";
@@ -461,26 +460,16 @@ TEST(ManifestTest, AMillionLinesNeedLittleMemory) {
     }
     out << "]}";
   }
-  const pid_t child = fork();
-  if (child == 0) {
+  const auto read = [&file] {
     std::ifstream in(file);
     int64_t lines = 0;
     const auto count = [&lines](const std::vector<DeviceLine>& batch, const std::vector<std::string>&) {
       lines += static_cast<int64_t>(batch.size());
       return absl::OkStatus();
     };
-    const StatusOr<Manifest> manifest = ReadManifest(in, count);
-    _exit(manifest.ok() && lines == 1'000'000 ? 0 : 1);
-  }
-  int status = 0;
-  rusage usage = {};
-  ASSERT_EQ(wait4(child, &status, 0, &usage), child);
-  EXPECT_EQ(status, 0);
-  constexpr long kMiB = 1024;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
-  EXPECT_LT(usage.ru_maxrss / kMiB, 100);
-#endif
-  RecordProperty("peak_mib", static_cast<int>(usage.ru_maxrss / kMiB));
+    return ReadManifest(in, count).ok() && lines == 1'000'000;
+  };
+  testing::ExpectLittleMemory(read, 100);
 }
 
 TEST(ManifestTest, TheSchemaIsTheFileAndAcceptsTheExample) {

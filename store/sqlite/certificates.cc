@@ -324,13 +324,8 @@ StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& inten
 }
 
 StatusOr<std::vector<Intent>> OpenIntents(Connection& connection) {
-  std::vector<Intent> intents;
   ASSIGN_OR_RETURN(Rows rows, connection.Query(SelectWhere("certificate IS NULL ORDER BY id")));
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return intents;
-    intents.push_back(ReadIntent(rows));
-  }
+  return ReadAll(rows, ReadIntent);
 }
 
 StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::string& authority, ByteView serial) {

@@ -99,7 +99,7 @@ StatusOr<int64_t> AddClaimed(Connection& connection, const FoundLot& lot, const 
 Status ChangeState(Connection& connection, int64_t lot, int64_t device, DeviceState from, DeviceState to) {
   RETURN_IF_ERROR(
       connection.Execute("UPDATE devices SET state = ?2 WHERE id = ?1", {device, static_cast<int64_t>(to)}));
-  return CountTransition(connection, lot, static_cast<int>(from), static_cast<int>(to));
+  return CountTransition(connection, lot, from, to);
 }
 
 Status SaveClaim(Connection& connection, int64_t id, const DeviceRecord& device) {
@@ -139,15 +139,9 @@ StatusOr<Page<DeviceRecord>> ListDevices(Connection& connection, const DeviceFil
   ASSIGN_OR_RETURN(
       Rows rows, connection.Query(SelectWhere("d.serial > ?2 AND (?3 = 0 OR d.state = ?3) ORDER BY d.serial LIMIT ?4"),
                                   {lot.id, std::string_view(last), state, int64_t{page_size} + 1}));
-  Page<DeviceRecord> page;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return page;
-    if (page.items.size() == static_cast<size_t>(page_size)) break;
-    page.items.push_back(ReadDevice(rows, lot.record.lot).record);
-  }
-  page.next_page_token = MakePageToken(page.items.back().serial, identity);
-  return page;
+  return ReadPage(
+      rows, page_size, [&](const Rows& row) { return ReadDevice(row, lot.record.lot).record; },
+      [&](const DeviceRecord& last_one) { return MakePageToken(last_one.serial, identity); });
 }
 
 StatusOr<ClaimedLine> ClaimLine(Transaction& transaction, const Claim& claim, const std::string& caller) {
@@ -172,10 +166,9 @@ StatusOr<ClaimedLine> ClaimLine(Transaction& transaction, const Claim& claim, co
     line.replaces = before->certificate;
     RETURN_IF_ERROR(SaveClaim(connection, line.id, device));
   }
-  const DeviceState from = before.has_value() ? before->record.state : DeviceState::kAnnounced;
-  RETURN_IF_ERROR(CountTransition(connection, lot.id, before.has_value() ? static_cast<int>(from) : 0,
-                                  static_cast<int>(DeviceState::kClaimed)));
-  if (from != DeviceState::kAnnounced) {
+  const std::optional<DeviceState> from = before.has_value() ? std::optional(before->record.state) : std::nullopt;
+  RETURN_IF_ERROR(CountTransition(connection, lot.id, from, DeviceState::kClaimed));
+  if (from.value_or(DeviceState::kAnnounced) != DeviceState::kAnnounced) {
     RETURN_IF_ERROR(connection.Execute("UPDATE lots SET reissued = reissued + 1 WHERE id = ?1", {lot.id}));
     return line;
   }
@@ -191,7 +184,7 @@ Status NoteIssued(Transaction& transaction, int64_t device, int64_t certificate,
   ASSIGN_OR_RETURN(const LineState line, StateOf(connection, device));
   RETURN_IF_ERROR(connection.Execute("UPDATE devices SET state = 3, certificate = ?2, issued = ?3 WHERE id = ?1",
                                      {device, certificate, Seconds(issued)}));
-  return CountTransition(connection, line.lot, static_cast<int>(line.state), static_cast<int>(DeviceState::kIssued));
+  return CountTransition(connection, line.lot, line.state, DeviceState::kIssued);
 }
 
 Status NoteRevoked(Transaction& transaction, int64_t certificate) {
@@ -269,18 +262,19 @@ StatusOr<CountedLot> CountLot(Connection& connection, const std::string& lot) {
   return counted;
 }
 
+StatusOr<int64_t> CountUnconfirmed(Connection& connection, const std::string& lot, Time issued_before) {
+  ASSIGN_OR_RETURN(const FoundLot found_lot, FindLot(connection, lot));
+  return connection.QueryInteger("SELECT count(*) FROM devices WHERE lot = ?1 AND state = 3 AND issued < ?2",
+                                 {found_lot.id, Seconds(issued_before)});
+}
+
 StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(Connection& connection, const std::string& lot, Time issued_before,
                                                     size_t count) {
   ASSIGN_OR_RETURN(const FoundLot found_lot, FindLot(connection, lot));
   ASSIGN_OR_RETURN(Rows rows,
                    connection.Query(SelectWhere("d.state = 3 AND d.issued < ?2 ORDER BY d.issued, d.id LIMIT ?3"),
                                     {found_lot.id, Seconds(issued_before), static_cast<int64_t>(count)}));
-  std::vector<DeviceRecord> devices;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return devices;
-    devices.push_back(ReadDevice(rows, lot).record);
-  }
+  return ReadAll(rows, [&](const Rows& row) { return ReadDevice(row, lot).record; });
 }
 
 }  // namespace hallmark::sqlite

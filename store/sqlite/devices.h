@@ -19,6 +19,7 @@ StatusOr<DeviceRecord> ConfirmDevice(Transaction& transaction, const std::string
                                      ByteView certificate_serial, Time installed, bool proven,
                                      const std::string& ledger_entry);
 StatusOr<CountedLot> CountLot(Connection& connection, const std::string& lot);
+StatusOr<int64_t> CountUnconfirmed(Connection& connection, const std::string& lot, Time issued_before);
 StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(Connection& connection, const std::string& lot, Time issued_before,
                                                     size_t count);
 

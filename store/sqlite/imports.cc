@@ -145,13 +145,12 @@ StatusOr<LotRecord> FinishImport(Transaction& transaction, int64_t import, const
   ASSIGN_OR_RETURN(const int64_t added, Added(connection, import));
   ASSIGN_OR_RETURN(const int64_t withdrawn, Withdraw(connection, lot, import));
   ASSIGN_OR_RETURN(const uint64_t leaf, AppendLeaf(transaction, ledger_entry, revision.imported));
-  RETURN_IF_ERROR(
-      connection.Execute("UPDATE lot_revisions SET expires = NULL, revision = ?2, digest = ?3, manifest = ?4, "
-                         "signature = ?5, signer = ?6, "
-                         "caller = ?7, request_id = ?8, imported = ?9, withdrawn = ?10, leaf_index = ?11 WHERE id = ?1",
-                         {import, revision.revision, ByteView(revision.digest), revision.manifest,
-                          ByteView(revision.signature), revision.signer, revision.caller, revision.request_id,
-                          Seconds(revision.imported), withdrawn, static_cast<int64_t>(leaf)}));
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE lot_revisions SET expires = NULL, revision = ?2, digest = ?3, manifest = ?4, "
+      "signature = ?5, signer = ?6, "
+      "caller = ?7, imported = ?8, withdrawn = ?9, leaf_index = ?10 WHERE id = ?1",
+      {import, revision.revision, ByteView(revision.digest), revision.manifest, ByteView(revision.signature),
+       revision.signer, revision.caller, Seconds(revision.imported), withdrawn, static_cast<int64_t>(leaf)}));
   RETURN_IF_ERROR(connection.Execute(
       "UPDATE lots SET revision = ?2, manufacturer = ?3, product = ?4, authority = ?5, profile = ?6, terms = ?7, "
       "announced = announced + ?8 - ?9, withdrawn = withdrawn + ?9, created = iif(created = 0, ?10, created) "
@@ -178,27 +177,23 @@ StatusOr<bool> DropSome(Transaction& transaction, int64_t import) {
 
 StatusOr<std::vector<LotRevision>> ListRevisions(Connection& connection, const std::string& lot) {
   ASSIGN_OR_RETURN(const FoundLot found_lot, FindLot(connection, lot));
-  ASSIGN_OR_RETURN(
-      Rows rows, connection.Query("SELECT revision, digest, manifest, signature, signer, caller, request_id, imported, "
-                                  "added, withdrawn FROM lot_revisions WHERE lot = ?1 AND revision IS NOT NULL "
-                                  "ORDER BY revision",
-                                  {found_lot.id}));
-  std::vector<LotRevision> revisions;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return revisions;
-    revisions.push_back({.lot = lot,
-                         .revision = rows.Integer(0),
-                         .digest = rows.Hash(1),
-                         .manifest = rows.Text(2),
-                         .signature = rows.Blob(3),
-                         .signer = rows.Text(4),
-                         .caller = rows.Text(5),
-                         .request_id = rows.Text(6),
-                         .imported = rows.Instant(7),
-                         .added = rows.Integer(8),
-                         .withdrawn = rows.Integer(9)});
-  }
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT revision, digest, manifest, signature, signer, caller, imported, "
+                                    "added, withdrawn FROM lot_revisions WHERE lot = ?1 AND revision IS NOT NULL "
+                                    "ORDER BY revision",
+                                    {found_lot.id}));
+  return ReadAll(rows, [&](const Rows& row) {
+    return LotRevision{.lot = lot,
+                       .revision = row.Integer(0),
+                       .digest = row.Hash(1),
+                       .manifest = row.Text(2),
+                       .signature = row.Blob(3),
+                       .signer = row.Text(4),
+                       .caller = row.Text(5),
+                       .imported = row.Instant(6),
+                       .added = row.Integer(7),
+                       .withdrawn = row.Integer(8)};
+  });
 }
 
 }  // namespace hallmark::sqlite

@@ -70,12 +70,9 @@ StatusOr<std::vector<LedgerEntry>> ReadEntries(Connection& connection, uint64_t 
   ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT leaf_index, time, entry FROM ledger WHERE leaf_index >= ?1 "
                                                "ORDER BY leaf_index LIMIT ?2",
                                                {Clamp(start), Clamp(count)}));
-  std::vector<LedgerEntry> entries;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return entries;
-    entries.push_back({static_cast<uint64_t>(rows.Integer(0)), rows.Instant(1), rows.Text(2)});
-  }
+  return ReadAll(rows, [](const Rows& row) {
+    return LedgerEntry{static_cast<uint64_t>(row.Integer(0)), row.Instant(1), row.Text(2)};
+  });
 }
 
 }  // namespace hallmark::sqlite

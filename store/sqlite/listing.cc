@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/reason.h"
 #include "store/sqlite/certificates.h"
+#include "store/sqlite/page_token.h"
 
 namespace hallmark::sqlite {
 namespace {
 
-constexpr int kLargestPage = 1000;
 constexpr size_t kHalfToken = 8;  // octets of the position, and of the filter's hash
 
 void AppendInteger(Bytes& to, uint64_t value) {
@@ -46,12 +45,10 @@ StatusOr<int64_t> ParseToken(const std::string& token, const CertificateFilter& 
   if (token.empty()) return filter.newest_first ? std::numeric_limits<int64_t>::max() : -1;
   const StatusOr<Bytes> octets = FromHex(token);
   if (!octets.ok() || octets->size() != 2 * kHalfToken || (*octets)[0] > 0x7f) {
-    return FieldError(reason::kRequestInvalid, "page_token",
-                      "not a token that a listing returned; start again without a token");
+    return NoPageToken();
   }
   if (!Equal(ByteView(*octets).subspan(kHalfToken), FilterHash(filter))) {
-    return FieldError(reason::kRequestInvalid, "page_token",
-                      "belongs to a listing with another filter; repeat that filter or start again without a token");
+    return PageTokenOfAnotherFilter();
   }
   int64_t last = 0;
   for (size_t i = 0; i < kHalfToken; ++i) last = last << 8 | (*octets)[i];
@@ -103,22 +100,12 @@ Selection SelectPage(const CertificateFilter& filter, int64_t last, int64_t limi
 
 StatusOr<Page<CertificateRecord>> ListCertificates(Connection& connection, const CertificateFilter& filter,
                                                    int page_size, const std::string& page_token) {
-  if (page_size < 1 || page_size > kLargestPage) {
-    return FieldError(reason::kRequestInvalid, "page_size", fmt::format("{} is not in 1..{}", page_size, kLargestPage));
-  }
+  RETURN_IF_ERROR(CheckPageSize(page_size));
   ASSIGN_OR_RETURN(const int64_t last, ParseToken(page_token, filter));
-  // One more row than asked for tells whether there is a further page.
   const Selection selection = SelectPage(filter, last, int64_t{page_size} + 1);
   ASSIGN_OR_RETURN(Rows rows, connection.Query(selection.sql, selection.values));
-  Page<CertificateRecord> page;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return page;
-    if (page.items.size() == static_cast<size_t>(page_size)) break;
-    page.items.push_back(ReadCertificate(rows));
-  }
-  page.next_page_token = MakeToken(page.items.back().leaf_index, filter);
-  return page;
+  return ReadPage(rows, page_size, ReadCertificate,
+                  [&](const CertificateRecord& last_one) { return MakeToken(last_one.leaf_index, filter); });
 }
 
 }  // namespace hallmark::sqlite

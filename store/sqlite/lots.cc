@@ -39,8 +39,8 @@ FoundLot ReadLot(const Rows& rows) {
   return found;
 }
 
-const char* CountOf(int state) {
-  switch (static_cast<DeviceState>(state)) {
+const char* CountOf(DeviceState state) {
+  switch (state) {
     case DeviceState::kAnnounced: return "announced";
     case DeviceState::kClaimed: return "claimed";
     case DeviceState::kIssued: return "issued";
@@ -61,11 +61,10 @@ StatusOr<FoundLot> FindLot(Connection& connection, const std::string& lot) {
                fmt::format("there is no lot \"{}\"; correct the name, or have its manifest imported", lot));
 }
 
-Status CountTransition(Connection& connection, int64_t lot, int from, int to) {
+Status CountTransition(Connection& connection, int64_t lot, std::optional<DeviceState> from, DeviceState to) {
   if (from == to) return absl::OkStatus();
-  std::string changes;
-  if (from != 0) changes += fmt::format("{0} = {0} - 1", CountOf(from));
-  if (to != 0) changes += fmt::format("{1}{0} = {0} + 1", CountOf(to), changes.empty() ? "" : ", ");
+  std::string changes = fmt::format("{0} = {0} + 1", CountOf(to));
+  if (from.has_value()) changes += fmt::format(", {0} = {0} - 1", CountOf(*from));
   return connection.Execute(fmt::format("UPDATE lots SET {} WHERE id = ?1", changes), {lot});
 }
 
@@ -84,15 +83,9 @@ StatusOr<Page<LotRecord>> ListLots(Connection& connection, const LotFilter& filt
                                                            "state = ?3) ORDER BY lot LIMIT ?4"),
                                                {std::string_view(last), std::string_view(filter.manufacturer), state,
                                                 int64_t{page_size} + 1}));
-  Page<LotRecord> page;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return page;
-    if (page.items.size() == static_cast<size_t>(page_size)) break;
-    page.items.push_back(ReadLot(rows).record);
-  }
-  page.next_page_token = MakePageToken(page.items.back().lot, identity);
-  return page;
+  return ReadPage(
+      rows, page_size, [](const Rows& row) { return ReadLot(row).record; },
+      [&](const LotRecord& last_one) { return MakePageToken(last_one.lot, identity); });
 }
 
 StatusOr<LotRecord> CloseLot(Transaction& transaction, const std::string& lot, Time closed,
@@ -121,19 +114,16 @@ StatusOr<std::vector<AttemptRecord>> ListAttempts(Connection& connection, const 
   ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT lot, station, reason, serial, request_id, first, last, count "
                                                "FROM attempts WHERE lot = ?1 ORDER BY station, reason",
                                                {std::string_view(lot)}));
-  std::vector<AttemptRecord> attempts;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return attempts;
-    attempts.push_back({.lot = rows.Text(0),
-                        .station = rows.Text(1),
-                        .reason = rows.Text(2),
-                        .serial = rows.Text(3),
-                        .request_id = rows.Text(4),
-                        .first = rows.Instant(5),
-                        .last = rows.Instant(6),
-                        .count = rows.Integer(7)});
-  }
+  return ReadAll(rows, [](const Rows& row) {
+    return AttemptRecord{.lot = row.Text(0),
+                         .station = row.Text(1),
+                         .reason = row.Text(2),
+                         .serial = row.Text(3),
+                         .request_id = row.Text(4),
+                         .first = row.Instant(5),
+                         .last = row.Instant(6),
+                         .count = row.Integer(7)};
+  });
 }
 
 }  // namespace hallmark::sqlite

@@ -1,6 +1,7 @@
 // The lots' rows and their imports. Private to store/sqlite; the contract is store.h's.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ struct FoundLot {
 };
 // One that has a manifest in force. kNotFound (LOT_UNKNOWN).
 StatusOr<FoundLot> FindLot(Connection& connection, const std::string& lot);
-// Moves a line from one state to another in the lot's counts; 0 stands for no state.
-Status CountTransition(Connection& connection, int64_t lot, int from, int to);
+// Moves a line from one state to another in the lot's counts; a line that is new has none before.
+Status CountTransition(Connection& connection, int64_t lot, std::optional<DeviceState> from, DeviceState to);
 
 struct StartedImport {
   int64_t import = 0;

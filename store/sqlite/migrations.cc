@@ -232,7 +232,6 @@ CREATE TABLE lot_revisions (
   signature BLOB,
   signer TEXT,
   caller TEXT,
-  request_id TEXT,
   imported INTEGER,
   added INTEGER NOT NULL DEFAULT 0,
   withdrawn INTEGER NOT NULL DEFAULT 0,

@@ -20,6 +20,16 @@ Status CheckPageSize(int page_size) {
   return FieldError(reason::kRequestInvalid, "page_size", fmt::format("{} is not in 1..{}", page_size, kLargestPage));
 }
 
+Status NoPageToken() {
+  return FieldError(reason::kRequestInvalid, "page_token",
+                    "not a token that a listing returned; start again without a token");
+}
+
+Status PageTokenOfAnotherFilter() {
+  return FieldError(reason::kRequestInvalid, "page_token",
+                    "belongs to a listing with another filter; repeat that filter or start again without a token");
+}
+
 std::string MakePageToken(const std::string& last, const std::string& filter) {
   return HashOf(filter) + Hex(AsBytes(last));
 }
@@ -28,12 +38,10 @@ StatusOr<std::string> ParsePageToken(const std::string& token, const std::string
   if (token.empty()) return std::string();
   const StatusOr<Bytes> octets = FromHex(token);
   if (!octets.ok() || octets->size() <= kHash) {
-    return FieldError(reason::kRequestInvalid, "page_token",
-                      "not a token that a listing returned; start again without a token");
+    return NoPageToken();
   }
   if (Hex(ByteView(*octets).first(kHash)) != HashOf(filter)) {
-    return FieldError(reason::kRequestInvalid, "page_token",
-                      "belongs to a listing with another filter; repeat that filter or start again without a token");
+    return PageTokenOfAnotherFilter();
   }
   return ToString(ByteView(*octets).subspan(kHash));
 }

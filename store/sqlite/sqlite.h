@@ -49,6 +49,17 @@ class Rows {
   std::unique_ptr<sqlite3_stmt, Reset> statement_;
 };
 
+// What `read` makes of each row that is left.
+template <class Read>
+auto ReadAll(Rows& rows, const Read& read) -> StatusOr<std::vector<decltype(read(rows))>> {
+  std::vector<decltype(read(rows))> all;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return all;
+    all.push_back(read(rows));
+  }
+}
+
 // A connection and its prepared statements. For one thread at a time.
 // Errors: kUnavailable (STORE_UNAVAILABLE, retry 1 s): busy, full, I/O. kDataLoss (STORE_CORRUPT): damaged, or a flush
 // to the disk failed. kInternal: a constraint or a statement that should not have failed.

@@ -246,6 +246,11 @@ class SqliteStore : public Store {
     return Read("cannot count a lot", [&](Connection& connection) { return sqlite::CountLot(connection, lot); });
   }
 
+  StatusOr<int64_t> CountUnconfirmed(const std::string& lot, Time issued_before) override {
+    return Read("cannot count unconfirmed devices",
+                [&](Connection& connection) { return sqlite::CountUnconfirmed(connection, lot, issued_before); });
+  }
+
   StatusOr<std::vector<DeviceRecord>> ListUnconfirmed(const std::string& lot, Time issued_before,
                                                       size_t count) override {
     return Read("cannot list unconfirmed devices",

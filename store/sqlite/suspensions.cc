@@ -35,12 +35,7 @@ StatusOr<std::optional<SuspensionRecord>> FindSuspension(Connection& connection,
 
 StatusOr<std::vector<SuspensionRecord>> ListSuspensions(Connection& connection) {
   ASSIGN_OR_RETURN(Rows rows, connection.Query(std::string(kSelect) + "ORDER BY caller"));
-  std::vector<SuspensionRecord> suspensions;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool found, rows.Next());
-    if (!found) return suspensions;
-    suspensions.push_back(ReadSuspension(rows));
-  }
+  return ReadAll(rows, ReadSuspension);
 }
 
 }  // namespace hallmark::sqlite

@@ -37,7 +37,6 @@ class Upload {
     if (!begun_) {
       begun_ = true;
       message.mutable_header()->set_validate_only(options_.validate_only);
-      message.mutable_header()->set_total_octets(total_);
       return std::optional(std::move(message));
     }
     for (; at_ < files_.size(); ++at_) {
@@ -64,11 +63,8 @@ class Upload {
     return Error(Code::kFailedPrecondition, reason::kFileUnreadable, fmt::format("cannot read {}", path));
   }
   Status Add(const std::string& path, Part part) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(path, error);
     File file{path, std::ifstream(path, std::ios::binary), part};
-    if (error || !file.in) return Unreadable(path);
-    total_ += static_cast<int64_t>(size);
+    if (!file.in || std::filesystem::is_directory(path)) return Unreadable(path);
     files_.push_back(std::move(file));
     return absl::OkStatus();
   }
@@ -77,7 +73,6 @@ class Upload {
   std::vector<File> files_;
   size_t at_ = 0;
   bool begun_ = false;
-  int64_t total_ = 0;
 };
 
 void Print(Session& session, const v1::ImportLotResponse::Result& result) {

@@ -1,6 +1,5 @@
 // hallmark manifest sign.
 #include <fmt/format.h>
-#include <openssl/cms.h>
 
 #include "base/file.h"
 #include "base/openssl.h"
@@ -61,7 +60,7 @@ StatusOr<Bytes> Sign(const Options& options, const Bytes& certificate_der) {
     return UsageError(fmt::format("cannot read {}: {}", options.certificate, ssl::DrainErrors()));
   }
   const unsigned flags = CMS_BINARY | CMS_PARTIAL | (options.detached ? CMS_DETACHED : 0u);
-  const ssl::Owner<CMS_ContentInfo, CMS_ContentInfo_free> cms(CMS_sign(nullptr, nullptr, chain.get(), nullptr, flags));
+  const ssl::Cms cms(CMS_sign(nullptr, nullptr, chain.get(), nullptr, flags));
   if (cms == nullptr || CMS_add1_signer(cms.get(), certificate.get(), key.get(), EVP_sha256(), flags) == nullptr ||
       CMS_final(cms.get(), content.get(), nullptr, flags) != 1 || i2d_CMS_bio(out.get(), cms.get()) != 1) {
     return UsageError(

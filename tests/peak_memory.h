@@ -1,0 +1,28 @@
+// How much memory something needs.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace hallmark::testing {
+
+// `act` succeeds in a process of its own, which needs less than `mebibytes` for it: of this one's, the tests before
+// would count.
+template <class Act>
+void ExpectLittleMemory(const Act& act, long mebibytes) {
+  const pid_t child = fork();
+  if (child == 0) _exit(act() ? 0 : 1);
+  int status = 0;
+  rusage usage = {};
+  ASSERT_EQ(wait4(child, &status, 0, &usage), child);
+  EXPECT_EQ(status, 0);
+  const long peak = usage.ru_maxrss / 1024;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
+  EXPECT_LT(peak, mebibytes);
+#endif
+  ::testing::Test::RecordProperty("peak_mib", static_cast<int>(peak));
+}
+
+}  // namespace hallmark::testing
