@@ -9,7 +9,8 @@ namespace hallmark::cli::station {
 namespace {
 
 constexpr size_t kBatchLimit = 4096;  // requests that one stream carries, since a batch keeps them
-constexpr size_t kGroup = 256;        // answers that become durable together
+constexpr size_t kGroup = 256;        // rows of the spool that are taken at once
+constexpr size_t kFlushAt = 32;       // answers that become durable together, be more at hand or not
 constexpr Duration kLongestWait = absl::Milliseconds(500);  // until it looks whether it was told to stop
 constexpr Duration kHaltPause = absl::Seconds(15);
 
@@ -156,7 +157,7 @@ void Run::TakeAnswer(size_t index, const StatusOr<v1::Certificate>& answer) {
     entry.error = ErrorOf(status);
   }
   answered_.push_back(std::move(entry));
-  if (answered_.size() >= kGroup && failure_.ok()) failure_ = Flush();
+  if (answered_.size() >= kFlushAt && failure_.ok()) failure_ = Flush();
 }
 
 // First the answers are durable here, then they are in OUT, then that is on record.
