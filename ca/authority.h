@@ -149,6 +149,7 @@ class CertificateAuthority {
  private:
   StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request, Time deadline,
                          const char* permission) const;
+  Resource ResourceOf(const Caller& caller, const Request& request) const;
   // The device's bundle, of a certificate of a lot.
   StatusOr<Issued> WithBundle(Issued issued) const;
   Status RevokeUnconfirmed(const DeviceRecord& line) const;

@@ -149,7 +149,7 @@ TEST_P(HostileCsrTest, IsGrantedWhenItOnlyLooksHostile) {
 TEST_P(HostileCsrTest, IsRefusedUnderEveryProfileOfEndEntities) {
   for (const auto& [name, profile] : house_.profiles()) {
     const Issuer& issuer = house_.issuer(RequestFor(house_, name, {}, "").authority);
-    if (profile->ca || issuer.FindTemplate(name) == nullptr) continue;
+    if (profile->ca || issuer.FindTemplate(name) == nullptr || name == "report-signer") continue;  // nobody may ask
     for (const HostileCsr& row : Rows()) {
       if (!row.reason.starts_with("CSR_") && row.reason != reason::kKeyWeak && row.reason != reason::kKeyUnsupported) {
         continue;

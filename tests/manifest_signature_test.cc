@@ -422,7 +422,9 @@ TEST_F(ManifestSignatureTest, ALargeManifestNeedsLittleMemory) {
   ASSERT_EQ(wait4(child, &status, 0, &usage), child);
   EXPECT_EQ(status, 0);
   constexpr long kMiB = 1024;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
   EXPECT_LT(usage.ru_maxrss / kMiB, 64);
+#endif
   RecordProperty("peak_mib", static_cast<int>(usage.ru_maxrss / kMiB));
   In("rm -f large large.cms content");
 }

@@ -477,7 +477,9 @@ TEST(ManifestTest, AMillionLinesNeedLittleMemory) {
   ASSERT_EQ(wait4(child, &status, 0, &usage), child);
   EXPECT_EQ(status, 0);
   constexpr long kMiB = 1024;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
   EXPECT_LT(usage.ru_maxrss / kMiB, 100);
+#endif
   RecordProperty("peak_mib", static_cast<int>(usage.ru_maxrss / kMiB));
 }
 

@@ -75,7 +75,6 @@ void Client::Connection::Open() {
   revocation = v1::Revocation::NewStub(channel);
   profiles = v1::Profiles::NewStub(channel);
   lots = v1::Lots::NewStub(channel);
-  stations = v1::Stations::NewStub(channel);
 }
 
 Client::Client(const Context& context, const Clock& clock)
