@@ -147,7 +147,7 @@ void AddStationRetry(CLI::App& group, Session& session) {
   retry->callback([&session, options] { session.Finish(Retry(session, *options)); });
 }
 
-void AddStation(CLI::App& app, Session& session) {
+CLI::App* AddStation(CLI::App& app, Session& session) {
   CLI::App* group = app.add_subcommand("station", "Certify a line's devices over a bad network, or none");
   group->require_subcommand(1);
   AddStationRun(*group, session);
@@ -156,6 +156,7 @@ void AddStation(CLI::App& app, Session& session) {
   AddStationConfirm(*group, session);
   AddStationExport(*group, session);
   AddStationImport(*group, session);
+  return group;
 }
 
 }  // namespace hallmark::cli

@@ -10,7 +10,8 @@
 
 namespace hallmark::cli {
 
-void AddStation(CLI::App& app, Session& session);
+// Returns the group `hallmark station`, for further commands.
+CLI::App* AddStation(CLI::App& app, Session& session);
 void AddBatch(CLI::App& app, Session& session);
 
 // Each adds a command to the group `hallmark station`.

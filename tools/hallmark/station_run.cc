@@ -81,7 +81,7 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
                                   .watch = options.watch,
                                   .offline = options.offline,
                                   .stopped = [] { return stop_asked != 0; },
-                                  .on_round = nullptr};
+                                  .on_round = nullptr};  // where RenewIfDue of station_credential.h goes
   if (!options.watch) {
     ASSIGN_OR_RETURN(settings.patience, yaml::ParseDuration(options.timeout));
   }
@@ -96,7 +96,6 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
   Client client(context, session.clock);
   station::Intake intake(std::move(inputs), spool);
   station::Report report(session, options.progress || session.environment.err_is_terminal);
-  // settings.on_round is where RenewIfDue(session, client) of tools/hallmark/station_credential.h is called from.
   const StopSignals signals;
   station::Run run(session, client, spool, intake, out, report, std::move(settings));
   const Status end = run.Go();
