@@ -70,6 +70,8 @@ inline constexpr char kDeviceNameDiffers[] = "DEVICE_NAME_DIFFERS";  // the CSR 
 inline constexpr char kDeviceNotIssued[] = "DEVICE_NOT_ISSUED";
 inline constexpr char kReissueNotAllowed[] = "REISSUE_NOT_ALLOWED";
 inline constexpr char kInstallationProofInvalid[] = "INSTALLATION_PROOF_INVALID";
+inline constexpr char kCallerSuspended[] = "CALLER_SUSPENDED";
+inline constexpr char kBundleInvalid[] = "BUNDLE_INVALID";  // of requests from a line without a network
 
 // The parts below.
 inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";

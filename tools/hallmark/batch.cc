@@ -36,6 +36,14 @@ Batch::Batch(std::vector<v1::IssueCertificateRequest> requests, Duration patienc
   }
 }
 
+size_t Batch::Add(v1::IssueCertificateRequest request) {
+  const size_t index = requests_.size();
+  indices_[request.request_id()] = {index};
+  waiting_.push_back(request.request_id());
+  requests_.push_back(std::move(request));
+  return index;
+}
+
 const v1::IssueCertificateRequest* Batch::Take(Time now) {
   if (waiting_.empty() || now < pause_until_) return nullptr;
   const std::string request_id = std::move(waiting_.front());

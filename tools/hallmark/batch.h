@@ -30,7 +30,10 @@ class Batch {
   // once and settled together.
   Batch(std::vector<v1::IssueCertificateRequest> requests, Duration patience, Jitter jitter, Time now);
 
-  // The next request to send, from then on under way; null when there is none, or not yet. Lives as long as the batch.
+  // A further request, to be sent after those that wait; returns its index. Its request_id is not in the batch yet.
+  size_t Add(v1::IssueCertificateRequest request);
+
+  // The next request to send, from then on under way; null when there is none, or not yet. Lives until the next Add.
   const v1::IssueCertificateRequest* Take(Time now);
 
   // The service answered a request with `status`. Returns the indices of the requests that are settled by it: none if
@@ -47,6 +50,7 @@ class Batch {
   Time Ready() const { return waiting_.empty() ? absl::InfiniteFuture() : pause_until_; }
 
   size_t size() const { return requests_.size(); }
+  size_t waiting() const { return waiting_.size(); }
   size_t under_way() const { return under_way_.size(); }
   // The latest failure that is to be tried again; OK if there was none.
   const Status& last_failure() const { return last_failure_; }

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Duration kReplayTimeout = absl::Minutes(30);
 constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
+constexpr Duration kTurn = absl::Milliseconds(100);
+constexpr Duration kBundleTimeout = absl::Hours(1);
 
 // Issuance is missing on purpose: its retries are ours, with the same request_id and the service's RetryInfo. Revoking
 // twice is revoking once, and each act on an authority is safe to repeat.
@@ -204,8 +206,13 @@ namespace {
 class IssuanceStream {
  public:
   IssuanceStream(v1::Issuance::Stub& stub, Batch& batch, size_t in_flight, const Client::OnAnswer& on_answer,
-                 const Clock& clock)
-      : batch_(batch), in_flight_(in_flight), on_answer_(on_answer), clock_(clock), last_event_(clock.Now()) {
+                 const Client::OnTurn& on_turn, const Clock& clock)
+      : batch_(batch),
+        in_flight_(in_flight),
+        on_answer_(on_answer),
+        on_turn_(on_turn),
+        clock_(clock),
+        last_event_(clock.Now()) {
     stream_ = stub.AsyncIssueCertificates(&context_, &queue_, Tag(kStarted));
   }
   // Whatever is still begun must end before what it refers to goes.
@@ -220,13 +227,10 @@ class IssuanceStream {
   grpc::Status Run() {
     while (!finished_) {
       Send();
-      void* tag = nullptr;
-      bool ok = false;
-      switch (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(WakeUp()))) {
-        case grpc::CompletionQueue::GOT_EVENT: Handle(static_cast<Event>(reinterpret_cast<uintptr_t>(tag)), ok); break;
-        case grpc::CompletionQueue::TIMEOUT: Watch(); break;
-        case grpc::CompletionQueue::SHUTDOWN: finished_ = true; break;
-      }
+      if (Next(absl::InfinitePast())) continue;
+      Turn();
+      Send();
+      if (!Next(WakeUp())) Watch();
     }
     if (silent_) return {grpc::StatusCode::DEADLINE_EXCEEDED, "no answer"};
     return status_;
@@ -236,8 +240,24 @@ class IssuanceStream {
   enum Event : uintptr_t { kStarted = 1, kSent, kReceived, kFinished };
   static void* Tag(Event event) { return reinterpret_cast<void*>(static_cast<uintptr_t>(event)); }
 
+  // Waits for an event until `deadline`, and handles it. False if there was none.
+  bool Next(Time deadline) {
+    void* tag = nullptr;
+    bool ok = false;
+    const auto next = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(deadline));
+    if (next == grpc::CompletionQueue::GOT_EVENT) Handle(static_cast<Event>(reinterpret_cast<uintptr_t>(tag)), ok);
+    if (next == grpc::CompletionQueue::SHUTDOWN) finished_ = true;
+    return next != grpc::CompletionQueue::TIMEOUT;
+  }
+
+  void Turn() {
+    if (on_turn_ == nullptr || silent_ || all_sent_ || on_turn_()) return;
+    silent_ = true;
+    context_.TryCancel();
+  }
+
   void Send() {
-    if (!may_send_) return;
+    if (!may_send_ || silent_) return;
     if (batch_.Done()) {
       may_send_ = false;
       stream_->WritesDone(Tag(kSent));
@@ -290,6 +310,7 @@ class IssuanceStream {
     Time wake_up = batch_.Expiry();
     if (OwesAnswer()) wake_up = std::min(wake_up, last_event_ + kSilence);
     if (may_send_ && batch_.under_way() < in_flight_) wake_up = std::min(wake_up, batch_.Ready());
+    if (on_turn_ != nullptr) wake_up = std::min(wake_up, clock_.Now() + kTurn);
     return wake_up;
   }
 
@@ -306,6 +327,7 @@ class IssuanceStream {
   Batch& batch_;
   const size_t in_flight_;
   const Client::OnAnswer& on_answer_;
+  const Client::OnTurn& on_turn_;
   const Clock& clock_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
@@ -321,14 +343,41 @@ class IssuanceStream {
 
 }  // namespace
 
-Status Client::IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer) {
-  IssuanceStream stream(*connection_->issuance, batch, in_flight, on_answer, connection_->clock);
+Status Client::IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer, const OnTurn& on_turn) {
+  IssuanceStream stream(*connection_->issuance, batch, in_flight, on_answer, on_turn, connection_->clock);
   const Status status = FromGrpc(stream.Run(), connection_->endpoint);
   if (batch.Done()) return absl::OkStatus();
   if (!status.ok()) return status;
   return Error(
       Code::kUnavailable, reason::kServiceUnreachable,
       fmt::format("the service at {} ended the stream before it had answered everything", connection_->endpoint));
+}
+
+Status Client::IssueBundle(const std::function<StatusOr<std::optional<std::string>>()>& next,
+                           const std::function<Status(const v1::IssueBundleResponse&)>& on_response) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(connection_->clock.Now() + kBundleTimeout));
+  const auto stream = connection_->issuance->IssueBundle(&context);
+  const auto abandon = [&](Status status) {
+    context.TryCancel();
+    stream->Finish();
+    return status;
+  };
+  while (true) {
+    StatusOr<std::optional<std::string>> chunk = next();
+    if (!chunk.ok()) return abandon(chunk.status());
+    if (!chunk->has_value()) break;
+    v1::IssueBundleRequest request;
+    request.set_chunk(**std::move(chunk));
+    // A service that has heard enough tells why when the stream is finished.
+    if (!stream->Write(request)) break;
+  }
+  stream->WritesDone();
+  v1::IssueBundleResponse response;
+  while (stream->Read(&response)) {
+    if (Status status = on_response(response); !status.ok()) return abandon(std::move(status));
+  }
+  return FromGrpc(stream->Finish(), connection_->endpoint);
 }
 
 }  // namespace hallmark::cli

@@ -38,7 +38,16 @@ class Client {
   // stream ended before that, also when nothing was answered for 15 s or the batch has expired; the caller then
   // interrupts the batch and calls again.
   using OnAnswer = std::function<void(const std::vector<size_t>& indices, const StatusOr<v1::Certificate>& answer)>;
-  Status IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer);
+  // `on_turn`, if given, is called whenever no answer is at hand, and every 100 ms; it may add to the batch, and ends
+  // the stream by returning false.
+  using OnTurn = std::function<bool()>;
+  Status IssueCertificates(Batch& batch, size_t in_flight, const OnAnswer& on_answer, const OnTurn& on_turn = nullptr);
+
+  // Carries a bundle that somebody else has signed to the service: `next` gives its octets, nothing at their end;
+  // `on_response` hears the octets of the answer and the progress. Not tried again by itself; the same bundle again is
+  // safe.
+  Status IssueBundle(const std::function<StatusOr<std::optional<std::string>>()>& next,
+                     const std::function<Status(const v1::IssueBundleResponse&)>& on_response);
 
   // From here on over a new connection, should the old one be dead without knowing it.
   void Reconnect();

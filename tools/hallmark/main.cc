@@ -11,6 +11,7 @@
 #include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
 #include "tools/hallmark/session.h"
+#include "tools/hallmark/station.h"
 
 namespace hallmark::cli {
 namespace {
@@ -46,6 +47,8 @@ int Main(int argc, char** argv) {
   AddLot(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
+  AddStation(app, session);
+  AddBatch(app, session);
   AddManifest(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});

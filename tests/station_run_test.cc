@@ -1,0 +1,209 @@
+// `hallmark station` against a real service: what a line sees, and what kills, cuts and restarts cost it, which is
+// nothing.
+#include <gmock/gmock.h>
+
+#include <random>
+#include <set>
+
+#include "store/sqlite/sqlite_store.h"
+#include "tests/signed_records.h"
+#include "tests/station_line.h"
+#include "tests/status_matchers.h"
+#include "tests/tcp_proxy.h"
+
+namespace hallmark {
+namespace {
+
+using testing::AllCertificates;
+using ::testing::AllOf;
+using testing::FactoryFloor;
+using ::testing::HasSubstr;
+using testing::IsOk;
+using testing::RunCommand;
+using testing::Service;
+using testing::StationLine;
+using testing::TcpProxy;
+
+std::vector<std::string> Serials(int count) {
+  std::vector<std::string> serials;
+  for (int i = 1; i <= count; ++i) serials.push_back(fmt::format("SN{:04}", i));
+  return serials;
+}
+
+int PortOf(const Service& service) { return std::stoi(service.endpoint().substr(service.endpoint().rfind(':') + 1)); }
+
+std::string DerOf(const std::filesystem::path& pem) {
+  return ToString(PemDecode("CERTIFICATE", ReadFile(pem).value()).value().front());
+}
+
+TEST(StationRunTest, KillsCutsAndRestartsLoseNothingAndDoubleNothing) {
+  constexpr int kDevices = 1200;
+  constexpr int kKills = 12;
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  const std::vector<std::string> serials = Serials(kDevices);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", serials)).exit_code, 0);
+  TcpProxy proxy(PortOf(*service));
+  const std::string local = proxy.endpoint();
+  const StationLine line(*service, "localhost" + local.substr(local.rfind(':')));
+  for (const std::string& serial : serials) line.MakeCsr(serial, serial);
+
+  std::mt19937 random(20261128);
+  const std::string options = "--lot a-17 --in-flight 8 --timeout 120s";
+  int kills = 0;
+  while (kills < kKills) {
+    const pid_t station = line.Start(options);
+    const size_t next = line.Delivered() + 5 + random() % 30;
+    ASSERT_TRUE(StationLine::Await([&] { return line.Delivered() >= next; })) << line.Log();
+    if (kills % 3 == 1) proxy.Cut();
+    if (kills % 4 == 2) {
+      service->Kill();
+      service->Start();
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
+    ASSERT_EQ(StationLine::End(station, SIGKILL), 128 + SIGKILL) << "it ended before its kill: " << line.Log();
+    ++kills;
+  }
+  const auto finished = line.Run(options + " --output json");
+  EXPECT_EQ(finished.exit_code, 0) << finished.output;
+  EXPECT_EQ(line.Status().at("states"), nlohmann::json({{"delivered", kDevices}}));
+  EXPECT_EQ(line.Delivered(), static_cast<size_t>(kDevices));
+  EXPECT_EQ(line.Delivered(".json"), static_cast<size_t>(kDevices));
+
+  // What the service has is what the line has, to the octet, and no more.
+  const auto reconciled = service->Hallmark("auditor", "lot reconcile a-17 --output json");
+  EXPECT_EQ(reconciled.exit_code, 0) << reconciled.output;
+  const std::string bundle = ReadFile(line.out() / "SN0001.json").value();
+  const std::string name = nlohmann::json::parse(bundle).at("registration_id");
+  EXPECT_EQ(name, "SN0001");
+  EXPECT_EQ(service->Stop(), 0);
+  const auto store = OpenSqliteStore({.path = service->ca() / "hallmark.db"});
+  ASSERT_THAT(store, IsOk());
+  EXPECT_TRUE((*store)->OpenIntents().value().empty());
+  std::set<std::string> recorded;
+  for (const CertificateRecord& record : AllCertificates(**store)) {
+    if (record.profile != "device-dps") continue;
+    EXPECT_TRUE(recorded.insert(ToString(record.certificate)).second);
+  }
+  EXPECT_EQ(recorded.size(), static_cast<size_t>(kDevices));
+  for (const std::string& serial : serials) {
+    EXPECT_TRUE(recorded.contains(DerOf(line.out() / (serial + ".pem")))) << serial;
+  }
+}
+
+TEST(StationRunTest, RefusalsSayWhyAndAreAskedAgainOnceTheirCauseIsGone) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  nlohmann::json manifest = FactoryFloor::Manifest("a-17", {"SN1", "SN2"});
+  ASSERT_EQ(floor.SignAndImport(manifest).exit_code, 0);
+  const StationLine line(*service);
+  line.MakeCsr("SN1", "SN1");
+  line.MakeCsr("SN3", "SN3");
+  std::ofstream(line.in() / "key.csr") << "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+  std::ofstream(line.in() / "big.csr") << std::string(9000, 'x');
+  std::ofstream(line.in() / "junk.csr") << "no CSR";
+  std::ofstream(line.in() / "notes.txt") << "of no interest";
+
+  const auto first = line.Run("--lot a-17");
+  EXPECT_EQ(first.exit_code, 3) << first.output;
+  EXPECT_THAT(first.output, AllOf(HasSubstr("refused: SN3: "), HasSubstr("DEVICE_UNKNOWN 1")));
+  EXPECT_TRUE(std::filesystem::exists(line.out() / "SN1.json"));
+  const std::vector<std::pair<std::string, std::string>> refusals = {
+      {"SN3", "DEVICE_UNKNOWN"}, {"key", "REQUEST_INVALID"}, {"big", "CSR_TOO_LARGE"}, {"junk", "CSR_MALFORMED"}};
+  for (const auto& [name, reason] : refusals) {
+    const auto file = ReadFile(line.out() / "refused" / (name + ".json"));
+    ASSERT_THAT(file, IsOk());
+    EXPECT_EQ(nlohmann::json::parse(*file).at("error").at("reason"), reason) << name;
+    EXPECT_FALSE(std::filesystem::exists(line.out() / (name + ".pem")));
+  }
+  // The key is nowhere in the spool.
+  EXPECT_NE(RunCommand(fmt::format("grep -q 'PRIVATE KEY' {}*", line.spool().string())).exit_code, 0);
+  // Running again asks nothing again, and does not call it complete.
+  const auto again = line.Run("--lot a-17 --output json");
+  EXPECT_EQ(again.exit_code, 3);
+  EXPECT_EQ(nlohmann::json::parse(again.output).at("delivered"), 0);
+  EXPECT_EQ(line.Status().at("refusals").at("DEVICE_UNKNOWN"), 1);
+
+  manifest["revision"] = 2;
+  manifest["quantity"] = 3;
+  manifest["devices"] = {{{"serial", "SN3"}}};  // the others stay announced
+  const auto amended = floor.SignAndImport(manifest);
+  ASSERT_EQ(amended.exit_code, 0) << amended.output;
+  EXPECT_EQ(line.Station("retry key").exit_code, 3);
+  EXPECT_EQ(line.Station("retry SN1").exit_code, 3);
+  EXPECT_EQ(line.Station("retry SN3").exit_code, 0);
+  const auto second = line.Run("--lot a-17 --output json");
+  EXPECT_EQ(nlohmann::json::parse(second.output).at("delivered"), 1) << second.output;
+  EXPECT_TRUE(std::filesystem::exists(line.out() / "SN3.pem"));
+  EXPECT_FALSE(std::filesystem::exists(line.out() / "refused/SN3.json"));
+}
+
+TEST(StationRunTest, WatchesAFolderAndConfirmsWhatIsInstalled) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", Serials(4))).exit_code, 0);
+  const StationLine line(*service);
+  const pid_t station = line.Start("--lot a-17 --watch");
+  ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.spool()); }));
+  line.MakeCsr("SN0001", "SN0001");
+  ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
+  // Renamed into place.
+  line.MakeCsr("part", "SN0002");
+  std::filesystem::rename(line.in() / "part.csr", line.directory() / "part");
+  std::filesystem::rename(line.directory() / "part", line.in() / "SN0002.csr");
+  ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.out() / "SN0002.json"); })) << line.Log();
+  // While it runs nobody else sends, but confirming is open.
+  const auto second = line.Run("--lot a-17");
+  EXPECT_EQ(second.exit_code, 4);
+  EXPECT_THAT(second.output, HasSubstr("another process sends from the spool"));
+  const auto confirmed = line.Station("confirm SN0001 --output json");
+  EXPECT_EQ(confirmed.exit_code, 0) << confirmed.output;
+  EXPECT_EQ(nlohmann::json::parse(confirmed.output).at("devices").at(0).at("device"), "lots/a-17/devices/SN0001");
+  EXPECT_EQ(line.Station("confirm SN0001").exit_code, 0);  // once more
+  EXPECT_EQ(line.Station("confirm --all").exit_code, 0);
+  EXPECT_EQ(StationLine::End(station, SIGTERM), 0) << line.Log();
+  EXPECT_EQ(line.Status().at("states").value("confirmed", 0), static_cast<int>(line.Delivered(".json")));
+}
+
+TEST(StationRunTest, GivesUpWithoutAServiceAndGoesOnOnceItIsBack) {
+  const auto service = Service::Stopped();
+  const StationLine line(*service);
+  line.MakeCsr("device-1", "device-1");
+  const auto without = line.Run("--timeout 300ms --output json");
+  EXPECT_EQ(without.exit_code, 4) << without.output;
+  EXPECT_EQ(line.Status().at("waiting"), 1);
+  service->Start();
+  // The folder may be empty by then: the spool has it.
+  std::filesystem::remove(line.in() / "device-1.csr");
+  const auto with = line.Run("");
+  EXPECT_EQ(with.exit_code, 0) << with.output;
+  EXPECT_TRUE(std::filesystem::exists(line.out() / "device-1.pem"));
+  EXPECT_FALSE(std::filesystem::exists(line.out() / "device-1.json"));  // of no lot
+}
+
+TEST(StationRunTest, ReadsArchivesAndLists) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", Serials(4))).exit_code, 0);
+  const StationLine line(*service);
+  for (const char* serial : {"SN0001", "SN0002"}) line.MakeCsr(std::string("x-") + serial, serial);
+  const std::string pack = fmt::format(
+      "cd {0} && openssl req -inform DER -in csrs/x-SN0002.csr -out csrs/x-SN0002.csr && tar czf two.tar.gz -C csrs . "
+      "&& "
+      "rm csrs/* && printf 'file,serial,reissue_reason\\n./x-SN0001.csr,SN0001,\\n./x-SN0002.csr,SN0002,\\n' > "
+      "list.csv",
+      line.directory().string());
+  ASSERT_EQ(RunCommand(pack).exit_code, 0);
+  const auto run = line.Station(fmt::format("run --in {0}/two.tar.gz --list {0}/list.csv --out {0}/issued --lot a-17",
+                                            line.directory().string()));
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_TRUE(std::filesystem::exists(line.out() / "x-SN0001.json"));
+  EXPECT_EQ(line.Delivered(".json"), 2u);
+}
+
+}  // namespace
+}  // namespace hallmark
