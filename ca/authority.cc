@@ -19,7 +19,7 @@ Digest DigestOf(const Request& request) {
   std::string all = request.authority + '\0' + request.profile + '\0';
   all += request.lifetime.has_value() ? std::to_string(absl::ToInt64Seconds(*request.lifetime)) : "";
   all += '\0';
-  all += AsText(request.csr);
+  all += AsText(request.key.empty() ? request.csr : request.key);
   if (!request.lot.empty()) {  // as before there were lots, otherwise
     for (const std::string& field :
          {request.lot, request.device_serial, Hex(request.endorsement_key), request.reissue_reason}) {
@@ -57,7 +57,9 @@ Intent MakeIntent(const Caller& caller, const Request& request, const Digest& di
           .intended = TruncateToSecond(now),
           .csr = request.csr,
           .lifetime = request.lifetime,
-          .draft = draft.Unsigned()};
+          .draft = draft.Unsigned(),
+          .caller_authority = caller.authority,
+          .caller_serial = caller.serial};
 }
 
 // What would be recorded of an intent, for validate_only.

@@ -28,11 +28,17 @@ class IssuanceService final : public Base {
   }
 
   IssueReactor* IssueCertificates(grpc::CallbackServerContext* context) override {
+    const StatusOr<Bytes> certificate = Calls::PeerCertificate(*context);
+    const auto identify = [&calls = calls_, certificate]() -> StatusOr<Caller> {
+      RETURN_IF_ERROR(certificate.status());
+      return calls.Identify(*certificate);
+    };
     return NewIssueStream({.open = streams_,
-                           .identify = [this, context] { return calls_.Identify(*context).status(); },
+                           .identify = [identify] { return identify().status(); },
+                           .cancel = [context] { context->TryCancel(); },
                            .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
-                           .answer = [this, context](const v1::IssueCertificateRequest& message,
-                                                     Time deadline) { return Answer(*context, message, deadline); }});
+                           .answer = [this, identify](const v1::IssueCertificateRequest& message,
+                                                      Time deadline) { return Answer(identify, message, deadline); }});
   }
 
   grpc::Status ConfirmInstallation(grpc::ServerContext* context, const v1::ConfirmInstallationRequest* message,
@@ -84,12 +90,13 @@ class IssuanceService final : public Base {
   }
 
   // One request of a stream. The caller is identified anew: a revocation ends an open stream's rights too.
-  v1::IssueCertificatesResponse Answer(const grpc::CallbackServerContext& context,
-                                       const v1::IssueCertificateRequest& message, Time deadline) const {
+  template <class Identify>
+  v1::IssueCertificatesResponse Answer(const Identify& identify, const v1::IssueCertificateRequest& message,
+                                       Time deadline) const {
     v1::IssueCertificatesResponse response;
     response.set_request_id(message.request_id());
     const Status status = calls_.Observe("IssueCertificates", [&]() -> Status {
-      ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(context));
+      ASSIGN_OR_RETURN(const Caller caller, identify());
       ASSIGN_OR_RETURN(*response.mutable_certificate(), Issue(caller, message, deadline));
       return absl::OkStatus();
     });

@@ -66,6 +66,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   parts->services.push_back(MakeAuthoritiesService(parts->calls, lifecycle));
   parts->services.push_back(MakeRevocationService(parts->calls));
   parts->services.push_back(MakeProfilesService(parts->calls));
+  parts->services.push_back(MakeStationsService(parts->calls));
   parts->services.push_back(MakeLotsService(
       parts->calls, {.import_directory = options.import_directory, .alert_after = options.alert_after}));
   grpc::ServerBuilder builder;

@@ -21,6 +21,7 @@ std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStrea
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakeStationsService(const Calls& calls);
 
 struct LotOptions {
   std::filesystem::path import_directory;  // for what is being imported; made when it is needed

@@ -6,6 +6,7 @@
 
 #include "base/reason.h"
 #include "store/sqlite/devices.h"
+#include "store/sqlite/suspensions.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -177,6 +178,25 @@ StatusOr<Intended> InsertIntent(Transaction& transaction, const Intent& intent,
                            Hex(intent.serial)));
 }
 
+// Whoever was put out since it was identified has nothing intended any more.
+Status CheckCaller(Connection& connection, const Intent& intent) {
+  ASSIGN_OR_RETURN(const std::optional<SuspensionRecord> suspension, FindSuspension(connection, intent.caller));
+  if (suspension.has_value()) {
+    return Error(Code::kUnauthenticated, reason::kCallerSuspended,
+                 fmt::format("{} was suspended on {}; ask an operator, who can resume it", intent.caller,
+                             Rfc3339(suspension->suspended)));
+  }
+  if (intent.caller_serial.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      Rows rows, connection.Query("SELECT 1 FROM certificates WHERE authority = ?1 AND serial = ?2 AND revoked IS NOT "
+                                  "NULL",
+                                  {intent.caller_authority, ByteView(intent.caller_serial)}));
+  ASSIGN_OR_RETURN(const bool revoked, rows.Next());
+  if (!revoked) return absl::OkStatus();
+  return Error(Code::kUnauthenticated, reason::kCallerRevoked,
+               fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
+}
+
 // Revokes the certificate of row `id`, which is not revoked yet.
 Status RevokeRow(Transaction& transaction, int64_t id, const std::string& authority, const Revocation& revocation,
                  const std::string& ledger_entry) {
@@ -286,6 +306,7 @@ Status CheckKey(Connection& connection, const Intent& intent) {
 }
 
 StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent, const Claim* claim) {
+  RETURN_IF_ERROR(CheckCaller(transaction.connection, intent));
   if (claim == nullptr) return InsertIntent(transaction, intent, std::nullopt);
   // A repeated request has claimed its line before.
   ASSIGN_OR_RETURN(std::optional<Intended> earlier,

@@ -24,6 +24,7 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Lots", "method": "CloseLot"},
            {"service": "hallmark.v1.Lots", "method": "GetDevice"},
            {"service": "hallmark.v1.Lots", "method": "ListDevices"},
+           {"service": "hallmark.v1.Stations"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,

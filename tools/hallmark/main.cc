@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "tools/hallmark/caller_commands.h"
 #include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
@@ -11,6 +12,7 @@
 #include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
 #include "tools/hallmark/session.h"
+#include "tools/hallmark/station_commands.h"
 
 namespace hallmark::cli {
 namespace {
@@ -44,6 +46,8 @@ int Main(int argc, char** argv) {
   AddProfile(app, session);
   AddManufacturer(app, session);
   AddLot(app, session);
+  AddStation(app, session);
+  AddCaller(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
   AddManifest(app, session);
