@@ -34,6 +34,7 @@ class IssuanceService final : public Base {
       return calls.Identify(*certificate);
     };
     return NewIssueStream({.open = streams_,
+                           .certificate = certificate.value_or(Bytes()),
                            .identify = [identify] { return identify().status(); },
                            .cancel = [context] { context->TryCancel(); },
                            .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },

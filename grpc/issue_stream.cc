@@ -47,9 +47,11 @@ class IssueStream final : public IssueReactor {
     FinishIfIdle(std::move(lock));
   }
 
+  const Bytes& certificate() const { return parts_.certificate; }
+  Status Identify() const { return parts_.identify(); }
+
   // Ends the stream of a caller who is none any more.
-  void Watch() {
-    const Status status = parts_.identify();
+  void Heed(const Status& status) {
     if (!absl::IsUnauthenticated(status)) return;  // what else fails says nothing of the caller
     if (refused_) {
       const std::lock_guard lock(mutex_);
@@ -165,7 +167,7 @@ class IssueStream final : public IssueReactor {
   grpc::Status end_;  // of a stream that is stopping
   bool finished_ = false;
   bool done_ = false;     // gRPC's context of the call is gone
-  bool refused_ = false;  // by an earlier Watch, which one thread calls
+  bool refused_ = false;  // by an earlier Heed, which one thread calls
   std::shared_ptr<IssueStream> self_;
 };
 
@@ -185,8 +187,12 @@ void OpenStreams::Watch() {
     const std::lock_guard lock(mutex_);
     for (const auto& [unused, stream] : streams_) streams.push_back(stream.lock());
   }
+  std::map<Bytes, Status> callers;  // one may have many streams open
   for (const std::shared_ptr<IssueStream>& stream : streams) {
-    if (stream != nullptr) stream->Watch();
+    if (stream == nullptr) continue;
+    const auto [caller, is_new] = callers.try_emplace(stream->certificate());
+    if (is_new) caller->second = stream->Identify();
+    stream->Heed(caller->second);
   }
 }
 

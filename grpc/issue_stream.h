@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/periodic.h"
 #include "base/status.h"
@@ -47,6 +48,7 @@ class OpenStreams {
 // What a stream needs; all of it lives until gRPC is done with the stream.
 struct StreamParts {
   OpenStreams& open;
+  Bytes certificate;  // the caller's
   // Asked first, and again from any thread while the stream is open: what it refuses as kUnauthenticated ends it.
   std::function<Status()> identify;
   std::function<void()> cancel;                     // ends the call at once
