@@ -11,8 +11,10 @@ namespace hallmark {
 namespace {
 
 using testing::CsrBuilder;
+using testing::Fails;
 using ::testing::HasSubstr;
 using testing::House;
+using testing::IsOk;
 using testing::RequestExtensions;
 
 Bytes CsrOf(const std::string& key, const std::string& uri = "") {

@@ -12,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using testing::CommandResult;
+using testing::IsOk;
 using ::testing::HasSubstr;
 using testing::kPrograms;
 using ::testing::Not;
