@@ -61,7 +61,20 @@ std::string DeviceSerialOf(const Request& request, const Facts& facts) {
   return serial.empty() ? AttributeOf(facts.subject, "CN") : serial;
 }
 
+void AddFacts(const Caller& caller, const Request& request, const Admission& admission, Facts& facts) {
+  if (!request.key.empty()) {  // of the CSR nothing else counts
+    const KeyType key = facts.key;
+    facts = Facts();
+    facts.key = key;
+  }
+  facts.caller = caller;
+  facts.lifetime = request.lifetime;
+  if (admission.line.has_value()) facts.device = admission.line->facts;
+}
+
 Status Admission::CheckNames(const Plan& plan) const {
+  if (!line.has_value()) return absl::OkStatus();
+  const DeviceRecord& device = line->device;
   std::vector<FieldViolation> violations;
   bool named = false;
   const auto expect = [&](const std::string& field, const std::string& value, const std::string& expected) {
@@ -137,10 +150,10 @@ Claim Admissions::MakeClaim(TermsPointer known, const AdmissionRequest& request)
   return claim;
 }
 
-StatusOr<std::optional<Admission>> Admissions::Admit(const Profile& profile, const Caller& caller,
-                                                     const Request& request, const Csr& csr, Time now) {
+StatusOr<Admission> Admissions::Admit(const Profile& profile, const Caller& caller, const Request& request,
+                                      const Csr& csr, Time now) {
   RETURN_IF_ERROR(CheckLotNamed(profile, request));
-  if (request.lot.empty()) return std::optional<Admission>();
+  if (request.lot.empty()) return Admission();
   const std::string serial = DeviceSerialOf(request, csr.facts);
   RETURN_IF_ERROR(CheckForm(request, serial));
   ASSIGN_OR_RETURN(const LotRecord lot, store_.GetLot(request.lot));
@@ -162,10 +175,11 @@ StatusOr<std::optional<Admission>> Admissions::Admit(const Profile& profile, con
   ASSIGN_OR_RETURN(Admitted admitted,
                    hallmark::Admit(lot, known->terms, line.ok() ? std::optional(*line) : std::nullopt, 0, asked));
   Admission admission;
-  admission.facts = FactsOf(admitted.device, known->terms);
-  admission.device = std::move(admitted.device);
-  admission.claim = MakeClaim(known, asked);
-  return std::optional(std::move(admission));
+  admission.line.emplace();
+  admission.line->facts = FactsOf(admitted.device, known->terms);
+  admission.line->device = std::move(admitted.device);
+  admission.line->claim = MakeClaim(known, asked);
+  return admission;
 }
 
 }  // namespace hallmark

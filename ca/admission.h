@@ -25,27 +25,35 @@ struct KnownTerms {
 };
 using TermsPointer = std::shared_ptr<const KnownTerms>;
 
-// That a device may have a certificate, as far as it is known before the claim.
+// That a device may have a certificate, as far as it is known before the claim; of a profile that has nothing to do
+// with lots, nothing.
 struct Admission {
-  DeviceRecord device;
-  std::map<std::string, std::string> facts;  // for the profile's source device.*
-  Claim claim;                               // for Store::Intend, which decides
+  struct Line {
+    DeviceRecord device;
+    std::map<std::string, std::string> facts;  // for the profile's source device.*
+    Claim claim;                               // for Store::Intend, which decides
+  };
+  std::optional<Line> line;
 
+  const Claim* claim_or_null() const { return line.has_value() ? &line->claim : nullptr; }
   // Whether the plan names this device and no other: its CN, if it has one, is the registration id; its serialNumber
   // and the hwSerialNum of its hardwareModuleName, if it has them, are the serial number; it has one of these.
   // kInvalidArgument (DEVICE_NAME_DIFFERS) with the field.
   Status CheckNames(const Plan& plan) const;
 };
 
+// What is known of a request beside its CSR.
+void AddFacts(const Caller& caller, const Request& request, const Admission& admission, Facts& facts);
+
 // Thread-safe; knows of each lot the terms that it read last, and of each station how often it asked.
 class Admissions {
  public:
   explicit Admissions(Store& store) : store_(store) {}
 
-  // nullopt: the profile has nothing to do with lots. kInvalidArgument: LOT_REQUIRED, LOT_NOT_ALLOWED, REQUEST_INVALID.
+  // kInvalidArgument: LOT_REQUIRED, LOT_NOT_ALLOWED, REQUEST_INVALID.
   // kResourceExhausted (RATE_LIMITED). And what Admit (factory/admission.h) says.
-  StatusOr<std::optional<Admission>> Admit(const Profile& profile, const Caller& caller, const Request& request,
-                                           const Csr& csr, Time now);
+  StatusOr<Admission> Admit(const Profile& profile, const Caller& caller, const Request& request, const Csr& csr,
+                            Time now);
 
   StatusOr<TermsPointer> TermsOf(const LotRecord& lot);
   StatusOr<TermsPointer> TermsOf(const std::string& lot);

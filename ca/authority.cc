@@ -109,15 +109,16 @@ Status CheckRequestId(const std::string& request_id) {
                     "must be 1 to 64 of A-Z a-z 0-9 . _ : - and the same in every retry; a UUID is a good one");
 }
 
+Resource CertificateAuthority::ResourceOf(const Caller& caller, const Request& request) const {
+  return {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority), request.lot};
+}
+
 // The steps and their numbers are the design's (docs/architecture.md). They are taken in this order and from here only.
 StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, const Caller& caller,
                                              const Request& request, Time deadline, const char* permission) const {
   // 1 access
   const Time now = parts_.clock.Now();
-  RETURN_IF_ERROR(policies->access->Check(
-      caller, permission,
-      {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority), request.lot},
-      now));
+  RETURN_IF_ERROR(policies->access->Check(caller, permission, ResourceOf(caller, request), now));
   RETURN_IF_ERROR(CheckRequestId(request.request_id));
   ASSIGN_OR_RETURN(const IssuerPointer issuer, parts_.issuers.Find(request.authority, policies));
   const Digest digest = DigestOf(request);
@@ -130,15 +131,13 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
   RETURN_IF_ERROR(CheckRole(*profile, caller, policies->access->RolesOf(caller)));
   // 2 the request and its proof of possession
   ASSIGN_OR_RETURN(Csr csr, ReadCsr(request.csr));
-  csr.facts.lifetime = request.lifetime;
-  csr.facts.caller = caller;
   // 3 admission: the device's line in its lot; what was claimed for this request stays so
   if (earlier.has_value() && !request.validate_only) return Complete(issuer, *earlier, deadline);
-  ASSIGN_OR_RETURN(const std::optional<Admission> admission, admissions_.Admit(*profile, caller, request, csr, now));
-  if (admission.has_value()) csr.facts.device = admission->facts;
+  ASSIGN_OR_RETURN(const Admission admission, admissions_.Admit(*profile, caller, request, csr, now));
+  AddFacts(caller, request, admission, csr.facts);
   // 4 the profile's verdict
   ASSIGN_OR_RETURN(const Plan plan, Decide(profile, csr.facts, now, {issuer->not_before(), issuer->not_after()}));
-  if (admission.has_value()) RETURN_IF_ERROR(admission->CheckNames(plan));
+  RETURN_IF_ERROR(admission.CheckNames(plan));
   // 5 the draft
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
   ASSIGN_OR_RETURN(const Draft draft, issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial));
@@ -150,8 +149,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
     return Issued{Preview(intent), issuer};
   }
   // 7 intended before signed; a retry of what was intended and never signed gets that draft back
-  const Claim* claim = admission.has_value() ? &admission->claim : nullptr;
-  ASSIGN_OR_RETURN(const Intended intended, Watched(intent, parts_.store.Intend(intent, claim)));
+  ASSIGN_OR_RETURN(const Intended intended, Watched(intent, parts_.store.Intend(intent, admission.claim_or_null())));
   if (intended.intent.serial != serial) return Complete(issuer, intended, deadline);
   return Finish(issuer, intended, deadline);
 }

@@ -34,8 +34,8 @@ struct Request {
   std::string device_serial = "";   // empty: what the CSR says, see DeviceSerialOf
   Bytes endorsement_key = {};       // SubjectPublicKeyInfo; empty: none
   std::string reissue_reason = "";  // empty: no further certificate is asked for
-  // A SubjectPublicKeyInfo: every CSR for this key is the same request, whatever else it says. Empty: only the same
-  // octets are.
+  // The CSR's SubjectPublicKeyInfo: nothing else of the CSR counts, neither for what is certified nor for which requests
+  // are the same. Empty: all of it does.
   Bytes key = {};
 };
 
@@ -152,6 +152,7 @@ class CertificateAuthority {
  private:
   StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request, Time deadline,
                          const char* permission) const;
+  Resource ResourceOf(const Caller& caller, const Request& request) const;
   // The device's bundle, of a certificate of a lot.
   StatusOr<Issued> WithBundle(Issued issued) const;
   Status RevokeUnconfirmed(const DeviceRecord& line) const;

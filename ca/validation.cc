@@ -20,11 +20,8 @@ Validated CertificateAuthority::Validate(const Caller& caller, Request request, 
   StatusOr<Csr> csr = ReadCsr(request.csr);
   const StatusOr<Bytes> serial = NewSerial();
   if (!csr.ok() || !serial.ok()) return validated;
-  csr->facts.lifetime = request.lifetime;
-  csr->facts.caller = caller;
-  const StatusOr<std::optional<Admission>> admission =
-      admissions_.Admit(*profile->second, caller, request, *csr, parts_.clock.Now());
-  if (admission.ok() && admission->has_value()) csr->facts.device = (*admission)->facts;
+  const StatusOr<Admission> admission = admissions_.Admit(*profile->second, caller, request, *csr, parts_.clock.Now());
+  AddFacts(caller, request, admission.ok() ? *admission : Admission(), csr->facts);
   Judgement judgement = Judge(**issuer, profile->second, *csr, parts_.clock.Now(), *serial);
   validated.comparisons = std::move(judgement.comparisons);
   validated.findings = std::move(judgement.findings);

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "factory/import.h"
+#include "ca/lots.h"
 #include "hallmark/v1/lots.grpc.pb.h"
 
 namespace hallmark {

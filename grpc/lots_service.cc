@@ -4,8 +4,6 @@
 #include <filesystem>
 
 #include "base/reason.h"
-#include "factory/entries.h"
-#include "factory/import.h"
 #include "grpc/convert_lot.h"
 #include "grpc/filter.h"
 #include "grpc/lot_upload.h"
@@ -27,9 +25,8 @@ class LotsService final : public v1::Lots::Service {
   grpc::Status ImportLot(grpc::ServerContext* context, ImportStream* stream) override {
     return ToGrpcStatus(calls_.Observe("ImportLot", [&]() -> Status {
       ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(*context));
-      // Whoever may import no lot at all sends nothing in vain.
-      RETURN_IF_ERROR(Import(caller, *stream));
-      return absl::OkStatus();
+      RETURN_IF_ERROR(CheckMayImport(calls_.authority(), caller));
+      return Import(caller, *stream);
     }));
   }
 
@@ -61,9 +58,7 @@ class LotsService final : public v1::Lots::Service {
   grpc::Status CloseLot(grpc::ServerContext* context, const v1::CloseLotRequest* message, v1::Lot* response) override {
     return calls_.Run("CloseLot", *context, response, [&](const Caller& caller) -> StatusOr<v1::Lot> {
       ASSIGN_OR_RETURN(const std::string lot, ParseLotName(message->name(), "name"));
-      RETURN_IF_ERROR(Authorize(caller, permission::kCloseLot, lot));
-      const Time now = Now();
-      ASSIGN_OR_RETURN(const LotRecord record, store().CloseLot(lot, now, LotClosedEntry(lot, caller.uri, now)));
+      ASSIGN_OR_RETURN(const LotRecord record, hallmark::CloseLot(calls_.authority(), caller, lot));
       return Show(record);
     });
   }
@@ -114,14 +109,12 @@ class LotsService final : public v1::Lots::Service {
                                   v1::Manufacturer* response) override {
     return calls_.Run(
         "CreateManufacturer", *context, response, [&](const Caller& caller) -> StatusOr<v1::Manufacturer> {
-          RETURN_IF_ERROR(Authorize(caller, permission::kCreateManufacturer, ""));
           ASSIGN_OR_RETURN(const std::string name,
                            ParseManufacturerName("manufacturers/" + message->manufacturer_id(), "manufacturer_id"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(name, message->manufacturer()));
-          record.created = Now();
-          RETURN_IF_ERROR(store().AddManufacturer(
-              record, ManufacturerEntry("manufacturer_registered", record, caller.uri, record.created)));
-          return Find(name);
+          ASSIGN_OR_RETURN(ManufacturerRecord record, Read(name, message->manufacturer()));
+          ASSIGN_OR_RETURN(const ManufacturerRecord registered,
+                           RegisterManufacturer(calls_.authority(), caller, std::move(record)));
+          return ToProto(registered);
         });
   }
 
@@ -129,18 +122,13 @@ class LotsService final : public v1::Lots::Service {
                                   v1::Manufacturer* response) override {
     return calls_.Run(
         "UpdateManufacturer", *context, response, [&](const Caller& caller) -> StatusOr<v1::Manufacturer> {
-          RETURN_IF_ERROR(Authorize(caller, permission::kUpdateManufacturer, ""));
           ASSIGN_OR_RETURN(const std::string name,
                            ParseManufacturerName(message->manufacturer().name(), "manufacturer.name"));
-          ASSIGN_OR_RETURN(const ManufacturerRecord before, store().GetManufacturer(name));
-          ASSIGN_OR_RETURN(const uint64_t etag, ParseEtag(message->manufacturer().etag(), "manufacturer.etag"));
-          ASSIGN_OR_RETURN(ManufacturerRecord record, Checked(name, message->manufacturer()));
-          record.created = before.created;
-          record.version = etag == 0 ? before.version : etag;
-          const Time now = Now();
-          RETURN_IF_ERROR(store().UpdateManufacturer(
-              record, ManufacturerEntry("manufacturer_updated", record, caller.uri, now), now));
-          return Find(name);
+          ASSIGN_OR_RETURN(ManufacturerRecord record, Read(name, message->manufacturer()));
+          ASSIGN_OR_RETURN(record.version, ParseEtag(message->manufacturer().etag(), "manufacturer.etag"));
+          ASSIGN_OR_RETURN(const ManufacturerRecord updated,
+                           hallmark::UpdateManufacturer(calls_.authority(), caller, std::move(record)));
+          return ToProto(updated);
         });
   }
 
@@ -168,17 +156,13 @@ class LotsService final : public v1::Lots::Service {
 
  private:
   Store& store() const { return calls_.authority().parts().store; }
-  Time Now() const { return TruncateToSecond(calls_.authority().parts().clock.Now()); }
   static int PageSize(int asked) { return asked == 0 ? kDefaultPageSize : asked; }
 
-  // Of a lot by its name alone; grants that name authorities or profiles do not cover these calls.
   Status Authorize(const Caller& caller, const char* permission, const std::string& lot) const {
-    Resource resource;
-    resource.lot = lot;
-    return calls_.authority().Authorize(caller, permission, resource);
+    return AuthorizeOnLot(calls_.authority(), caller, permission, lot);
   }
 
-  StatusOr<ManufacturerRecord> Checked(const std::string& name, const v1::Manufacturer& message) const {
+  static StatusOr<ManufacturerRecord> Read(const std::string& name, const v1::Manufacturer& message) {
     constexpr size_t kDisplayNameLimit = 256;
     if (message.display_name().size() > kDisplayNameLimit) {
       return FieldError(reason::kRequestInvalid, "manufacturer.display_name", "is longer than 256 octets");
@@ -190,7 +174,6 @@ class LotsService final : public v1::Lots::Service {
     }
     ManufacturerRecord record = FromProto(message);
     record.manufacturer = name;
-    RETURN_IF_ERROR(CheckManufacturer(record, Now()));
     return record;
   }
 
@@ -223,39 +206,29 @@ class LotsService final : public v1::Lots::Service {
     }
     ASSIGN_OR_RETURN(const LotUpload upload, LotUpload::Receive(options_.import_directory, stream));
     Time told;
-    const ImportOptions options{
-        .caller = caller.uri,
-        .request_id = "",
-        .validate_only = upload.header().validate_only(),
-        .check = [&](const LotTerms& terms) -> Status {
-          Resource resource{terms.authority, terms.profile, "", {}, terms.lot};
-          resource.predecessors = calls_.authority().parts().issuers.Predecessors(terms.authority);
-          RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kImportLot, resource));
-          return calls_.authority().CheckTerms(terms);
-        },
-        .progress =
-            [&](const char* step, int64_t lines, int64_t total) {
-              if (lines != total && absl::Now() - told < kProgressPeriod) return;
-              told = absl::Now();
-              v1::ImportLotResponse message;
-              message.mutable_progress()->set_step(step);
-              message.mutable_progress()->set_lines(lines);
-              message.mutable_progress()->set_total_lines(total);
-              stream.Write(message);
-            }};
+    const auto progress = [&](const char* step, int64_t lines, int64_t total) {
+      if (lines != total && absl::Now() - told < kProgressPeriod) return;
+      told = absl::Now();
+      v1::ImportLotResponse message;
+      message.mutable_progress()->set_step(step);
+      message.mutable_progress()->set_lines(lines);
+      message.mutable_progress()->set_total_lines(total);
+      stream.Write(message);
+    };
+    const bool validate_only = upload.header().validate_only();
     ASSIGN_OR_RETURN(const ImportResult result,
-                     hallmark::ImportLot(store(), calls_.authority().parts().clock, upload.files(), options));
-    return Answer(result, options, stream);
+                     hallmark::ImportLot(calls_.authority(), caller, upload.files(), validate_only, progress));
+    return Answer(result, validate_only, stream);
   }
 
-  Status Answer(const ImportResult& result, const ImportOptions& options, ImportStream& stream) const {
+  Status Answer(const ImportResult& result, bool validate_only, ImportStream& stream) const {
     v1::ImportLotResponse message;
     v1::ImportLotResponse::Result& shown = *message.mutable_result();
     ASSIGN_OR_RETURN(*shown.mutable_lot(), Show(result.lot));
     shown.set_added(result.added);
     shown.set_withdrawn(result.withdrawn);
     shown.set_already_imported(result.already_imported);
-    shown.set_validate_only(options.validate_only);
+    shown.set_validate_only(validate_only);
     shown.set_signer_sha256(result.signature.sha256);
     shown.set_signer_subject(result.signature.subject);
     stream.Write(message);

@@ -82,6 +82,19 @@ Status Access::Check(const Caller& caller, std::string_view permission, const Re
                            on, caller.role));
 }
 
+Status Access::CheckAtAll(const Caller& caller, std::string_view permission) const {
+  for (const auto& [name, role] : roles_) {
+    if (!Has(caller, name, role)) continue;
+    for (const Grant& grant : role.grants) {
+      if (std::find(grant.permissions.begin(), grant.permissions.end(), permission) != grant.permissions.end())
+        return absl::OkStatus();
+    }
+  }
+  return Error(Code::kPermissionDenied, reason::kPermissionDenied,
+               fmt::format("{} may not {}; roles.yaml grants role '{}' no such permission", caller.uri, permission,
+                           caller.role));
+}
+
 std::vector<std::string> Access::RolesOf(const Caller& caller) const {
   std::vector<std::string> names;
   for (const auto& [name, role] : roles_) {

@@ -54,7 +54,6 @@ inline constexpr char kCreateManufacturer[] = "manufacturers.create";
 inline constexpr char kUpdateManufacturer[] = "manufacturers.update";
 inline constexpr char kGetManufacturer[] = "manufacturers.get";
 inline constexpr char kListManufacturers[] = "manufacturers.list";
-inline constexpr char kIssueBundle[] = "bundles.issue";  // that somebody else has signed
 inline constexpr char kEnrollStation[] = "stations.enroll";
 inline constexpr char kRenewStation[] = "stations.renew";
 inline constexpr char kSuspendCaller[] = "callers.suspend";  // and resume
@@ -89,6 +88,10 @@ class Access {
   // again, when all that cover it have been used up. kPermissionDenied (PERMISSION_DENIED) when there is none; the
   // message names what is missing and nothing about what exists.
   Status Check(const Caller& caller, std::string_view permission, const Resource& resource, Time now) const;
+
+  // OK when a grant of one of the caller's roles has `permission` at all, on whatever; for a call that only knows later
+  // what it touches, and then asks Check. kPermissionDenied (PERMISSION_DENIED).
+  Status CheckAtAll(const Caller& caller, std::string_view permission) const;
 
   std::vector<std::string> RolesOf(const Caller& caller) const;
 

@@ -21,9 +21,8 @@ constexpr std::array kPermissions = {
     permission::kGetLot,          permission::kListLots,           permission::kCloseLot,
     permission::kReconcileLot,    permission::kGetDevice,          permission::kListDevices,
     permission::kConfirmDevice,   permission::kCreateManufacturer, permission::kUpdateManufacturer,
-    permission::kGetManufacturer, permission::kListManufacturers,  permission::kIssueBundle,
-    permission::kEnrollStation,   permission::kRenewStation,       permission::kSuspendCaller,
-    permission::kListSuspensions};
+    permission::kGetManufacturer, permission::kListManufacturers,  permission::kEnrollStation,
+    permission::kRenewStation,    permission::kSuspendCaller,      permission::kListSuspensions};
 
 // A list of globs over names of `allowed` characters.
 std::vector<std::string> ReadGlobs(yaml::Mapping& mapping, const std::string& field, std::string_view allowed,

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "hallmark/v1/authorities.grpc.pb.h"
+#include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "tests/service_client.h"
@@ -22,7 +23,9 @@ using testing::Service;
 using Roles = std::set<std::string>;
 
 const Roles kAll = {"station", "operator", "auditor"};
+const Roles kEverybody = {"station", "operator", "auditor", "importer"};
 const Roles kReaders = {"operator", "auditor"};
+const Roles kLotReaders = {"operator", "auditor", "importer"};
 const Roles kOperator = {"operator"};
 
 struct Row {
@@ -62,7 +65,7 @@ class AccessMatrixTest : public ::testing::Test {
         "operator", fmt::format("certificate issue {0}.csr --authority access --profile visitor --out {1}", visitor,
                                 service_->directory().path().string()));
     if (issued.exit_code != 0) throw std::runtime_error(issued.output);
-    for (const std::string& role : kAll) channels_[role] = ConnectAs(*service_, role);
+    for (const std::string& role : kEverybody) channels_[role] = ConnectAs(*service_, role);
     channels_["visitor"] = Connect(*service_, visitor + "-chain.pem", visitor + ".key");
     channels_["nobody"] = Connect(*service_, "", "");
   }
@@ -128,8 +131,8 @@ std::vector<Row> AccessMatrixTest::Rows() const {
        }),
        kOperator},
       {"Authorities/GetAuthority", "devices", With<v1::GetAuthorityRequest>([&](auto& r) { r.set_name(devices); }),
-       kAll},
-      {"Authorities/ListAuthorities", "all", With<v1::ListAuthoritiesRequest>([](auto&) {}), kAll},
+       kEverybody},
+      {"Authorities/ListAuthorities", "all", With<v1::ListAuthoritiesRequest>([](auto&) {}), kEverybody},
       {"Authorities/UpdateAuthority", "none", With<v1::UpdateAuthorityRequest>([&](auto& r) {
          r.mutable_authority()->set_name(nobody);
          r.mutable_update_mask()->add_paths("profiles");
@@ -147,7 +150,8 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_validate_only(true);
        }),
        kOperator},
-      {"Authorities/ExportChain", "devices", With<v1::ExportChainRequest>([&](auto& r) { r.set_name(devices); }), kAll},
+      {"Authorities/ExportChain", "devices", With<v1::ExportChainRequest>([&](auto& r) { r.set_name(devices); }),
+       kEverybody},
       {"Authorities/FetchCsr", "none", With<v1::FetchCsrRequest>([&](auto& r) { r.set_name(nobody); }), kOperator},
       {"Authorities/ActivateAuthority", "none", With<v1::ActivateAuthorityRequest>([&](auto& r) {
          r.set_name(nobody);
@@ -155,6 +159,28 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_validate_only(true);
        }),
        kOperator},
+      {"Issuance/ConfirmInstallation",
+       "a station's own",
+       With<v1::ConfirmInstallationRequest>([&](auto& r) { r.set_name(own); }),
+       {"station", "operator"}},
+      {"Lots/ImportLot", "nothing", With<v1::ImportLotRequest>([](auto& r) { r.mutable_header(); }), {"importer"}},
+      {"Lots/GetLot", "none", With<v1::GetLotRequest>([](auto& r) { r.set_name("lots/none"); }), kEverybody},
+      {"Lots/ListLots", "all", With<v1::ListLotsRequest>([](auto&) {}), kLotReaders},
+      {"Lots/CloseLot", "none", With<v1::CloseLotRequest>([](auto& r) { r.set_name("lots/none"); }), kOperator},
+      {"Lots/ReconcileLot", "none", With<v1::ReconcileLotRequest>([](auto& r) { r.set_name("lots/none"); }),
+       kLotReaders},
+      {"Lots/GetDevice", "none", With<v1::GetDeviceRequest>([](auto& r) { r.set_name("lots/none/devices/1"); }),
+       kLotReaders},
+      {"Lots/ListDevices", "of none", With<v1::ListDevicesRequest>([](auto& r) { r.set_parent("lots/none"); }),
+       kLotReaders},
+      {"Lots/CreateManufacturer", "without a certificate",
+       With<v1::CreateManufacturerRequest>([](auto& r) { r.set_manufacturer_id("acme"); }), kOperator},
+      {"Lots/UpdateManufacturer", "none",
+       With<v1::UpdateManufacturerRequest>([](auto& r) { r.mutable_manufacturer()->set_name("manufacturers/none"); }),
+       kOperator},
+      {"Lots/GetManufacturer", "none",
+       With<v1::GetManufacturerRequest>([](auto& r) { r.set_name("manufacturers/none"); }), kLotReaders},
+      {"Lots/ListManufacturers", "all", With<v1::ListManufacturersRequest>([](auto&) {}), kLotReaders},
       {"Profiles/ListProfiles", "all", With<v1::ListProfilesRequest>([](auto&) {}), kReaders},
       {"Profiles/GetProfile", "one", With<v1::GetProfileRequest>([&](auto& r) { r.set_name(profile); }), kReaders},
       {"Profiles/ReplayProfile", "what is no profile", With<v1::ReplayProfileRequest>([&](auto& r) {
@@ -167,7 +193,7 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_reason(v1::SUPERSEDED);
        }),
        kOperator},
-      {"Revocation/GetCrl", "of devices", With<v1::GetCrlRequest>([&](auto& r) { r.set_parent(devices); }), kAll},
+      {"Revocation/GetCrl", "of devices", With<v1::GetCrlRequest>([&](auto& r) { r.set_parent(devices); }), kEverybody},
       {"Revocation/GenerateCrl", "of devices", With<v1::GenerateCrlRequest>([&](auto& r) { r.set_parent(devices); }),
        kOperator},
   };

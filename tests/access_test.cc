@@ -5,8 +5,8 @@
 #include <atomic>
 #include <thread>
 
-#include "base/reason.h"
 #include "base/glob.h"
+#include "base/reason.h"
 #include "policies/load.h"
 #include "tests/status_matchers.h"
 

@@ -20,8 +20,9 @@ class PolicyLoadingTest : public ::testing::Test {
   // The policies in force with another text of the devices' profile.
   PolicyPointer WithProfile(const std::string& text) const {
     auto next = std::make_shared<PolicySnapshot>(*house_.policies().Current());
-    next->profiles["device-dps"] =
-        std::make_shared<const Profile>(ParseProfile("device-dps", "device-dps.yaml", text, "test").value());
+    Profile profile = ParseProfile("device-dps", "device-dps.yaml", text, "test").value();
+    profile.admission = Profile::Admission::kNone;  // as the House has it
+    next->profiles["device-dps"] = std::make_shared<const Profile>(std::move(profile));
     return next;
   }
   PolicyPointer Changed(const std::string& comment) const {

@@ -119,10 +119,10 @@ std::vector<Golden> Goldens() {
       {"station", Named({{"CN", "Line 1"}}, {Uri("station")})},
       {"station-enrollment", Named({{"CN", "one"}}, {Uri("enrollment")})},
       {"station-enrolled", Named({{"CN", "what the CSR says"}}, {Uri("operator")})},
-      {"importer", Named({{"CN", "Import"}}, {Uri("importer")})},
-      {"report-signer", Named({{"OU", "a-17"}, {"CN", "Lot report"}})},
       {"operator", Named({{"CN", "Ada"}}, {Uri("operator")})},
       {"auditor", Named({{"CN", "Max"}}, {Uri("auditor")})},
+      {"importer", Named({{"CN", "Kim"}}, {Uri("importer")})},
+      {"report-signer", Named({{"OU", "a-17"}, {"CN", "Lot report"}})},
   };
 }
 
@@ -312,6 +312,9 @@ std::vector<Refusal> RefusalsOfServices() {
       {"station", "an operator's URI", Named(named, {Uri("operator")}), "csr.subject_alt_name.uri"},
       {"operator", "another realm", Named(named, {{Kind::kUri, "hallmark://other/operator/one"}}),
        "csr.subject_alt_name.uri"},
+      {"importer", "an operator's URI", Named(named, {Uri("operator")}), "csr.subject_alt_name.uri"},
+      {"report-signer", "another name", Named({{"OU", "a-17"}, {"CN", "Other"}}), "csr.subject.CN"},
+      {"report-signer", "no lot", Named({{"CN", "Lot report"}}), "csr.subject.OU"},
       {"auditor", "two URIs", Named(named, {Uri("auditor"), Uri("operator")}), "csr.subject_alt_name.uri"},
   };
 }

@@ -35,7 +35,7 @@ class StartupTest : public ::testing::TestWithParam<Wrong> {
 };
 
 TEST_P(StartupTest, IsRefusedWithItsReasonAndHealsWhenMended) {
-  const auto service = Service::Stopped();
+  const auto service = Service::WithLots();
   const std::string ca = service->ca().string();
   ASSERT_EQ(RunCommand(fmt::format("cp -a {0} {0}.good", ca)).exit_code, 0);
   const auto broken = RunCommand(fmt::format(fmt::runtime(GetParam().command), ca));
@@ -68,7 +68,7 @@ TEST_P(StartupTest, IsRefusedWithItsReasonAndHealsWhenMended) {
 }
 
 TEST(StartupWithoutTokenTest, ServesWhatNeedsNoKeyAndSignsOnceTheTokenIsThere) {
-  const auto service = Service::Stopped();
+  const auto service = Service::WithLots();
   const std::string ca = service->ca().string();
   ASSERT_EQ(RunCommand(fmt::format("mv {0}/token {0}/away && mkdir {0}/token", ca)).exit_code, 0);
   service->Start();
@@ -132,7 +132,7 @@ TEST(OneServiceTest, ASecondOneOnTheSameInstanceIsRefused) {
 }
 
 TEST(DoctorTest, FindsAHealthyInstanceHealthyRunningOrNot) {
-  const auto service = Service::Stopped();
+  const auto service = Service::WithLots();
   const std::string doctor =
       fmt::format("{}/hallmark doctor --config {}/hallmark.yaml", testing::kPrograms, service->ca().string());
   const auto stopped = RunCommand(doctor);
@@ -172,7 +172,7 @@ TEST(InitTest, MakesNamesAndPortsThatWork) {
 }
 
 TEST(InitTest, RefusesADirectoryThatHoldsSomething) {
-  const auto service = Service::Stopped();
+  const auto service = Service::WithLots();
   const auto init = [](const fs::path& directory) {
     return RunCommand(fmt::format("{}/hallmark init {}", testing::kPrograms, directory.string()));
   };

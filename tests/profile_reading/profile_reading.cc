@@ -105,6 +105,7 @@ ProfileReading::ProfileReading(const std::string& yaml, const std::string& realm
                          "csr_extensions",
                          "self_signed",  //
                          "description",
+                         "admission",
                          "authorities",
                          "authority_profiles",
                          "authority_levels",

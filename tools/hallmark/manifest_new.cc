@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr size_t kDevicesFileLimit = size_t{1} << 30;
 
 struct Options {
-  std::string manufacturer, product, lot, profile, authority;
+  std::string manufacturer, product, lot, profile = "device-dps", authority = "devices";
   std::vector<std::string> stations;
   std::string devices, lines, prefix, id_scope, registration_id;
   int64_t first = 0, last = -1, width = 0, quantity = 0;
@@ -122,8 +122,8 @@ void AddManifestNew(CLI::App& group, Session& session) {
   command->add_option("--manufacturer", options->manufacturer, "Who announces and signs")->required();
   command->add_option("--product", options->product, "What is built")->required();
   command->add_option("--lot", options->lot, "The production order")->required();
-  command->add_option("--profile", options->profile, "The profile of its certificates")->required();
-  command->add_option("--authority", options->authority, "The authority that issues them")->required();
+  command->add_option("--profile", options->profile, "The profile of its certificates")->capture_default_str();
+  command->add_option("--authority", options->authority, "The authority that issues them")->capture_default_str();
   command->add_option("--station", options->stations, "A station that may build it, or a glob of them; repeatable")
       ->required()
       ->allow_extra_args(false);
