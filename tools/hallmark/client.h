@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "hallmark/v1/authorities.pb.h"

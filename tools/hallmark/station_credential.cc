@@ -62,8 +62,8 @@ struct Key {
 };
 
 StatusOr<Key> ReadKey(const fs::path& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kCredentialLimit));
-  Secret pem(text);
+  ASSIGN_OR_RETURN(std::string text, ReadFile(path, kCredentialLimit));
+  Secret pem(std::move(text));
   const ssl::Bio bio(BIO_new_mem_buf(pem.Reveal().data(), static_cast<int>(pem.Reveal().size())));
   ssl::EvpKey key(bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   if (key == nullptr) {
