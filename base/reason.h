@@ -8,6 +8,7 @@ namespace hallmark::reason {
 inline constexpr char kCallerUnauthenticated[] = "CALLER_UNAUTHENTICATED";  // no certificate, or one that names nobody
 inline constexpr char kCallerUnknown[] = "CALLER_UNKNOWN";                  // not a certificate that we issued
 inline constexpr char kCallerRevoked[] = "CALLER_REVOKED";
+inline constexpr char kCallerSuspended[] = "CALLER_SUSPENDED";  // until an operator resumes it
 inline constexpr char kCallerExpired[] = "CALLER_EXPIRED";
 inline constexpr char kPermissionDenied[] = "PERMISSION_DENIED";
 inline constexpr char kRateLimited[] = "RATE_LIMITED";  // as often as roles.yaml allows; later again
@@ -70,8 +71,8 @@ inline constexpr char kDeviceNameDiffers[] = "DEVICE_NAME_DIFFERS";  // the CSR 
 inline constexpr char kDeviceNotIssued[] = "DEVICE_NOT_ISSUED";
 inline constexpr char kReissueNotAllowed[] = "REISSUE_NOT_ALLOWED";
 inline constexpr char kInstallationProofInvalid[] = "INSTALLATION_PROOF_INVALID";
-inline constexpr char kCallerSuspended[] = "CALLER_SUSPENDED";
 inline constexpr char kBundleInvalid[] = "BUNDLE_INVALID";  // of requests from a line without a network
+inline constexpr char kBundleTooLarge[] = "BUNDLE_TOO_LARGE";
 
 // The parts below.
 inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";

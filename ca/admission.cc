@@ -54,6 +54,11 @@ std::string DeviceSerialOf(const Request& request, const Facts& facts) {
 }
 
 void AddFacts(const Caller& caller, const Request& request, const Admission& admission, Facts& facts) {
+  if (!request.key.empty()) {  // of the CSR nothing else counts
+    const KeyType key = facts.key;
+    facts = Facts();
+    facts.key = key;
+  }
   facts.caller = caller;
   facts.lifetime = request.lifetime;
   if (admission.line.has_value()) facts.device = admission.line->facts;

@@ -19,7 +19,7 @@ Digest DigestOf(const Request& request) {
   std::string all = request.authority + '\0' + request.profile + '\0';
   all += request.lifetime.has_value() ? std::to_string(absl::ToInt64Seconds(*request.lifetime)) : "";
   all += '\0';
-  all += AsText(request.csr);
+  all += AsText(request.key.empty() ? request.csr : request.key);
   if (!request.lot.empty()) {  // as before there were lots, otherwise
     for (const std::string& field :
          {request.lot, request.device_serial, Hex(request.endorsement_key), request.reissue_reason}) {
@@ -57,7 +57,9 @@ Intent MakeIntent(const Caller& caller, const Request& request, const Digest& di
           .intended = TruncateToSecond(now),
           .csr = request.csr,
           .lifetime = request.lifetime,
-          .draft = draft.Unsigned()};
+          .draft = draft.Unsigned(),
+          .caller_authority = caller.authority,
+          .caller_serial = caller.serial};
 }
 
 // What would be recorded of an intent, for validate_only.
@@ -203,14 +205,15 @@ StatusOr<size_t> CertificateAuthority::Recover(Time intended_before, Time deadli
 StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const Issuer& issuer) const {
   // Up to the root, and read anew each time: another process may have revoked one of them a moment ago.
   const std::shared_ptr<const Issuers::Snapshot> known = parts_.issuers.Current();
-  const Issuer* authority = &issuer;
-  while (true) {
+  std::vector<CertificateId> path;
+  // Without a parent here: who certified it tells relying parties itself.
+  for (const Issuer* authority = &issuer; !authority->record().parent.empty();) {
     const std::string& parent = authority->record().parent;
-    if (parent.empty()) return std::optional<Revocation>();  // who certified it tells relying parties itself
-    ASSIGN_OR_RETURN(const CertificateRecord certificate, parts_.store.GetCertificate(parent, authority->serial()));
-    if (certificate.revocation.has_value() || parent == authority->record().authority) return certificate.revocation;
+    path.push_back({parent, ToBytes(authority->serial())});
+    if (parent == authority->record().authority) break;
     authority = known->issuers.at(parent).get();
   }
+  return parts_.store.FindRevocation(path);
 }
 
 Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {

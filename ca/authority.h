@@ -34,6 +34,9 @@ struct Request {
   std::string device_serial = "";   // empty: what the CSR says, see DeviceSerialOf
   Bytes endorsement_key = {};       // SubjectPublicKeyInfo; empty: none
   std::string reissue_reason = "";  // empty: no further certificate is asked for
+  // The CSR's SubjectPublicKeyInfo: nothing else of the CSR counts, neither for what is certified nor for which
+  // requests are the same. Empty: all of it does.
+  Bytes key = {};
 };
 
 // kInvalidArgument (REQUEST_INVALID) for a request id that is none.
@@ -115,8 +118,8 @@ class CertificateAuthority {
   }
 
   // Who is asking, by the certificate of its mutually authenticated connection: one of ours, byte for byte, not
-  // revoked, within its validity, certified under the profile of its role. kUnauthenticated: CALLER_UNAUTHENTICATED,
-  // CALLER_UNKNOWN, CALLER_REVOKED, CALLER_EXPIRED.
+  // revoked, within its validity, certified under a profile of its role, not suspended. kUnauthenticated:
+  // CALLER_UNAUTHENTICATED, CALLER_UNKNOWN, CALLER_REVOKED, CALLER_SUSPENDED, CALLER_EXPIRED.
   StatusOr<Caller> Identify(ByteView certificate, const std::string& realm) const;
 
   // To be set before the first call of any other method.

@@ -27,6 +27,12 @@ StatusOr<std::string> SoleUri(const CertificateParts& parts) {
       "station or auditor credential, not a device's certificate");
 }
 
+// In which role those whom a profile certifies call.
+std::string RoleOf(const ProfileMap& profiles, const std::string& profile) {
+  const auto found = profiles.find(profile);
+  return found == profiles.end() || found->second->caller_role.empty() ? profile : found->second->caller_role;
+}
+
 }  // namespace
 
 StatusOr<CertificateRecord> CertificateAuthority::FindCertificate(const Issuers::Snapshot& known,
@@ -58,7 +64,7 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
   RETURN_IF_ERROR(record.status());
   ASSIGN_OR_RETURN(const std::string uri, SoleUri(*parts));
   ASSIGN_OR_RETURN(Caller caller, ParseCallerUri(uri));
-  if (caller.realm != realm || caller.role != record->profile) {
+  if (caller.realm != realm || caller.role != RoleOf(parts_.policies.Current()->profiles, record->profile)) {
     return Unauthenticated(
         reason::kCallerUnauthenticated,
         fmt::format("{} is not a caller of realm '{}' certified under the profile of its role", uri, realm));
@@ -72,6 +78,12 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
         reason::kCallerRevoked,
         fmt::format("the certificate of {}, or an authority above it, was revoked on {}; ask an operator for a new one",
                     uri, Rfc3339(revocation->revoked)));
+  }
+  ASSIGN_OR_RETURN(const std::optional<SuspensionRecord> suspension, parts_.store.FindSuspension(uri));
+  if (suspension.has_value()) {
+    return Unauthenticated(
+        reason::kCallerSuspended,
+        fmt::format("{} was suspended on {}; ask an operator, who can resume it", uri, Rfc3339(suspension->suspended)));
   }
   const Time now = parts_.clock.Now();
   if (now < record->not_before || now >= record->not_after + absl::Seconds(1)) {

@@ -13,7 +13,8 @@ std::string InstallationChallenge(ByteView certificate) {
 std::string DeviceBundle(const CertificateRecord& record, const std::vector<Bytes>& chain, const LotTerms& terms) {
   const ClaimedDevice& device = *record.device;
   // What the device presents: itself and the authorities above it; the root is what the other side has.
-  std::string presented = PemEncode("CERTIFICATE", record.certificate);
+  const std::string certificate = PemEncode("CERTIFICATE", record.certificate);
+  std::string presented = certificate;
   for (size_t i = 0; i + 1 < chain.size(); ++i) presented += PemEncode("CERTIFICATE", chain[i]);
   nlohmann::ordered_json bundle = {
       {"hallmark_device_bundle", 1},
@@ -23,7 +24,7 @@ std::string DeviceBundle(const CertificateRecord& record, const std::vector<Byte
       {"certificate", fmt::format("authorities/{}/certificates/{}", record.authority, Hex(record.serial))},
       {"not_before", Rfc3339(record.not_before)},
       {"not_after", Rfc3339(record.not_after)},
-      {"certificate_pem", PemEncode("CERTIFICATE", record.certificate)},
+      {"certificate_pem", certificate},
       {"certificate_chain_pem", presented},
       {"root_pem", chain.empty() ? "" : PemEncode("CERTIFICATE", chain.back())},
       {"installation_challenge", InstallationChallenge(record.certificate)}};

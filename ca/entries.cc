@@ -105,6 +105,28 @@ std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const 
                {"time", Rfc3339(time)}});
 }
 
+std::string BundleAcceptedEntry(const std::string& bundle, const std::string& station, const std::string& sha256,
+                                const std::string& caller, Time time) {
+  return Dump({{"type", "bundle_accepted"},
+               {"bundle", bundle},
+               {"station", station},
+               {"sha256", sha256},
+               {"caller", caller},
+               {"time", Rfc3339(time)}});
+}
+
+std::string CallerSuspendedEntry(const SuspensionRecord& suspension) {
+  return Dump({{"type", "caller_suspended"},
+               {"suspended", suspension.caller},
+               {"reason", suspension.reason},
+               {"caller", suspension.suspended_by},
+               {"time", Rfc3339(suspension.suspended)}});
+}
+
+std::string CallerResumedEntry(const std::string& suspended, const std::string& caller, Time time) {
+  return Dump({{"type", "caller_resumed"}, {"resumed", suspended}, {"caller", caller}, {"time", Rfc3339(time)}});
+}
+
 const char* Name(AuthorityState state) {
   switch (state) {
     case AuthorityState::kStaged: return "STAGED";

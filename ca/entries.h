@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "store/lots.h"
 #include "store/records.h"
 
 namespace hallmark {
@@ -23,6 +24,13 @@ std::string ProfileLoadedEntry(const std::string& profile, const std::string& ve
 std::string RolesLoadedEntry(const std::string& version, Time time);
 
 std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time);
+
+// `sha256`: of what the station has signed; `caller` carried it.
+std::string BundleAcceptedEntry(const std::string& bundle, const std::string& station, const std::string& sha256,
+                                const std::string& caller, Time time);
+
+std::string CallerSuspendedEntry(const SuspensionRecord& suspension);
+std::string CallerResumedEntry(const std::string& suspended, const std::string& caller, Time time);
 
 const char* Name(AuthorityState state);  // "STAGED"...
 

@@ -11,15 +11,20 @@
 
 namespace hallmark {
 
-StatusOr<Caller> Calls::Identify(const grpc::ServerContextBase& context) const {
+StatusOr<Bytes> Calls::PeerCertificate(const grpc::ServerContextBase& context) {
   const auto peer = context.auth_context();
   const auto pem = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (!peer->IsPeerAuthenticated() || pem.size() != 1) {
     return Error(Code::kUnauthenticated, reason::kCallerUnauthenticated, "the connection has no client certificate");
   }
-  ASSIGN_OR_RETURN(const std::vector<Bytes> certificates,
+  ASSIGN_OR_RETURN(std::vector<Bytes> certificates,
                    PemDecode("CERTIFICATE", std::string_view(pem[0].data(), pem[0].size())));
-  return authority_.Identify(certificates.front(), realm_);
+  return std::move(certificates.front());
+}
+
+StatusOr<Caller> Calls::Identify(const grpc::ServerContextBase& context) const {
+  ASSIGN_OR_RETURN(const Bytes certificate, PeerCertificate(context));
+  return Identify(certificate);
 }
 
 Time Calls::Deadline(const grpc::ServerContext& context) {

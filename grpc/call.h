@@ -23,8 +23,10 @@ class Calls {
   const CertificateAuthority& authority() const { return authority_; }
   const std::string& realm() const { return realm_; }
 
-  // The caller, from the certificate that the TLS handshake verified, looked up anew in each call so that a revocation
-  // counts at once.
+  // The client's certificate (DER), which the TLS handshake verified.
+  static StatusOr<Bytes> PeerCertificate(const grpc::ServerContextBase& context);
+  // Whose it is, looked up anew in each call so that a revocation or a suspension counts at once.
+  StatusOr<Caller> Identify(ByteView certificate) const { return authority_.Identify(certificate, realm_); }
   StatusOr<Caller> Identify(const grpc::ServerContextBase& context) const;
 
   // The client's deadline, but 30 s at most.

@@ -3,23 +3,27 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "ca/bundle.h"
 #include "grpc/filter.h"
+#include "grpc/issue_bundle.h"
 #include "grpc/issue_stream.h"
 #include "grpc/services.h"
+#include "grpc/upload.h"
 #include "hallmark/v1/issuance.grpc.pb.h"
 
 namespace hallmark {
 namespace {
 
 constexpr int kDefaultPageSize = 100;
+constexpr int kBundlesAtOnce = 2;
 
 // Unary calls have a thread each while they last; streams have none, or whoever holds many open would hold them all.
 using Base = v1::Issuance::WithCallbackMethod_IssueCertificates<v1::Issuance::Service>;
 
 class IssuanceService final : public Base {
  public:
-  IssuanceService(const Calls& calls, OpenStreams& streams, size_t workers)
-      : calls_(calls), streams_(streams), workers_(workers) {}
+  IssuanceService(const Calls& calls, OpenStreams& streams, IssuanceOptions options)
+      : calls_(calls), streams_(streams), options_(std::move(options)), workers_(options_.workers) {}
 
   grpc::Status IssueCertificate(grpc::ServerContext* context, const v1::IssueCertificateRequest* message,
                                 v1::Certificate* response) override {
@@ -28,11 +32,34 @@ class IssuanceService final : public Base {
   }
 
   IssueReactor* IssueCertificates(grpc::CallbackServerContext* context) override {
+    const StatusOr<Bytes> certificate = Calls::PeerCertificate(*context);
+    const auto identify = [&calls = calls_, certificate]() -> StatusOr<Caller> {
+      RETURN_IF_ERROR(certificate.status());
+      return calls.Identify(*certificate);
+    };
     return NewIssueStream({.open = streams_,
-                           .identify = [this, context] { return calls_.Identify(*context).status(); },
+                           .certificate = certificate.value_or(Bytes()),
+                           .identify = [identify] { return identify().status(); },
+                           .cancel = [context] { context->TryCancel(); },
                            .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
-                           .answer = [this, context](const v1::IssueCertificateRequest& message,
-                                                     Time deadline) { return Answer(*context, message, deadline); }});
+                           .answer = [this, identify](const v1::IssueCertificateRequest& message,
+                                                      Time deadline) { return Answer(identify, message, deadline); }});
+  }
+
+  grpc::Status IssueBundle(grpc::ServerContext* context, BundleStream* stream) override {
+    return ToGrpcStatus(calls_.Observe("IssueBundle", [&]() -> Status {
+      ASSIGN_OR_RETURN(const Caller carrier, calls_.Identify(*context));
+      RETURN_IF_ERROR(CheckMayCarry(calls_.authority(), carrier));
+      const UploadTurn turn(bundles_);
+      RETURN_IF_ERROR(turn.Check(kBundlesAtOnce));
+      const BundleParts parts{
+          .calls = calls_,
+          .directory = options_.upload_directory,
+          .post = [this](std::function<void()> work) { boost::asio::post(workers_, std::move(work)); },
+          .issue = [this](const Caller& station, const v1::IssueCertificateRequest& message,
+                          Time deadline) { return Issue(station, message, deadline); }};
+      return AnswerBundle(parts, carrier, *context, *stream);
+    }));
   }
 
   grpc::Status ConfirmInstallation(grpc::ServerContext* context, const v1::ConfirmInstallationRequest* message,
@@ -84,12 +111,13 @@ class IssuanceService final : public Base {
   }
 
   // One request of a stream. The caller is identified anew: a revocation ends an open stream's rights too.
-  v1::IssueCertificatesResponse Answer(const grpc::CallbackServerContext& context,
-                                       const v1::IssueCertificateRequest& message, Time deadline) const {
+  template <class Identify>
+  v1::IssueCertificatesResponse Answer(const Identify& identify, const v1::IssueCertificateRequest& message,
+                                       Time deadline) const {
     v1::IssueCertificatesResponse response;
     response.set_request_id(message.request_id());
     const Status status = calls_.Observe("IssueCertificates", [&]() -> Status {
-      ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(context));
+      ASSIGN_OR_RETURN(const Caller caller, identify());
       ASSIGN_OR_RETURN(*response.mutable_certificate(), Issue(caller, message, deadline));
       return absl::OkStatus();
     });
@@ -113,13 +141,15 @@ class IssuanceService final : public Base {
 
   const Calls& calls_;
   OpenStreams& streams_;
+  const IssuanceOptions options_;
+  std::atomic<int> bundles_ = 0;
   boost::asio::thread_pool workers_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers) {
-  return std::make_unique<IssuanceService>(calls, streams, workers);
+std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, IssuanceOptions options) {
+  return std::make_unique<IssuanceService>(calls, streams, std::move(options));
 }
 
 }  // namespace hallmark

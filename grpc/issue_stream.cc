@@ -12,6 +12,7 @@ namespace hallmark {
 namespace {
 
 constexpr size_t kInFlight = 32;
+constexpr Duration kWatchPeriod = absl::Milliseconds(400);
 constexpr Duration kAnswerLimit = absl::Seconds(30);  // from a message's arrival
 
 Status ShuttingDown() {
@@ -38,11 +39,26 @@ class IssueStream final : public IssueReactor {
     Read();
   }
 
-  // Reads no more and ends once all that was read is answered.
-  void Stop() {
+  // Reads no more and ends with `status` once all that was read is answered.
+  void Stop(const grpc::Status& status) {
     std::unique_lock lock(mutex_);
+    if (!stopping_) end_ = status;
     stopping_ = true;
     FinishIfIdle(std::move(lock));
+  }
+
+  const Bytes& certificate() const { return parts_.certificate; }
+  Status Identify() const { return parts_.identify(); }
+
+  // Ends the stream of a caller who is none any more.
+  void Heed(const Status& status) {
+    if (!absl::IsUnauthenticated(status)) return;  // what else fails says nothing of the caller
+    if (refused_) {
+      const std::lock_guard lock(mutex_);
+      if (!done_) parts_.cancel();
+    }
+    refused_ = true;
+    Stop(ToGrpcStatus(status));
   }
 
   void OnReadDone(bool ok) override {
@@ -78,15 +94,19 @@ class IssueStream final : public IssueReactor {
 
   void OnDone() override {
     parts_.open.Remove(this);
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
     self_.reset();
   }
 
   // The reactor owns itself from its start to OnDone, as gRPC's callback API asks for.
-  static IssueReactor* Start(std::unique_ptr<IssueStream> stream) {
-    IssueStream* started = stream.get();
-    started->self_ = std::move(stream);
-    started->parts_.open.Add(started);
-    return started;
+  static IssueReactor* Start(StreamParts parts) {
+    const auto stream = std::make_shared<IssueStream>(std::move(parts));
+    stream->self_ = stream;
+    stream->parts_.open.Add(stream);
+    return stream.get();
   }
 
  private:
@@ -95,6 +115,10 @@ class IssueStream final : public IssueReactor {
     if (answer == nullptr) {
       --in_flight_;
     } else {
+      if (!stopping_ && answer->error().code() == static_cast<int>(Code::kUnauthenticated)) {
+        stopping_ = true;
+        end_ = {grpc::StatusCode::UNAUTHENTICATED, answer->error().message(), answer->error().SerializeAsString()};
+      }
       answers_.push_back(std::move(*answer));
       Write();
     }
@@ -122,9 +146,11 @@ class IssueStream final : public IssueReactor {
   void FinishIfIdle(std::unique_lock<std::mutex> lock) {
     if (!(ended_ || stopping_) || writing_ || in_flight_ > 0 || finished_) return;
     finished_ = true;
-    const Status status = ended_ ? absl::OkStatus() : ShuttingDown();
+    // A client that had sent all has lost nothing when the service stops.
+    const bool refused = end_.error_code() == grpc::StatusCode::UNAUTHENTICATED;
+    const grpc::Status status = refused || !ended_ ? end_ : grpc::Status::OK;
     lock.unlock();
-    Finish(ToGrpcStatus(status));
+    Finish(status);
   }
 
   const StreamParts parts_;
@@ -138,20 +164,42 @@ class IssueStream final : public IssueReactor {
   bool writing_ = false;
   bool ended_ = false;  // the client sends no more
   bool stopping_ = false;
+  grpc::Status end_;  // of a stream that is stopping
   bool finished_ = false;
-  std::unique_ptr<IssueStream> self_;
+  bool done_ = false;     // gRPC's context of the call is gone
+  bool refused_ = false;  // by an earlier Heed, which one thread calls
+  std::shared_ptr<IssueStream> self_;
 };
+
+OpenStreams::OpenStreams()
+    : watch_(
+          kWatchPeriod, [this](const std::atomic<bool>&) { Watch(); }, Periodic::Start::kAfterPeriod) {}
 
 void OpenStreams::Stop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
-  for (IssueStream* stream : streams_) stream->Stop();
+  for (const auto& [stream, unused] : streams_) stream->Stop(ToGrpcStatus(ShuttingDown()));
 }
 
-void OpenStreams::Add(IssueStream* stream) {
+void OpenStreams::Watch() {
+  std::vector<std::shared_ptr<IssueStream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [unused, stream] : streams_) streams.push_back(stream.lock());
+  }
+  std::map<Bytes, Status> callers;  // one may have many streams open
+  for (const std::shared_ptr<IssueStream>& stream : streams) {
+    if (stream == nullptr) continue;
+    const auto [caller, is_new] = callers.try_emplace(stream->certificate());
+    if (is_new) caller->second = stream->Identify();
+    stream->Heed(caller->second);
+  }
+}
+
+void OpenStreams::Add(const std::shared_ptr<IssueStream>& stream) {
   const std::lock_guard lock(mutex_);
-  streams_.insert(stream);
-  if (stopping_) stream->Stop();
+  streams_.emplace(stream.get(), stream);
+  if (stopping_) stream->Stop(ToGrpcStatus(ShuttingDown()));
 }
 
 void OpenStreams::Remove(IssueStream* stream) {
@@ -159,8 +207,6 @@ void OpenStreams::Remove(IssueStream* stream) {
   streams_.erase(stream);
 }
 
-IssueReactor* NewIssueStream(StreamParts parts) {
-  return IssueStream::Start(std::make_unique<IssueStream>(std::move(parts)));
-}
+IssueReactor* NewIssueStream(StreamParts parts) { return IssueStream::Start(std::move(parts)); }
 
 }  // namespace hallmark

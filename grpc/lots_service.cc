@@ -25,7 +25,8 @@ class LotsService final : public v1::Lots::Service {
     return ToGrpcStatus(calls_.Observe("ImportLot", [&]() -> Status {
       ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(*context));
       RETURN_IF_ERROR(CheckMayImport(calls_.authority(), caller));
-      return Import(caller, *stream);
+      SilenceWatch silence(*context);
+      return Import(caller, *stream, silence);
     }));
   }
 
@@ -186,14 +187,10 @@ class LotsService final : public v1::Lots::Service {
     return lot;
   }
 
-  Status Import(const Caller& caller, ImportStream& stream) {
-    const ImportTurn turn(imports_);
-    if (turn.number() > kImportsAtOnce) {
-      return WithRetry(Error(Code::kResourceExhausted, reason::kRateLimited,
-                             fmt::format("{} imports are under way; try again in a while", kImportsAtOnce)),
-                       absl::Seconds(10));
-    }
-    ASSIGN_OR_RETURN(const LotUpload upload, LotUpload::Receive(options_.import_directory, stream));
+  Status Import(const Caller& caller, ImportStream& stream, SilenceWatch& silence) {
+    const UploadTurn turn(imports_);
+    RETURN_IF_ERROR(turn.Check(kImportsAtOnce));
+    ASSIGN_OR_RETURN(const LotUpload upload, LotUpload::Receive(options_.upload_directory, stream, silence));
     Time told;
     const auto progress = [&](const char* step, int64_t lines, int64_t total) {
       if (lines != total && absl::Now() - told < kProgressPeriod) return;
@@ -203,6 +200,7 @@ class LotsService final : public v1::Lots::Service {
       message.mutable_progress()->set_lines(lines);
       message.mutable_progress()->set_total_lines(total);
       stream.Write(message);
+      silence.Heard();
     };
     const bool validate_only = upload.header().validate_only();
     ASSIGN_OR_RETURN(const ImportResult result,

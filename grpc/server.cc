@@ -62,12 +62,14 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   auto parts = std::make_unique<Parts>(authority, options);
-  parts->services.push_back(MakeIssuanceService(parts->calls, parts->streams, options.workers));
+  parts->services.push_back(MakeIssuanceService(
+      parts->calls, parts->streams, {.workers = options.workers, .upload_directory = options.upload_directory}));
   parts->services.push_back(MakeAuthoritiesService(parts->calls, lifecycle));
   parts->services.push_back(MakeRevocationService(parts->calls));
   parts->services.push_back(MakeProfilesService(parts->calls));
+  parts->services.push_back(MakeStationsService(parts->calls));
   parts->services.push_back(MakeLotsService(
-      parts->calls, {.import_directory = options.import_directory, .alert_after = options.alert_after}));
+      parts->calls, {.upload_directory = options.upload_directory, .alert_after = options.alert_after}));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.listen, Credentials(options), &parts->port);
   builder.SetMaxReceiveMessageSize(kMessageLimit);

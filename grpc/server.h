@@ -17,7 +17,7 @@ struct GrpcOptions {
   Secret private_key;             // PEM
   std::string client_roots;       // PEM: who may connect at all; who may call what is decided in each call
   std::string realm;
-  std::filesystem::path import_directory;  // for manifests that are being imported
+  std::filesystem::path upload_directory;  // for manifests and bundles that are being received
   int64_t alert_after = 10;                // refused attempts under a lot, from which on it is shown with an alert
   size_t workers = 64;                     // threads that all streams share
   // Told after each call.

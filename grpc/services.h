@@ -16,14 +16,19 @@ namespace hallmark {
 
 class OpenStreams;
 
-// `calls`, `streams` and `lifecycle` outlive the services. All streams share `workers` threads.
-std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, size_t workers);
+// `calls`, `streams` and `lifecycle` outlive the services.
+struct IssuanceOptions {
+  size_t workers = 1;                      // threads that all streams and bundles share
+  std::filesystem::path upload_directory;  // for bundles; made when it is needed
+};
+std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, IssuanceOptions options);
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
 std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakeStationsService(const Calls& calls);
 
 struct LotOptions {
-  std::filesystem::path import_directory;  // for what is being imported; made when it is needed
+  std::filesystem::path upload_directory;  // for what is being imported; made when it is needed
   int64_t alert_after = 10;                // refused attempts under a lot
 };
 std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, LotOptions options);

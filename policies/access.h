@@ -54,6 +54,11 @@ inline constexpr char kCreateManufacturer[] = "manufacturers.create";
 inline constexpr char kUpdateManufacturer[] = "manufacturers.update";
 inline constexpr char kGetManufacturer[] = "manufacturers.get";
 inline constexpr char kListManufacturers[] = "manufacturers.list";
+inline constexpr char kIssueBundle[] = "bundles.issue";  // carry what stations have signed
+inline constexpr char kEnrollStation[] = "stations.enroll";
+inline constexpr char kRenewStation[] = "stations.renew";
+inline constexpr char kSuspendCaller[] = "callers.suspend";  // and resume
+inline constexpr char kListSuspensions[] = "callers.list";
 }  // namespace permission
 
 // One line of a role: these permissions, on these authorities, profiles and lots, for the caller's own certificates

@@ -21,7 +21,9 @@ constexpr std::array kPermissions = {
     permission::kGetLot,          permission::kListLots,           permission::kCloseLot,
     permission::kReconcileLot,    permission::kGetDevice,          permission::kListDevices,
     permission::kConfirmDevice,   permission::kCreateManufacturer, permission::kUpdateManufacturer,
-    permission::kGetManufacturer, permission::kListManufacturers};
+    permission::kGetManufacturer, permission::kListManufacturers,  permission::kEnrollStation,
+    permission::kRenewStation,    permission::kSuspendCaller,      permission::kListSuspensions,
+    permission::kIssueBundle};
 
 // A list of globs over names of `allowed` characters.
 std::vector<std::string> ReadGlobs(yaml::Mapping& mapping, const std::string& field, std::string_view allowed,

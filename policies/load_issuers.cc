@@ -29,6 +29,11 @@ void ReadIssuers(yaml::Mapping& mapping, Profile& profile) {
   profile.authority_profiles = ReadList<std::string>(mapping, "authority_profiles", ParseIdentifier);
   profile.issuer_keys = ReadList<KeyType>(mapping, "issuer_keys", ParseKeyType);
   profile.roles = ReadList<std::string>(mapping, "roles", ParseIdentifier);
+  if (mapping.Has("caller_role")) {
+    const StatusOr<std::string> role = ParseIdentifier(mapping.Required<std::string>("caller_role"));
+    mapping.Check(role.status(), "caller_role");
+    profile.caller_role = role.value_or("");
+  }
   const auto levels = ReadList<std::string>(mapping, "authority_levels", ParseLevel);
   const auto has = [&](const char* level) { return std::find(levels.begin(), levels.end(), level) != levels.end(); };
   profile.from_issuing = levels.empty() ? !profile.ca : has("issuing");

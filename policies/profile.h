@@ -206,6 +206,7 @@ struct Profile {
   bool from_certifying = false;
   std::vector<KeyType> issuer_keys;  // of the authority; empty: any
   std::vector<std::string> roles;    // who may ask for it; empty: whom roles.yaml lets
+  std::string caller_role;           // in which whom it certifies calls Hallmark; empty: the profile's name
   std::vector<Standard> standards;
 
   const std::vector<KeyUsage>& KeyUsageOf(KeyType key) const;

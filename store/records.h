@@ -78,12 +78,21 @@ struct Intent {
   std::optional<Duration> lifetime;                    // that was asked for
   std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
   Bytes draft = {};                                    // the certificate with an empty signatureValue
+  // Of the certificate that the caller showed, which must not be revoked when the intent becomes durable; not recorded.
+  // Empty: it showed none.
+  std::string caller_authority = {};
+  Bytes caller_serial = {};
 };
 
 struct Revocation {
   Time revoked;  // revocationDate of the CRL entry
   RevocationReason reason = RevocationReason::kUnspecified;
   std::string revoked_by;  // the caller's URI
+};
+
+struct CertificateId {
+  std::string authority;
+  Bytes serial;
 };
 
 struct CertificateRecord {

@@ -73,10 +73,11 @@ class Store {
 
   // Makes `intent` durable, or finds the earlier one of the same caller and request id: then `intent` is dropped and
   // the earlier one is returned, with its certificate once there is one. kAlreadyExists (REQUEST_ID_REUSED): same id,
-  // other digest. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial; draw another. And what
-  // CheckKey says, in the same transaction.
-  // With a `claim`, its line is claimed in that transaction, if the claim's `admit` lets it: the intent's `device` is
-  // set from what it returns. kNotFound (LOT_UNKNOWN); and what `admit` returns.
+  // other digest. kUnauthenticated (CALLER_REVOKED, CALLER_SUSPENDED): the
+  // caller was put out since it was identified. kAborted (STORE_SERIAL_COLLISION): the authority has used this serial;
+  // draw another. And what CheckKey says, in the same transaction. With a `claim`, its line is claimed in that
+  // transaction, if the claim's `admit` lets it: the intent's `device` is set from what it returns. kNotFound
+  // (LOT_UNKNOWN); and what `admit` returns.
   virtual StatusOr<Intended> Intend(const Intent& intent, const Claim* claim = nullptr) = 0;
 
   // One key, one subject, whoever issued and whether it is certified yet or only intended; a subject may be certified
@@ -99,6 +100,8 @@ class Store {
 
   // kNotFound (CERTIFICATE_UNKNOWN).
   virtual StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) = 0;
+  // The revocation of the first of these that is revoked. kNotFound (CERTIFICATE_UNKNOWN): one before it is unknown.
+  virtual StatusOr<std::optional<Revocation>> FindRevocation(const std::vector<CertificateId>& certificates) = 0;
   // In the order of issuance, or against it. kInvalidArgument: `page_token` is not one of ours, or page_size is not
   // in 1..1000.
   virtual StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,

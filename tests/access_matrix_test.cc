@@ -9,6 +9,7 @@
 #include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
+#include "hallmark/v1/stations.grpc.pb.h"
 #include "tests/service_client.h"
 
 namespace hallmark {
@@ -115,6 +116,7 @@ std::vector<Row> AccessMatrixTest::Rows() const {
       {"Issuance/IssueCertificate", "an authority", issue("authorities/root", "issuing-authority"), {}},
       {"Issuance/IssueCertificate", "what there is not", issue("authorities/nobody", "toaster"), {}},
       {"Issuance/IssueCertificates", "a stream", issue("authorities/devices", "device-dps"), {"station", "operator"}},
+      {"Issuance/IssueBundle", "nothing", With<v1::IssueBundleRequest>([](auto&) {}), kOperator},
       {"Issuance/GetCertificate", "a station's own", With<v1::GetCertificateRequest>([&](auto& r) { r.set_name(own); }),
        kAll},
       {"Issuance/GetCertificate", "none", With<v1::GetCertificateRequest>([&](auto& r) { r.set_name(no_certificate); }),
@@ -163,6 +165,16 @@ std::vector<Row> AccessMatrixTest::Rows() const {
        "a station's own",
        With<v1::ConfirmInstallationRequest>([&](auto& r) { r.set_name(own); }),
        {"station", "operator"}},
+      {"Stations/EnrollStation", "no key", With<v1::EnrollStationRequest>([](auto&) {}), {}},
+      {"Stations/RenewStation", "no key", With<v1::RenewStationRequest>([](auto&) {}), {"station"}},
+      {"Stations/SuspendCaller", "a station", With<v1::SuspendCallerRequest>([](auto& r) {
+         r.set_caller("hallmark://test/station/nobody");
+         r.set_reason("matrix");
+       }),
+       kOperator},
+      {"Stations/ResumeCaller", "a station",
+       With<v1::ResumeCallerRequest>([](auto& r) { r.set_caller("hallmark://test/station/nobody"); }), kOperator},
+      {"Stations/ListSuspensions", "all", With<v1::ListSuspensionsRequest>([](auto&) {}), kReaders},
       {"Lots/ImportLot", "nothing", With<v1::ImportLotRequest>([](auto& r) { r.mutable_header(); }), {"importer"}},
       {"Lots/GetLot", "none", With<v1::GetLotRequest>([](auto& r) { r.set_name("lots/none"); }), kEverybody},
       {"Lots/ListLots", "all", With<v1::ListLotsRequest>([](auto&) {}), kLotReaders},

@@ -46,6 +46,9 @@ class FaultyStore : public Store {
   StatusOr<CertificateRecord> GetCertificate(const std::string& authority, ByteView serial) override {
     return store_->GetCertificate(authority, serial);
   }
+  StatusOr<std::optional<Revocation>> FindRevocation(const std::vector<CertificateId>& certificates) override {
+    return store_->FindRevocation(certificates);
+  }
   StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
                                                      const std::string& page_token) override {
     return store_->ListCertificates(filter, page_size, page_token);

@@ -117,6 +117,8 @@ std::vector<Golden> Goldens() {
       {"ocsp-signer", Named({{"CN", "Example OCSP"}})},
       {"verification", Named(kCode)},
       {"station", Named({{"CN", "Line 1"}}, {Uri("station")})},
+      {"station-enrollment", Named({{"CN", "one"}}, {Uri("enrollment")})},
+      {"station-enrolled", Named({{"CN", "what the CSR says"}}, {Uri("operator")})},
       {"operator", Named({{"CN", "Ada"}}, {Uri("operator")})},
       {"auditor", Named({{"CN", "Max"}}, {Uri("auditor")})},
       {"importer", Named({{"CN", "Kim"}}, {Uri("importer")})},
@@ -148,7 +150,8 @@ struct TestIssuer {
 };
 
 StatusOr<Plan> DecideOn(const std::string& profile, const Bytes& csr) {
-  ASSIGN_OR_RETURN(const Csr read, ReadCsr(csr));
+  ASSIGN_OR_RETURN(Csr read, ReadCsr(csr));
+  ASSIGN_OR_RETURN(read.facts.caller, ParseCallerUri("hallmark://factory.example/enrollment/line-1"));
   return Decide(Profiles().at(profile), read.facts, kNow, {kNow - absl::Hours(24), NeverExpires()});
 }
 
@@ -293,6 +296,9 @@ std::vector<Refusal> RefusalsOfServices() {
       {"tls-server", "a URI", Named(named, {{Kind::kUri, "https://a.example"}}), "csr.subject_alt_name.uri"},
       {"tls-server", "client authentication", Extended(named, ExtendedKeyUsage({"1.3.6.1.5.5.7.3.2"})),
        "csr.extended_key_usage"},
+      {"station-enrollment", "a station's URI", Named(named, {Uri("station")}), "csr.subject_alt_name.uri"},
+      {"station-enrollment", "RSA", Named(named, {Uri("enrollment")}), "csr.public_key", "rsa-2048"},
+      {"station-enrolled", "RSA 2048", Named(named), "csr.public_key", "rsa-2048"},
       {"tls-client", "a caller's URI", Named(named, {Uri("operator")}), "csr.subject_alt_name.uri"},
       {"tls-client", "server authentication", Extended(named, ExtendedKeyUsage({"1.3.6.1.5.5.7.3.1"})),
        "csr.extended_key_usage"},

@@ -73,6 +73,7 @@ std::vector<Case> Good() {
             {"authority_levels", "[issuing]"},
             {"issuer_keys", "[ec-p256]"},
             {"roles", "[operator]"},
+            {"caller_role", "visitor"},
             {"subject_form", "csr"},
             {"csr_extensions", "ignore"},
             {"subject_key_identifier", "sha1"},

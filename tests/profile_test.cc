@@ -55,6 +55,7 @@ TEST(ProfileTest, ReadsEveryField) {
        {"authority_levels", "[issuing, certifying]"},
        {"issuer_keys", "[ec-p256, ec-p384]"},
        {"roles", "[station, operator]"},
+       {"caller_role", "visitor"},
        {"keys", "[ec-p256, rsa-2048]"},
        {"subject",
         "[{type: O, value: 'a {{b} {realm} {csr.serialNumber} {caller.name} {device.serial}', required: false}, "
@@ -78,6 +79,7 @@ TEST(ProfileTest, ReadsEveryField) {
   EXPECT_EQ(p.authority_profiles, std::vector<std::string>{"matter-pai"});
   EXPECT_TRUE(p.from_issuing && p.from_certifying);
   EXPECT_EQ(p.issuer_keys, (std::vector<KeyType>{KeyType::kEcP256, KeyType::kEcP384}));
+  EXPECT_EQ(p.caller_role, "visitor");
   EXPECT_EQ(p.roles, (std::vector<std::string>{"station", "operator"}));
   ASSERT_EQ(p.subject.size(), 3u);
   ASSERT_EQ(p.subject[0].value.size(), 6u);
@@ -160,6 +162,7 @@ TEST(ProfileTest, RefusesAFileThatContradictsItself) {
       {{{"authorities", "[Devices]"}}, "'Devices' is no name"},
       {{{"authority_levels", "[top]"}}, "'top' is neither issuing"},
       {{{"roles", "['a b']"}}, "'a b' is no name"},
+      {{{"caller_role", "A b"}}, "'A b' is no name"},
       {{{"standards", "[ieee-802.1x]"}}, "'ieee-802.1x' is not a standard"},
       {{{"csr_extensions", "pass"}}, "csr_extensions: must be error or ignore"},
       {{{"subject_form", "asked"}}, "subject_form: must be profile or csr"},

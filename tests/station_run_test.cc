@@ -205,5 +205,108 @@ TEST(StationRunTest, ReadsArchivesAndLists) {
   EXPECT_EQ(line.Delivered(".json"), 2u);
 }
 
+TEST(StationRunTest, ADeviceProvesThatItHasItsCertificate) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", {"SN1"})).exit_code, 0);
+  const StationLine line(*service);
+  const std::string base = (line.directory() / "SN1").string();
+  const auto made = RunCommand(
+      fmt::format("cd {0} && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=SN1 -keyout "
+                  "SN1.key -out csrs/SN1.csr && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "
+                  "other.key",
+                  line.directory().string()));
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  ASSERT_EQ(line.Run("--lot a-17").exit_code, 0);
+  const auto other = line.Station(fmt::format("confirm SN1 --key {}/other.key", line.directory().string()));
+  EXPECT_EQ(other.exit_code, 3) << other.output;
+  EXPECT_THAT(other.output, HasSubstr("INSTALLATION_PROOF_INVALID"));
+  // As the device does it: it signs what stands in its bundle.
+  const nlohmann::json bundle = nlohmann::json::parse(ReadFile(line.out() / "SN1.json").value());
+  std::ofstream(base + ".challenge") << bundle.at("installation_challenge").get<std::string>();
+  ASSERT_EQ(RunCommand(fmt::format("openssl dgst -sha256 -sign {0}.key -out {0}.sig {0}.challenge", base)).exit_code,
+            0);
+  for (const std::string& proof : {"--signature " + base + ".sig", "--key " + base + ".key"}) {
+    const auto proven = line.Station("confirm SN1 --output json " + proof);
+    ASSERT_EQ(proven.exit_code, 0) << proven.output;
+    EXPECT_EQ(nlohmann::json::parse(proven.output).at("devices").at(0).at("proven"), true);
+  }
+}
+
+TEST(StationRunTest, SendsNoMoreThanItsRateAndTheEndorsementKeysOfItsList) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  const StationLine line(*service);
+  const auto keys = RunCommand(
+      fmt::format("cd {} && for k in its other; do openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | "
+                  "openssl pkey -pubout -out $k.pem; done && openssl pkey -pubin -in its.pem -pubout -outform DER | "
+                  "sha256sum | cut -c1-64 | tr -d '\\n'",
+                  line.directory().string()));
+  ASSERT_EQ(keys.output.size(), 64u) << keys.output;
+  nlohmann::json manifest = FactoryFloor::Manifest("a-17", Serials(8));
+  for (const int i : {0, 1}) manifest["devices"][static_cast<size_t>(i)]["endorsement_key_sha256"] = keys.output;
+  const auto imported = floor.SignAndImport(manifest);
+  ASSERT_EQ(imported.exit_code, 0) << imported.output;
+  std::ofstream list(line.directory() / "list.csv");
+  list << "file,endorsement_key_file\nSN0001.csr,its.pem\nSN0002.csr,other.pem\n";
+  list.close();
+  for (const std::string& serial : Serials(8)) line.MakeCsr(serial, serial);
+  const auto run =
+      line.Run(fmt::format("--lot a-17 --rate 2/s --list {}/list.csv --output json", line.directory().string()));
+  EXPECT_EQ(run.exit_code, 3) << run.output;
+  const nlohmann::json summary = nlohmann::json::parse(run.output);
+  EXPECT_EQ(summary.at("delivered"), 7);
+  EXPECT_EQ(summary.at("refusals"), nlohmann::json({{"DEVICE_KEY_DIFFERS", 1}}));
+  EXPECT_GE(summary.at("elapsed_ms"), 2900);  // two at once, then one each half second
+}
+
+TEST(StationRunTest, ASuspendedStationLosesNothingAndGoesOnOnceItIsResumed) {
+  const auto service = Service::WithLots();
+  service->Start();
+  FactoryFloor floor(*service);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", Serials(2))).exit_code, 0);
+  const StationLine line(*service);
+  const pid_t station = line.Start("--lot a-17 --watch");
+  line.MakeCsr("SN0001", "SN0001");
+  ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
+  const std::string uri = "hallmark://test/station/line-1";
+  ASSERT_EQ(service->Hallmark("operator", "caller suspend --reason lost " + uri).exit_code, 0);
+  line.MakeCsr("SN0002", "SN0002");
+  ASSERT_TRUE(StationLine::Await([&] { return line.Log().find("was suspended on") != std::string::npos; }));
+  EXPECT_EQ(line.Status().at("states").value("refused", 0), 0);
+  ASSERT_EQ(service->Hallmark("operator", "caller resume " + uri).exit_code, 0);
+  EXPECT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 2; })) << line.Log();
+  EXPECT_EQ(StationLine::End(station, SIGTERM), 0) << line.Log();
+}
+
+TEST(StationRunTest, RenewsItsOwnCredentialAndGoesOnWithIt) {
+  const auto service = Service::WithLots();
+  ASSERT_EQ(RunCommand(fmt::format("sed -i 's/lifetime: 30d/lifetime: 15s/' {}/policies/profiles/station-enrolled.yaml",
+                                   service->ca().string()))
+                .exit_code,
+            0);
+  service->Start();
+  FactoryFloor floor(*service);
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", Serials(1))).exit_code, 0);
+  const StationLine line(*service);
+  const std::string credential = (line.directory() / "line-7.enrollment").string();
+  ASSERT_EQ(service->Hallmark("operator", "station credential line-7 --out " + credential).exit_code, 0);
+  std::filesystem::remove(line.context());
+  const auto enrolled = line.Station(fmt::format("enroll {} --out {}", credential, line.directory().string()));
+  ASSERT_EQ(enrolled.exit_code, 0) << enrolled.output;
+  std::filesystem::rename(line.directory() / "station.yaml", line.context());
+  const std::string before = ReadFile(line.context()).value();
+  line.MakeCsr("SN0001", "SN0001");
+  std::this_thread::sleep_for(std::chrono::seconds(11));  // until less than a third of its life is left
+  const auto run = line.Run("--lot a-17");
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_NE(ReadFile(line.context()).value(), before);
+  EXPECT_EQ(line.Delivered(".json"), 1u);
+  const auto issued = service->Hallmark("auditor", "lot devices a-17 --output json");
+  EXPECT_THAT(issued.output, HasSubstr("hallmark://test/station/line-7"));
+}
+
 }  // namespace
 }  // namespace hallmark

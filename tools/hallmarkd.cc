@@ -61,7 +61,7 @@ void StopIfDamaged(const Status& status) {
   kill(getpid(), SIGTERM);
 }
 
-std::filesystem::path ImportDirectory(const Config& config) { return config.store_sqlite.parent_path() / "imports"; }
+std::filesystem::path UploadsOf(const Config& config) { return config.store_sqlite.parent_path() / "uploads"; }
 
 StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   GrpcOptions options;
@@ -71,7 +71,7 @@ StatusOr<GrpcOptions> MakeGrpcOptions(const Config& config, Metrics& metrics) {
   options.private_key = Secret(std::move(key));
   ASSIGN_OR_RETURN(options.client_roots, ReadFile(config.tls_client_roots));
   options.realm = config.realm;
-  options.import_directory = ImportDirectory(config);
+  options.upload_directory = UploadsOf(config);
   options.alert_after = config.lots_alert_after;
   options.observer = [&metrics](const std::string& method, const Status& status, Duration took) {
     metrics.CountCall(method, status.code());
@@ -292,7 +292,7 @@ Status Serve(const Config& config) {
   });
   Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
   std::error_code ignored;
-  std::filesystem::remove_all(ImportDirectory(config), ignored);  // of imports that a crash cut off
+  std::filesystem::remove_all(UploadsOf(config), ignored);  // of imports and bundles that a crash cut off
   // gRPC first: who asks HTTP whether the service is ready must find it so.
   ASSIGN_OR_RETURN(GrpcOptions options, MakeGrpcOptions(config, metrics));
   // A slow token is driven by as many sessions as it allows: each needs a thread that waits for it.

@@ -6,6 +6,7 @@
 
 #include "base/reason.h"
 #include "store/sqlite/devices.h"
+#include "store/sqlite/suspensions.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -137,6 +138,15 @@ void BindLine(const std::optional<ClaimedLine>& line, std::vector<Value>& values
 
 constexpr char kByRequest[] = "caller = ?1 AND request_id = ?2";
 constexpr char kIssuedBySerial[] = "authority = ?1 AND serial = ?2 AND certificate IS NOT NULL";
+// Asked for every request, so composed once.
+const std::string& SelectByRequest() {
+  static const std::string sql = SelectWhere(kByRequest);
+  return sql;
+}
+const std::string& SelectIssuedBySerial() {
+  static const std::string sql = SelectWhere(kIssuedBySerial);
+  return sql;
+}
 
 StatusOr<Intended> InsertIntent(Transaction& transaction, const Intent& intent,
                                 const std::optional<ClaimedLine>& line) {
@@ -175,6 +185,25 @@ StatusOr<Intended> InsertIntent(Transaction& transaction, const Intent& intent,
   return Error(Code::kAborted, reason::kStoreSerialCollision,
                fmt::format("authority \"{}\" has used serial number {} before; draw another one", intent.authority,
                            Hex(intent.serial)));
+}
+
+// Whoever was put out since it was identified has nothing intended any more.
+Status CheckCaller(Connection& connection, const Intent& intent) {
+  ASSIGN_OR_RETURN(const std::optional<SuspensionRecord> suspension, FindSuspension(connection, intent.caller));
+  if (suspension.has_value()) {
+    return Error(Code::kUnauthenticated, reason::kCallerSuspended,
+                 fmt::format("{} was suspended on {}; ask an operator, who can resume it", intent.caller,
+                             Rfc3339(suspension->suspended)));
+  }
+  if (intent.caller_serial.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      Rows rows, connection.Query("SELECT 1 FROM certificates WHERE authority = ?1 AND serial = ?2 AND revoked IS NOT "
+                                  "NULL",
+                                  {intent.caller_authority, ByteView(intent.caller_serial)}));
+  ASSIGN_OR_RETURN(const bool revoked, rows.Next());
+  if (!revoked) return absl::OkStatus();
+  return Error(Code::kUnauthenticated, reason::kCallerRevoked,
+               fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
 }
 
 // Revokes the certificate of row `id`, which is not revoked yet.
@@ -249,7 +278,7 @@ CertificateRecord ReadCertificate(const Rows& rows) {
 
 StatusOr<std::optional<Intended>> FindRequest(Connection& connection, const std::string& caller,
                                               const std::string& request_id, const Digest& request_digest) {
-  ASSIGN_OR_RETURN(Rows rows, connection.Query(SelectWhere(kByRequest), {caller, request_id}));
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(SelectByRequest(), {caller, request_id}));
   ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (!found) return std::optional<Intended>();
   if (rows.Hash(kRequestDigest) != request_digest) {
@@ -286,6 +315,7 @@ Status CheckKey(Connection& connection, const Intent& intent) {
 }
 
 StatusOr<Intended> Intend(Transaction& transaction, const Intent& intent, const Claim* claim) {
+  RETURN_IF_ERROR(CheckCaller(transaction.connection, intent));
   if (claim == nullptr) return InsertIntent(transaction, intent, std::nullopt);
   // A repeated request has claimed its line before.
   ASSIGN_OR_RETURN(std::optional<Intended> earlier,
@@ -302,8 +332,7 @@ StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& inten
   int64_t id = 0;
   int64_t device = 0;
   {
-    ASSIGN_OR_RETURN(Rows rows,
-                     transaction.connection.Query(SelectWhere(kByRequest), {intent.caller, intent.request_id}));
+    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(SelectByRequest(), {intent.caller, intent.request_id}));
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return IntentUnknown(intent);
     record = ReadCertificate(rows);
@@ -329,10 +358,28 @@ StatusOr<std::vector<Intent>> OpenIntents(Connection& connection) {
 }
 
 StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::string& authority, ByteView serial) {
-  ASSIGN_OR_RETURN(Rows rows, connection.Query(SelectWhere(kIssuedBySerial), {authority, serial}));
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(SelectIssuedBySerial(), {authority, serial}));
   ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (!found) return CertificateUnknown(authority, serial);
   return ReadCertificate(rows);
+}
+
+StatusOr<std::optional<Revocation>> FindRevocation(Connection& connection,
+                                                   const std::vector<CertificateId>& certificates) {
+  for (const CertificateId& certificate : certificates) {
+    ASSIGN_OR_RETURN(Rows rows,
+                     connection.Query("SELECT revoked, revocation_reason, revoked_by FROM certificates WHERE "
+                                      "authority = ?1 AND serial = ?2 AND certificate IS NOT NULL",
+                                      {certificate.authority, ByteView(certificate.serial)}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return CertificateUnknown(certificate.authority, certificate.serial);
+    if (!rows.IsNull(0)) {
+      return Revocation{.revoked = rows.Instant(0),
+                        .reason = static_cast<RevocationReason>(rows.Integer(1)),
+                        .revoked_by = rows.Text(2)};
+    }
+  }
+  return std::optional<Revocation>();
 }
 
 StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& authority, ByteView serial,
@@ -340,7 +387,7 @@ StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& 
   CertificateRecord record;
   int64_t id = 0;
   {
-    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(SelectWhere(kIssuedBySerial), {authority, serial}));
+    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(SelectIssuedBySerial(), {authority, serial}));
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return CertificateUnknown(authority, serial);
     record = ReadCertificate(rows);

@@ -20,6 +20,8 @@ StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& inten
                                    const std::string& ledger_entry, const std::optional<ReplacedCertificate>& replaced);
 StatusOr<std::vector<Intent>> OpenIntents(Connection& connection);
 StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::string& authority, ByteView serial);
+StatusOr<std::optional<Revocation>> FindRevocation(Connection& connection,
+                                                   const std::vector<CertificateId>& certificates);
 StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& authority, ByteView serial,
                                    const Revocation& revocation, const std::string& ledger_entry);
 

@@ -92,6 +92,11 @@ class SqliteStore : public Store {
                 [&](Connection& connection) { return sqlite::GetCertificate(connection, authority, serial); });
   }
 
+  StatusOr<std::optional<Revocation>> FindRevocation(const std::vector<CertificateId>& certificates) override {
+    return Read("cannot look revocations up",
+                [&](Connection& connection) { return sqlite::FindRevocation(connection, certificates); });
+  }
+
   StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
                                                      const std::string& page_token) override {
     return Read("cannot list certificates", [&](Connection& connection) {

@@ -18,11 +18,9 @@
 #include "ca/csr.h"
 #include "ca/lint.h"
 #include "hallmark/v1/issuance.grpc.pb.h"
-#include "hsm/key.h"
-#include "hsm/pkcs11_signer.h"
 #include "policies/load.h"
+#include "tests/bench/measure.h"
 #include "tests/service_client.h"
-#include "tools/instance.h"
 
 namespace hallmark::bench {
 namespace {
@@ -140,20 +138,6 @@ double Percentile(std::vector<double>& sorted, double fraction) {
              : sorted[std::min(sorted.size() - 1, static_cast<size_t>(fraction * static_cast<double>(sorted.size())))];
 }
 
-// The CPU time that a process has used, user and system.
-double CpuSeconds(pid_t process) {
-  std::ifstream file(fmt::format("/proc/{}/stat", process));
-  std::string text;
-  std::getline(file, text);
-  std::istringstream fields(text.substr(text.rfind(')') + 2));  // the name before may hold blanks
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
 Figure Measure(const Service& service, Requests& requests, const std::string& mode, int count, const Options& options) {
   std::vector<Client> clients(static_cast<size_t>(count));
   // More than can be answered in the time, made before the clock starts.
@@ -238,19 +222,14 @@ Decision MeasureDecision(const Service& service, const Config& config, Requests&
   return decision;
 }
 
-// C_SignInit and C_Sign on the token of the instance, with nothing around them but a session pool.
-double MeasureRaw(const Signer& signer, int threads, int seconds) {
+double MeasureRaw(const RawKey& key, int threads, int seconds) {
   std::atomic<uint64_t> signatures = 0;
   const auto start = Clock::now();
   const auto stop = start + std::chrono::seconds(seconds);
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     workers.emplace_back([&] {
-      const Bytes tbs(600, 0x30);
-      while (Clock::now() < stop) {
-        if (!signer.Sign(tbs, absl::InfiniteFuture()).ok()) throw std::runtime_error("C_Sign failed");
-        ++signatures;
-      }
+      for (; Clock::now() < stop; ++signatures) key.Sign();
     });
   }
   for (std::thread& worker : workers) worker.join();
@@ -291,21 +270,13 @@ void Print(const std::vector<Figure>& figures, const Decision& decision, const O
 void Run(const Options& options) {
   const Service service("--key-type " + options.key_type);
   const Config config = LoadConfig(service.ca() / "hallmark.yaml").value();
-  ApplyEnvironment(config);
-  const std::unique_ptr<ConfiguredTokens> tokens = ConfiguredTokens::Open(config, PinEnvironment(), nullptr).value();
-  const std::shared_ptr<Token> token = tokens->FindNamed("").value();
-  KeyUri uri = token->uri();
-  uri.object = "devices";
-  uri.type = "private";
-  const std::unique_ptr<Signer> signer =
-      OpenSigner(token, uri, {.algorithm = DefaultAlgorithm(ReadKeyAttributes(*token, uri).value().type.value())})
-          .value();
+  const RawKey key(service);
   Requests requests;
   std::vector<Figure> figures;
   for (const std::string& mode : options.modes) {
     for (const int clients : options.clients) {
       Figure figure = Measure(service, requests, mode, clients, options);
-      figure.raw_per_second = MeasureRaw(*signer, clients, std::max(1, options.seconds / 2));
+      figure.raw_per_second = MeasureRaw(key, clients, std::max(1, options.seconds / 2));
       figures.push_back(figure);
     }
   }

@@ -74,8 +74,8 @@ class Instance:
     def issue_each(self) -> None:
         """For each profile that certifies what somebody brings: one certificate of each key type with every name that
         the profile allows, and one with no names but those that it requires."""
-        # Of these the key is Hallmark's; report-signer nobody may ask for.
-        made = {profile for _, profile, _, _ in AUTHORITIES} | {"root", "report-signer"}
+        # Of these the key is Hallmark's; the last two no operator may ask for.
+        made = {profile for _, profile, _, _ in AUTHORITIES} | {"root", "report-signer", "station-enrolled"}
         for name in sorted(self.profiles.keys() - made):
             profile = self.profiles[name]
             directory = self.directory / name

@@ -26,6 +26,7 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Lots", "method": "CloseLot"},
            {"service": "hallmark.v1.Lots", "method": "GetDevice"},
            {"service": "hallmark.v1.Lots", "method": "ListDevices"},
+           {"service": "hallmark.v1.Stations"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
@@ -75,6 +76,7 @@ void Client::Connection::Open() {
   revocation = v1::Revocation::NewStub(channel);
   profiles = v1::Profiles::NewStub(channel);
   lots = v1::Lots::NewStub(channel);
+  stations = v1::Stations::NewStub(channel);
 }
 
 Client::Client(const Context& context, const Clock& clock)

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "hallmark/v1/authorities.pb.h"
@@ -17,6 +18,7 @@
 #include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.pb.h"
 #include "hallmark/v1/revocation.pb.h"
+#include "hallmark/v1/stations.pb.h"
 #include "tools/hallmark/batch.h"
 #include "tools/hallmark/context.h"
 
@@ -87,6 +89,13 @@ class Client {
   StatusOr<v1::Manufacturer> UpdateManufacturer(const v1::UpdateManufacturerRequest& request);
   StatusOr<v1::Manufacturer> GetManufacturer(const std::string& manufacturer);  // "manufacturers/acme"
   StatusOr<v1::ListManufacturersResponse> ListManufacturers();
+
+  // Stations and callers, in client_stations.cc.
+  StatusOr<v1::Certificate> EnrollStation(ByteView csr);
+  StatusOr<v1::Certificate> RenewStation(const std::string& request_id, ByteView csr);
+  StatusOr<v1::Suspension> SuspendCaller(const std::string& caller, const std::string& reason);  // a URI
+  Status ResumeCaller(const std::string& caller);
+  StatusOr<v1::ListSuspensionsResponse> ListSuspensions();
 
  private:
   struct Connection;

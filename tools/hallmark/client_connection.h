@@ -12,6 +12,7 @@
 #include "hallmark/v1/lots.grpc.pb.h"
 #include "hallmark/v1/profiles.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
+#include "hallmark/v1/stations.grpc.pb.h"
 #include "tools/hallmark/client.h"
 
 namespace hallmark::cli {
@@ -30,6 +31,7 @@ struct Client::Connection {
   std::unique_ptr<v1::Revocation::Stub> revocation;
   std::unique_ptr<v1::Profiles::Stub> profiles;
   std::unique_ptr<v1::Lots::Stub> lots;
+  std::unique_ptr<v1::Stations::Stub> stations;
 
   void Open();  // a new connection
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "tools/hallmark/caller_commands.h"
 #include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
 #include "tools/hallmark/init.h"
@@ -45,10 +46,11 @@ int Main(int argc, char** argv) {
   AddProfile(app, session);
   AddManufacturer(app, session);
   AddLot(app, session);
-  AddCeremony(app, session);
-  AddLint(app, session);
   AddStation(app, session);
   AddBatch(app, session);
+  AddCaller(app, session);
+  AddCeremony(app, session);
+  AddLint(app, session);
   AddManifest(app, session);
   AddCompletion(app, session);
   return Run(app, session, {argv + 1, argv + argc});

@@ -57,10 +57,14 @@ Status ParseFailure(CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
-StatusOr<Client> Session::Connect() const {
+StatusOr<Context> Session::LoadContext() const {
   ASSIGN_OR_RETURN(const std::filesystem::path file,
                    FindContext({context_file, environment.context, environment.home}));
-  ASSIGN_OR_RETURN(const Context context, ReadContext(file));
+  return ReadContext(file);
+}
+
+StatusOr<Client> Session::Connect() const {
+  ASSIGN_OR_RETURN(const Context context, LoadContext());
   return Client(context, clock);
 }
 

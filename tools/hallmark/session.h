@@ -41,6 +41,8 @@ struct Session {
   bool json() const { return output == "json"; }
   bool colored() const { return environment.out_is_terminal && !environment.no_color && !json(); }
 
+  // The context that the options and the environment name.
+  StatusOr<Context> LoadContext() const;
   StatusOr<Client> Connect() const;
 
   // Writes one JSON document to `out`; a message by protobuf's JSON mapping, with the field names of the .proto.

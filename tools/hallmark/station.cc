@@ -103,12 +103,6 @@ StatusOr<ExitCode> Retry(Session& session, const RetryOptions& options) {
 
 }  // namespace
 
-StatusOr<Context> ContextOf(const Session& session) {
-  ASSIGN_OR_RETURN(const std::filesystem::path file,
-                   FindContext({session.context_file, session.environment.context, session.environment.home}));
-  return ReadContext(file);
-}
-
 void AddSpoolOption(CLI::App& command, std::string& spool) {
   command
       .add_option("--spool", spool,
@@ -147,7 +141,7 @@ void AddStationRetry(CLI::App& group, Session& session) {
   retry->callback([&session, options] { session.Finish(Retry(session, *options)); });
 }
 
-CLI::App* AddStation(CLI::App& app, Session& session) {
+void AddStation(CLI::App& app, Session& session) {
   CLI::App* group = app.add_subcommand("station", "Certify a line's devices over a bad network, or none");
   group->require_subcommand(1);
   AddStationRun(*group, session);
@@ -156,7 +150,7 @@ CLI::App* AddStation(CLI::App& app, Session& session) {
   AddStationConfirm(*group, session);
   AddStationExport(*group, session);
   AddStationImport(*group, session);
-  return group;
+  AddStationCredentials(*group, session);
 }
 
 }  // namespace hallmark::cli

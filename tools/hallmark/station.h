@@ -4,26 +4,22 @@
 
 #include <filesystem>
 
-#include "tools/hallmark/context.h"
 #include "tools/hallmark/session.h"
 #include "tools/hallmark/station/spool.h"
 
 namespace hallmark::cli {
 
-// Returns the group `hallmark station`, for further commands.
-CLI::App* AddStation(CLI::App& app, Session& session);
+void AddStation(CLI::App& app, Session& session);
 void AddBatch(CLI::App& app, Session& session);
 
-// Each adds a command to the group `hallmark station`.
+// Each adds its commands to the group `hallmark station`.
 void AddStationRun(CLI::App& group, Session& session);
 void AddStationStatus(CLI::App& group, Session& session);
 void AddStationRetry(CLI::App& group, Session& session);
 void AddStationConfirm(CLI::App& group, Session& session);
 void AddStationExport(CLI::App& group, Session& session);
 void AddStationImport(CLI::App& group, Session& session);
-
-// The context that the session's options and environment name.
-StatusOr<Context> ContextOf(const Session& session);
+void AddStationCredentials(CLI::App& group, Session& session);
 
 // Adds --spool.
 void AddSpoolOption(CLI::App& command, std::string& spool);

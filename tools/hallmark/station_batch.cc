@@ -3,7 +3,6 @@
 
 #include <fstream>
 
-#include "base/file.h"
 #include "base/reason.h"
 #include "tools/hallmark/station.h"
 
@@ -11,11 +10,44 @@ namespace hallmark::cli {
 namespace {
 
 constexpr size_t kChunk = size_t{60} << 10;  // of IssueBundleRequest.chunk, at most 64 KiB
-constexpr size_t kAnswerLimit = size_t{2} << 30;
 
 struct Options {
   std::string file;
   std::string out;
+};
+
+// The answers as they come, beside their file until they are complete.
+class AnswerFile {
+ public:
+  explicit AnswerFile(const std::string& path) : path_(path), part_(path + ".part"), out_(part_, std::ios::binary) {}
+  AnswerFile(const AnswerFile&) = delete;
+  ~AnswerFile() {
+    std::error_code ignored;
+    if (!part_.empty()) std::filesystem::remove(part_, ignored);
+  }
+  Status Write(const std::string& chunk) {
+    out_ << chunk;
+    return out_ ? absl::OkStatus() : Failed("write");
+  }
+  Status Commit() {
+    out_.close();
+    if (!out_) return Failed("write");
+    std::error_code error;
+    std::filesystem::rename(part_, path_, error);
+    if (error) return Failed("rename a file to");
+    part_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  Status Failed(const char* action) const {
+    return Error(
+        Code::kFailedPrecondition, reason::kFileUnreadable,
+        fmt::format("cannot {} {}; mend that and run again, the same bundle has the same answers", action, path_));
+  }
+  const std::string path_;
+  std::string part_;
+  std::ofstream out_;
 };
 
 StatusOr<ExitCode> SignBatch(Session& session, const Options& options) {
@@ -24,8 +56,9 @@ StatusOr<ExitCode> SignBatch(Session& session, const Options& options) {
     return Error(Code::kNotFound, reason::kFileUnreadable, fmt::format("cannot open the bundle {}", options.file));
   }
   ASSIGN_OR_RETURN(Client client, session.Connect());
-  std::string answer;
+  AnswerFile answers(options.out);
   v1::IssueBundleResponse last;
+  const bool progress = session.environment.err_is_terminal && !session.json();
   RETURN_IF_ERROR(client.IssueBundle(
       [&in, &options]() -> StatusOr<std::optional<std::string>> {
         std::string chunk(kChunk, '\0');
@@ -36,13 +69,13 @@ StatusOr<ExitCode> SignBatch(Session& session, const Options& options) {
         }
         return chunk.empty() ? std::optional<std::string>() : std::optional(std::move(chunk));
       },
-      [&answer, &last](const v1::IssueBundleResponse& response) -> Status {
-        answer += response.chunk();
+      [&](const v1::IssueBundleResponse& response) -> Status {
         last = response;
-        if (answer.size() <= kAnswerLimit) return absl::OkStatus();
-        return Error(Code::kResourceExhausted, reason::kBundleInvalid, "the answer is longer than any bundle's can be");
+        if (progress) session.err << fmt::format("\r\x1b[K{} answered", last.answered()) << std::flush;
+        return answers.Write(response.chunk());
       }));
-  RETURN_IF_ERROR(WriteFile(options.out, AsBytes(answer)));
+  if (progress) session.err << "\r\x1b[K";
+  RETURN_IF_ERROR(answers.Commit());
   if (session.json()) {
     session.PrintJson(nlohmann::json{{"answered", last.answered()}, {"issued", last.issued()}, {"file", options.out}});
   } else {

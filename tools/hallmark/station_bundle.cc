@@ -47,7 +47,7 @@ StatusOr<ExitCode> Export(Session& session, const ExportOptions& options) {
   if (std::filesystem::exists(options.out, error)) {
     return UsageError(fmt::format("{} is there already; name a new file, so that no bundle is lost", options.out));
   }
-  ASSIGN_OR_RETURN(const Context context, ContextOf(session));
+  ASSIGN_OR_RETURN(const Context context, session.LoadContext());
   ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
   ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller));
   ASSIGN_OR_RETURN(const std::vector<Entry> entries, ToExport(spool, options.bundle));
@@ -169,7 +169,7 @@ class Import {
 };
 
 StatusOr<ExitCode> ImportAnswers(Session& session, const ImportOptions& options) {
-  ASSIGN_OR_RETURN(const Context context, ContextOf(session));
+  ASSIGN_OR_RETURN(const Context context, session.LoadContext());
   ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
   ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller));
   ASSIGN_OR_RETURN(station::OutFolder out, station::OutFolder::Open(options.out));

@@ -8,6 +8,7 @@
 #include "tools/hallmark/station.h"
 #include "tools/hallmark/station/answer.h"
 #include "tools/hallmark/station/run.h"
+#include "tools/hallmark/station_credential.h"
 
 namespace hallmark::cli {
 namespace {
@@ -53,6 +54,35 @@ class StopSignals {
   struct sigaction interrupt_ = {};
 };
 
+constexpr Duration kRenewalPeriod = absl::Minutes(1);  // between two looks at the credential
+
+// Keeps the credential of a run in force: renews it when it is due, and goes on with the one that the context names,
+// whoever renewed it. What fails is said, and tried again; until the old one has expired nothing is lost.
+class Renewal {
+ public:
+  Renewal(Session& session, const Context& context, station::Report& report)
+      : session_(session), report_(report), certificate_(context.certificate) {}
+
+  void Look(Client& client) {
+    if (session_.clock.Now() < next_) return;
+    next_ = session_.clock.Now() + kRenewalPeriod;
+    const StatusOr<bool> renewed = RenewIfDue(session_, client);
+    if (!renewed.ok()) {
+      report_.Waiting(Annotate(renewed.status(), "the station's certificate cannot be renewed"));
+    }
+    StatusOr<Context> context = session_.LoadContext();
+    if (!context.ok() || context->certificate == certificate_) return;
+    certificate_ = context->certificate;
+    client = Client(*context, session_.clock);
+  }
+
+ private:
+  Session& session_;
+  station::Report& report_;
+  std::string certificate_;
+  Time next_ = absl::InfinitePast();
+};
+
 StatusOr<station::Intake::Settings> InputsOf(const Options& options) {
   station::Intake::Settings settings;
   settings.watch = options.watch;
@@ -81,14 +111,14 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
                                   .watch = options.watch,
                                   .offline = options.offline,
                                   .stopped = [] { return stop_asked != 0; },
-                                  .on_round = nullptr};  // where RenewIfDue of station_credential.h goes
+                                  .on_round = nullptr};
   if (!options.watch) {
     ASSIGN_OR_RETURN(settings.patience, yaml::ParseDuration(options.timeout));
   }
   if (!options.rate.empty()) {
     ASSIGN_OR_RETURN(settings.rate, ParseRate(options.rate));
   }
-  ASSIGN_OR_RETURN(const Context context, ContextOf(session));
+  ASSIGN_OR_RETURN(const Context context, session.LoadContext());
   ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
   ASSIGN_OR_RETURN(station::Spool spool,
                    station::Spool::Claim(station::Spool::PathOf(options.spool, context.file), caller));
@@ -96,6 +126,8 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
   Client client(context, session.clock);
   station::Intake intake(std::move(inputs), spool);
   station::Report report(session, options.progress || session.environment.err_is_terminal);
+  Renewal renewal(session, context, report);
+  if (!options.offline) settings.on_round = [&renewal](Client& used) { renewal.Look(used); };
   const StopSignals signals;
   station::Run run(session, client, spool, intake, out, report, std::move(settings));
   const Status end = run.Go();
