@@ -23,6 +23,10 @@ inline constexpr char kAuthorityNotIssuing[] = "AUTHORITY_NOT_ISSUING";  // DISA
 inline constexpr char kAuthorityChanged[] = "AUTHORITY_CHANGED";         // by another, since it was read
 inline constexpr char kChainInvalid[] = "CHAIN_INVALID";                 // an authority's certificate or one above it
 inline constexpr char kCertificateUnknown[] = "CERTIFICATE_UNKNOWN";
+inline constexpr char kRevokedForEver[] = "REVOKED_FOR_EVER";  // and cannot be put on hold
+inline constexpr char kNotOnHold[] = "NOT_ON_HOLD";
+inline constexpr char kRevocationProofInvalid[] = "REVOCATION_PROOF_INVALID";
+inline constexpr char kKeyCompromised[] = "KEY_COMPROMISED";  // once, and certified no more
 inline constexpr char kCrlUnknown[] = "CRL_UNKNOWN";
 
 // The certification request.

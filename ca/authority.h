@@ -61,7 +61,8 @@ struct Validated {
 // back.
 struct Observers {
   std::function<void(const CertificateRecord&)> issued;   // not of a repeated request
-  std::function<void(const CertificateRecord&)> revoked;  // also of a repeated revocation
+  std::function<void(const CertificateRecord&)> revoked;  // also for another reason; not of a repeated revocation
+  std::function<void(const CertificateRecord&)> released = nullptr;
   std::function<void(const CrlRecord&)> crl_issued;
   // A station tried what its lot or the manifest does not cover; the `total`th time under that lot.
   std::function<void(const AttemptRecord&, int64_t total)> attempt_refused = nullptr;
@@ -105,9 +106,18 @@ class CertificateAuthority {
   StatusOr<Page<CertificateRecord>> List(const Caller& caller, CertificateFilter filter, int page_size,
                                          const std::string& page_token) const;
 
-  // Revokes; idempotent: the first revocation stands and is returned. Durable when it returns.
+  // Revokes; idempotent: the first revocation stands and is returned, but a hold gives way, and every reason to
+  // kKeyCompromise. Durable when it returns. kInvalidArgument (REQUEST_INVALID): no reason for a certificate, an
+  // `invalidity` in the future; kFailedPrecondition (REVOKED_FOR_EVER): a hold of what is revoked.
   StatusOr<CertificateRecord> Revoke(const Caller& caller, const std::string& authority, ByteView serial,
-                                     RevocationReason reason) const;
+                                     RevocationReason reason, std::optional<Time> invalidity = std::nullopt) const;
+  // Ends a hold. kFailedPrecondition (NOT_ON_HOLD).
+  StatusOr<CertificateRecord> Release(const Caller& caller, const std::string& authority, ByteView serial) const;
+  // Revokes for kKeyCompromise because whoever has the certified key says so: `signature` is over RevocationChallenge
+  // of the certificate, ECDSA with SHA-256 in DER or RSA PKCS#1 v1.5 with SHA-256. kInvalidArgument
+  // (REVOCATION_PROOF_INVALID).
+  StatusOr<CertificateRecord> RevokeByKey(const Caller& caller, const std::string& authority, ByteView serial,
+                                          ByteView signature) const;
 
   // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
   StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
@@ -156,6 +166,7 @@ class CertificateAuthority {
   // The device's bundle, of a certificate of a lot.
   StatusOr<Issued> WithBundle(Issued issued) const;
   Status RevokeUnconfirmed(const DeviceRecord& line) const;
+  StatusOr<CertificateRecord> Revoke(const CertificateRecord& found, const Revocation& revocation) const;
   void NoteAttempt(const Caller& caller, const Request& request, const Status& refusal) const;
   Status CheckMayComplete(const Issuer& issuer, const Intent& intent) const;
   // Whether the caller may do `permission` to what was looked up; without "*" it does not even learn that there is

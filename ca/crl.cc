@@ -44,9 +44,11 @@ bool EntriesWellFormed(ByteView content) {
 }  // namespace
 
 void CrlEntries::Add(const RevokedCertificate& revoked) {
-  // reasonCode unspecified is to be left out (RFC 5280 5.3.1).
-  const Bytes extensions =
-      revoked.reason == RevocationReason::kUnspecified ? Bytes() : der::Sequence({ReasonCode(revoked.reason)});
+  // reasonCode unspecified is to be left out (RFC 5280 5.3.1), as are extensions without one.
+  Bytes extensions;
+  if (revoked.reason != RevocationReason::kUnspecified) Append(extensions, ReasonCode(revoked.reason));
+  if (revoked.invalidity.has_value()) Append(extensions, InvalidityDate(*revoked.invalidity));
+  if (!extensions.empty()) extensions = der::Tlv(der::kSequence, extensions);
   Append(der_, der::Sequence({der::Unsigned(revoked.serial), der::EncodeTime(revoked.revoked), extensions}));
 }
 

@@ -4,11 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-namespace hallmark {
+#include "ca/proof.h"
 
-std::string InstallationChallenge(ByteView certificate) {
-  return "hallmark-installation-v1:" + Hex(Sha256(certificate));
-}
+namespace hallmark {
 
 std::string DeviceBundle(const CertificateRecord& record, const std::vector<Bytes>& chain, const LotTerms& terms) {
   const ClaimedDevice& device = *record.device;

@@ -14,9 +14,4 @@ namespace hallmark {
 // certificate makes the same octets.
 std::string DeviceBundle(const CertificateRecord& record, const std::vector<Bytes>& chain, const LotTerms& terms);
 
-// What a device signs to confirm that it has its certificate, and its key: "hallmark-installation-v1:" and the SHA-256
-// of the certificate in lower-case hexadecimal. Nobody can know it before the certificate is issued, since that has a
-// random serial number.
-std::string InstallationChallenge(ByteView certificate);
-
 }  // namespace hallmark

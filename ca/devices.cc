@@ -6,6 +6,7 @@
 #include "ca/authority.h"
 #include "ca/device_bundle.h"
 #include "ca/entries.h"
+#include "ca/proof.h"
 #include "factory/entries.h"
 
 namespace hallmark {
@@ -20,16 +21,9 @@ std::string SerialOf(const Request& request) {
   return csr.ok() ? DeviceSerialOf(request, csr->facts).substr(0, kSerialLimit) : "";
 }
 
-SignatureScheme SchemeOfProof(const PublicKey& key) {
-  const bool ec = key.type() == KeyType::kEcP256 || key.type() == KeyType::kEcP384;
-  return {ec ? SignatureScheme::Kind::kEcdsa : SignatureScheme::Kind::kRsaPkcs1, 256};
-}
-
 Status CheckProof(ByteView certificate, ByteView signature) {
-  ASSIGN_OR_RETURN(const CertificateParts parts, ReadCertificate(certificate));
-  ASSIGN_OR_RETURN(const PublicKey key, PublicKey::FromSpki(parts.spki));
-  const std::string challenge = InstallationChallenge(certificate);
-  if (key.Verify(SchemeOfProof(key), AsBytes(challenge), signature)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool proven, IsSignedByCertified(certificate, InstallationChallenge(certificate), signature));
+  if (proven) return absl::OkStatus();
   return FieldError(reason::kInstallationProofInvalid, "signature",
                     "is not the certified key's over the certificate's installation_challenge; the device may hold "
                     "another key or another certificate");
@@ -120,13 +114,10 @@ StatusOr<std::map<std::string, int64_t>> CertificateAuthority::SweepUnconfirmed(
 }
 
 Status CertificateAuthority::RevokeUnconfirmed(const DeviceRecord& line) const {
-  const Revocation revocation{TruncateToSecond(parts_.clock.Now()), RevocationReason::kCessationOfOperation,
-                              "lots/" + line.lot};
-  ASSIGN_OR_RETURN(const CertificateRecord revoked,
-                   parts_.store.Revoke(line.authority, line.certificate_serial, revocation,
-                                       CertificateRevokedEntry(line.authority, line.certificate_serial, revocation)));
-  if (observers_.revoked) observers_.revoked(revoked);
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const CertificateRecord found, parts_.store.GetCertificate(line.authority, line.certificate_serial));
+  return Revoke(found,
+                {TruncateToSecond(parts_.clock.Now()), RevocationReason::kCessationOfOperation, "lots/" + line.lot})
+      .status();
 }
 
 }  // namespace hallmark

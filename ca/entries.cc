@@ -72,12 +72,19 @@ std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, T
 }
 
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation) {
-  return Dump({{"type", "certificate_revoked"},
+  nlohmann::json entry = {{"type", "certificate_revoked"},   {"authority", authority},
+                          {"serial", Hex(serial)},           {"reason", Name(revocation.reason)},
+                          {"caller", revocation.revoked_by}, {"time", Rfc3339(revocation.revoked)}};
+  if (revocation.invalidity.has_value()) entry["invalidity_date"] = Rfc3339(*revocation.invalidity);
+  return Dump(entry);
+}
+
+std::string CertificateReleasedEntry(const std::string& authority, ByteView serial, const Release& release) {
+  return Dump({{"type", "certificate_released"},
                {"authority", authority},
                {"serial", Hex(serial)},
-               {"reason", Name(revocation.reason)},
-               {"caller", revocation.revoked_by},
-               {"time", Rfc3339(revocation.revoked)}});
+               {"caller", release.released_by},
+               {"time", Rfc3339(release.released)}});
 }
 
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {

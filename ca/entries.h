@@ -20,6 +20,7 @@ std::string CertificateRevokedEntry(const std::string& authority, ByteView seria
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl);
 
 // "profile_loaded" and "roles_loaded": in force from `time` on.
+std::string CertificateReleasedEntry(const std::string& authority, ByteView serial, const Release& release);
 std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time);
 std::string RolesLoadedEntry(const std::string& version, Time time);
 

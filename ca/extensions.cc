@@ -150,6 +150,8 @@ Bytes ReasonCode(RevocationReason reason) {
   return EncodeExtension(oid::kReasonCode, false, der::Tlv(der::kEnumerated, ByteView(&code, 1)));
 }
 
+Bytes InvalidityDate(Time time) { return EncodeExtension(oid::kInvalidityDate, false, der::GeneralizedTime(time)); }
+
 StatusOr<std::vector<Extension>> ReadExtensions(ByteView der) {
   ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(der, der::kSequence));
   der::Reader reader(content);

@@ -19,6 +19,7 @@ inline constexpr char kSubjectAltName[] = "2.5.29.17";
 inline constexpr char kBasicConstraints[] = "2.5.29.19";
 inline constexpr char kCrlNumber[] = "2.5.29.20";
 inline constexpr char kReasonCode[] = "2.5.29.21";
+inline constexpr char kInvalidityDate[] = "2.5.29.24";
 inline constexpr char kNameConstraints[] = "2.5.29.30";
 inline constexpr char kCrlDistributionPoints[] = "2.5.29.31";
 inline constexpr char kCertificatePolicies[] = "2.5.29.32";
@@ -46,6 +47,7 @@ Bytes AuthorityInfoAccess(const std::string& ca_issuers_url);
 Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies);
 Bytes CrlNumber(uint64_t number);
 Bytes ReasonCode(RevocationReason reason);
+Bytes InvalidityDate(Time time);
 
 // An extension of the profile's own. A time is written as GeneralizedTime. kInvalidArgument (EXTENSION_NOT_ALLOWED),
 // field "csr.extensions.OID": what is to be passed from the CSR is not one element of DER, or a text is not of its

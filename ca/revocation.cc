@@ -8,25 +8,81 @@
 #include "ca/authority.h"
 #include "ca/crl.h"
 #include "ca/entries.h"
+#include "ca/proof.h"
 
 namespace hallmark {
 
+namespace {
+
+Status CheckReason(RevocationReason reason) {
+  if (reason != RevocationReason::kRemoveFromCrl) return absl::OkStatus();
+  return FieldError(reason::kRequestInvalid, "reason",
+                    "removeFromCRL ends a hold and revokes nothing (RFC 5280 5.3.1); release the certificate instead");
+}
+
+Status CheckInvalidity(const std::optional<Time>& invalidity, Time now) {
+  if (!invalidity.has_value() || *invalidity <= now) return absl::OkStatus();
+  return FieldError(reason::kRequestInvalid, "invalidity_time",
+                    fmt::format("{} is in the future; give the time from which the key was not to be believed, or none",
+                                Rfc3339(*invalidity)));
+}
+
+bool Same(const std::optional<Revocation>& a, const std::optional<Revocation>& b) {
+  return a.has_value() == b.has_value() && (!a.has_value() || a->reason == b->reason);
+}
+
+}  // namespace
+
+StatusOr<CertificateRecord> CertificateAuthority::Revoke(const CertificateRecord& found,
+                                                         const Revocation& revocation) const {
+  ASSIGN_OR_RETURN(CertificateRecord revoked,
+                   parts_.store.Revoke(found.authority, found.serial, revocation,
+                                       CertificateRevokedEntry(found.authority, found.serial, revocation)));
+  if (!Same(found.revocation, revoked.revocation) && observers_.revoked) observers_.revoked(revoked);
+  return revoked;
+}
+
 StatusOr<CertificateRecord> CertificateAuthority::Revoke(const Caller& caller, const std::string& authority,
-                                                         ByteView serial, RevocationReason reason) const {
+                                                         ByteView serial, RevocationReason reason,
+                                                         std::optional<Time> invalidity) const {
   RETURN_IF_ERROR(FindIssuer(authority).status());
-  if (reason == RevocationReason::kRemoveFromCrl) {
-    return FieldError(reason::kRequestInvalid, "reason",
-                      "removeFromCRL ends a hold and revokes nothing (RFC 5280 5.3.1)");
-  }
+  const Time now = TruncateToSecond(parts_.clock.Now());
+  RETURN_IF_ERROR(CheckReason(reason));
+  RETURN_IF_ERROR(CheckInvalidity(invalidity, now));
   const StatusOr<CertificateRecord> found = parts_.store.GetCertificate(authority, serial);
   RETURN_IF_ERROR(CheckAccess(caller, permission::kRevoke, authority, found));
   RETURN_IF_ERROR(found.status());
-  const Revocation revocation{TruncateToSecond(parts_.clock.Now()), reason, caller.uri};
+  return Revoke(*found, {now, reason, caller.uri, invalidity});
+}
+
+StatusOr<CertificateRecord> CertificateAuthority::Release(const Caller& caller, const std::string& authority,
+                                                          ByteView serial) const {
+  RETURN_IF_ERROR(FindIssuer(authority).status());
+  const StatusOr<CertificateRecord> found = parts_.store.GetCertificate(authority, serial);
+  RETURN_IF_ERROR(CheckAccess(caller, permission::kRelease, authority, found));
+  RETURN_IF_ERROR(found.status());
+  const hallmark::Release release{TruncateToSecond(parts_.clock.Now()), caller.uri};
   ASSIGN_OR_RETURN(
-      CertificateRecord revoked,
-      parts_.store.Revoke(authority, serial, revocation, CertificateRevokedEntry(authority, serial, revocation)));
-  if (!found->revocation.has_value() && observers_.revoked) observers_.revoked(revoked);
-  return revoked;
+      CertificateRecord released,
+      parts_.store.Release(authority, serial, release, CertificateReleasedEntry(authority, serial, release)));
+  if (observers_.released) observers_.released(released);
+  return released;
+}
+
+StatusOr<CertificateRecord> CertificateAuthority::RevokeByKey(const Caller& caller, const std::string& authority,
+                                                              ByteView serial, ByteView signature) const {
+  RETURN_IF_ERROR(FindIssuer(authority).status());
+  const StatusOr<CertificateRecord> found = parts_.store.GetCertificate(authority, serial);
+  RETURN_IF_ERROR(CheckAccess(caller, permission::kRevokeByKey, authority, found));
+  RETURN_IF_ERROR(found.status());
+  ASSIGN_OR_RETURN(const bool proven,
+                   IsSignedByCertified(found->certificate, RevocationChallenge(found->certificate), signature));
+  if (!proven) {
+    return FieldError(reason::kRevocationProofInvalid, "signature",
+                      fmt::format("is not the certified key's over \"{}\"; nothing was revoked",
+                                  RevocationChallenge(found->certificate)));
+  }
+  return Revoke(*found, {TruncateToSecond(parts_.clock.Now()), RevocationReason::kKeyCompromise, caller.uri});
 }
 
 // An expired certificate leaves the list only after it was on one that was made after its expiry (RFC 5280 3.3).

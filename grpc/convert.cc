@@ -172,6 +172,8 @@ v1::Certificate ToProto(const CertificateRecord& record) {
     *details->mutable_revoke_time() = ToTimestamp(record.revocation->revoked);
     details->set_reason(ToProto(record.revocation->reason));
     details->set_caller(record.revocation->revoked_by);
+    if (record.revocation->invalidity.has_value())
+      *details->mutable_invalidity_time() = ToTimestamp(*record.revocation->invalidity);
   }
   return message;
 }

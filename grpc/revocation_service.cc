@@ -13,10 +13,33 @@ class RevocationService final : public v1::Revocation::Service {
     return calls_.Run("RevokeCertificate", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
       ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
       ASSIGN_OR_RETURN(const RevocationReason reason, FromProto(message->reason()));
+      std::optional<Time> invalidity;
+      if (message->has_invalidity_time()) invalidity = absl::FromUnixSeconds(message->invalidity_time().seconds());
       ASSIGN_OR_RETURN(const CertificateRecord record,
-                       calls_.authority().Revoke(caller, name.authority, name.serial, reason));
+                       calls_.authority().Revoke(caller, name.authority, name.serial, reason, invalidity));
       return ToProto(record);
     });
+  }
+
+  grpc::Status ReleaseCertificate(grpc::ServerContext* context, const v1::ReleaseCertificateRequest* message,
+                                  v1::Certificate* response) override {
+    return calls_.Run("ReleaseCertificate", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
+      ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
+      ASSIGN_OR_RETURN(const CertificateRecord record, calls_.authority().Release(caller, name.authority, name.serial));
+      return ToProto(record);
+    });
+  }
+
+  grpc::Status RevokeCertificateByKey(grpc::ServerContext* context, const v1::RevokeCertificateByKeyRequest* message,
+                                      v1::Certificate* response) override {
+    return calls_.Run(
+        "RevokeCertificateByKey", *context, response, [&](const Caller& caller) -> StatusOr<v1::Certificate> {
+          ASSIGN_OR_RETURN(const CertificateName name, ParseCertificateName(message->name()));
+          ASSIGN_OR_RETURN(
+              const CertificateRecord record,
+              calls_.authority().RevokeByKey(caller, name.authority, name.serial, AsBytes(message->signature())));
+          return ToProto(record);
+        });
   }
 
   grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {

@@ -31,7 +31,9 @@ namespace permission {
 inline constexpr char kIssue[] = "certificates.issue";
 inline constexpr char kGetCertificate[] = "certificates.get";
 inline constexpr char kListCertificates[] = "certificates.list";
-inline constexpr char kRevoke[] = "certificates.revoke";
+inline constexpr char kRevoke[] = "certificates.revoke";            // and hold
+inline constexpr char kRevokeByKey[] = "certificates.revokeByKey";  // bring the word of whoever has the key
+inline constexpr char kRelease[] = "certificates.release";
 inline constexpr char kGetAuthority[] = "authorities.get";
 inline constexpr char kFetchCsr[] = "authorities.csr";
 inline constexpr char kCreateAuthority[] = "authorities.create";  // also a successor

@@ -84,10 +84,18 @@ struct Intent {
   Bytes caller_serial = {};
 };
 
+// kCertificateHold is the one that can be released, and gives way to any other; its date stays then (X.509 8.5.2.2).
 struct Revocation {
   Time revoked;  // revocationDate of the CRL entry
   RevocationReason reason = RevocationReason::kUnspecified;
-  std::string revoked_by;  // the caller's URI
+  std::string revoked_by;                         // the caller's URI
+  std::optional<Time> invalidity = std::nullopt;  // invalidityDate, RFC 5280 5.3.2: from when the key is not believed
+};
+
+// The end of a hold.
+struct Release {
+  Time released;
+  std::string released_by;  // the caller's URI
 };
 
 struct CertificateId {
@@ -152,6 +160,7 @@ struct RevokedCertificate {
   Bytes serial;
   Time revoked;
   RevocationReason reason = RevocationReason::kUnspecified;
+  std::optional<Time> invalidity = std::nullopt;
 };
 
 // The ledger: RFC 9162 2.1, SHA-256, a leaf's octets are `entry`.

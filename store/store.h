@@ -110,10 +110,16 @@ class Store {
   // --- Revocation.
 
   // Revokes a certificate and appends `ledger_entry`. Idempotent: a certificate that is revoked already keeps its
-  // first revocation, which is returned in the record, and the ledger stays as it is. A device whose certificate it is
-  // becomes kRevoked. kNotFound (CERTIFICATE_UNKNOWN).
+  // first revocation, which is returned in the record, and the ledger stays as it is; but a hold gives way to whatever
+  // is for ever, and every other reason to kKeyCompromise. A device whose certificate it is becomes kRevoked, unless it
+  // is held only. A key that is compromised is blocked: Intend certifies it no more. kNotFound (CERTIFICATE_UNKNOWN);
+  // kFailedPrecondition (REVOKED_FOR_EVER): a hold of what is revoked.
   virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial,
                                              const Revocation& revocation, const std::string& ledger_entry) = 0;
+
+  // Ends a hold. kNotFound (CERTIFICATE_UNKNOWN); kFailedPrecondition (NOT_ON_HOLD).
+  virtual StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial,
+                                              const hallmark::Release& release, const std::string& ledger_entry) = 0;
 
   // How many changes of revocation the authority has seen: grows by one with each, never falls.
   virtual StatusOr<uint64_t> RevocationCount(const std::string& authority) = 0;

@@ -205,6 +205,12 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_reason(v1::SUPERSEDED);
        }),
        kOperator},
+      {"Revocation/ReleaseCertificate", "none",
+       With<v1::ReleaseCertificateRequest>([&](auto& r) { r.set_name(no_certificate); }), kOperator},
+      {"Revocation/RevokeCertificateByKey",
+       "none",
+       With<v1::RevokeCertificateByKeyRequest>([&](auto& r) { r.set_name(no_certificate); }),
+       {"station", "operator"}},
       {"Revocation/GetCrl", "of devices", With<v1::GetCrlRequest>([&](auto& r) { r.set_parent(devices); }), kEverybody},
       {"Revocation/GenerateCrl", "of devices", With<v1::GenerateCrlRequest>([&](auto& r) { r.set_parent(devices); }),
        kOperator},

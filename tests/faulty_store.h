@@ -53,6 +53,10 @@ class FaultyStore : public Store {
                                                      const std::string& page_token) override {
     return store_->ListCertificates(filter, page_size, page_token);
   }
+  StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial, const hallmark::Release& release,
+                                      const std::string& entry) override {
+    return Mutate([&] { return store_->Release(authority, serial, release, entry); });
+  }
   StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
                                      const std::string& entry) override {
     return Mutate([&] { return store_->Revoke(authority, serial, revocation, entry); });

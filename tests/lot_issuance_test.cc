@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ca/device_bundle.h"
+#include "ca/proof.h"
 #include "ca/reconciliation.h"
 #include "tests/command.h"
 #include "tests/house.h"

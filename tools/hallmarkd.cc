@@ -149,6 +149,11 @@ Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPu
                                               {"reason", Name(record.revocation->reason)},
                                               {"caller", record.revocation->revoked_by}});
           },
+      .released =
+          [&publisher](const CertificateRecord& record) {
+            publisher->Notify();
+            log::Info("certificate_released", {{"authority", record.authority}, {"serial", Hex(record.serial)}});
+          },
       .crl_issued =
           [&metrics](const CrlRecord& crl) {
             metrics.SetCrl(crl.authority, crl.number, crl.this_update, crl.next_update, crl.crl.size());

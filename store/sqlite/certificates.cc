@@ -42,6 +42,7 @@ enum Column {
   kReplacedSerial,
   kRevokeReplaced,
   kDevice,
+  kInvalidity,
 };
 
 std::string SelectWhere(const char* condition) {
@@ -206,19 +207,49 @@ Status CheckCaller(Connection& connection, const Intent& intent) {
                fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
 }
 
-// Revokes the certificate of row `id`, which is not revoked yet.
+Status CountChange(Transaction& transaction, const std::string& authority, const std::string& ledger_entry, Time time) {
+  RETURN_IF_ERROR(
+      transaction.connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
+                                     "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
+                                     {authority}));
+  return AppendLeaf(transaction, ledger_entry, time).status();
+}
+
+// Revokes the certificate of row `id`, whose revocation so far gives way; `time` is that of the act.
 Status RevokeRow(Transaction& transaction, int64_t id, const std::string& authority, const Revocation& revocation,
-                 const std::string& ledger_entry) {
+                 Time time, const std::string& ledger_entry) {
   Connection& connection = transaction.connection;
   RETURN_IF_ERROR(connection.Execute(
-      "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4 WHERE id = ?1",
-      {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by}));
-  RETURN_IF_ERROR(
-      connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
-                         "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
-                         {authority}));
-  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, revocation.revoked).status());
+      "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4, invalidity_date = ?5 WHERE id = "
+      "?1",
+      {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by,
+       revocation.invalidity.has_value() ? Value(Seconds(*revocation.invalidity)) : Value(nullptr)}));
+  RETURN_IF_ERROR(CountChange(transaction, authority, ledger_entry, time));
+  if (revocation.reason == RevocationReason::kKeyCompromise) {
+    RETURN_IF_ERROR(
+        connection.Execute("INSERT OR IGNORE INTO compromised_keys (spki, compromised, authority, serial) "
+                           "SELECT spki, ?2, authority, serial FROM certificates WHERE id = ?1",
+                           {id, Seconds(time)}));
+  }
+  if (revocation.reason == RevocationReason::kCertificateHold) return absl::OkStatus();
   return NoteRevoked(transaction, id);
+}
+
+// What becomes of a revocation that stands when another is asked for; nothing: it stays.
+StatusOr<std::optional<Revocation>> Changed(const std::optional<Revocation>& stands, const Revocation& asked) {
+  if (!stands.has_value()) return std::optional(asked);
+  const bool on_hold = stands->reason == RevocationReason::kCertificateHold;
+  if (asked.reason == RevocationReason::kCertificateHold) {
+    if (on_hold) return std::optional<Revocation>();
+    return Error(Code::kFailedPrecondition, reason::kRevokedForEver,
+                 fmt::format("it was revoked for ever on {} and cannot be put on hold", Rfc3339(stands->revoked)));
+  }
+  const bool worse = asked.reason == RevocationReason::kKeyCompromise && stands->reason != asked.reason;
+  if (!on_hold && !worse) return std::optional<Revocation>();
+  Revocation changed = asked;
+  changed.revoked = stands->revoked;
+  if (!changed.invalidity.has_value()) changed.invalidity = stands->invalidity;
+  return std::optional(changed);
 }
 
 // The certificate that the one of row `id` takes the place of, unless it is revoked.
@@ -228,14 +259,20 @@ Status RevokeReplaced(Transaction& transaction, int64_t id, const ReplacedCertif
   {
     ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(
                                     "SELECT r.id, r.authority FROM certificates c JOIN certificates r ON r.id = "
-                                    "c.replaces WHERE c.id = ?1 AND r.revoked IS NULL",
+                                    "c.replaces WHERE c.id = ?1 AND (r.revoked IS NULL OR r.revocation_reason = 6)",
                                     {id}));
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return absl::OkStatus();
     before = rows.Integer(0);
     authority = rows.Text(1);
   }
-  return RevokeRow(transaction, before, authority, replaced.revocation, replaced.ledger_entry);
+  ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(
+                                  "SELECT revoked, invalidity_date FROM certificates WHERE id = ?1", {before}));
+  RETURN_IF_ERROR(rows.Next().status());
+  Revocation revocation = replaced.revocation;
+  if (!rows.IsNull(0)) revocation.revoked = rows.Instant(0);  // held since
+  if (!rows.IsNull(1)) revocation.invalidity = rows.Instant(1);
+  return RevokeRow(transaction, before, authority, revocation, replaced.revocation.revoked, replaced.ledger_entry);
 }
 
 }  // namespace
@@ -246,7 +283,8 @@ std::string CertificateColumns() {
          "not_before, not_after, intended, csr, asked_lifetime, leaf_index, issued, revoked, revocation_reason, "
          "revoked_by, draft, certificate, id, lot, device_serial, registration_id, "
          "(SELECT r.authority FROM certificates r WHERE r.id = certificates.replaces), "
-         "(SELECT r.serial FROM certificates r WHERE r.id = certificates.replaces), revoke_replaced, device";
+         "(SELECT r.serial FROM certificates r WHERE r.id = certificates.replaces), revoke_replaced, device, "
+         "invalidity_date";
 }
 
 CertificateRecord ReadCertificate(const Rows& rows) {
@@ -272,6 +310,7 @@ CertificateRecord ReadCertificate(const Rows& rows) {
     record.revocation = Revocation{.revoked = rows.Instant(kRevoked),
                                    .reason = static_cast<RevocationReason>(rows.Integer(kRevocationReason)),
                                    .revoked_by = rows.Text(kRevokedBy)};
+    if (!rows.IsNull(kInvalidity)) record.revocation->invalidity = rows.Instant(kInvalidity);
   }
   return record;
 }
@@ -293,6 +332,18 @@ StatusOr<std::optional<Intended>> FindRequest(Connection& connection, const std:
 }
 
 Status CheckKey(Connection& connection, const Intent& intent) {
+  {
+    ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT compromised, authority, serial FROM compromised_keys WHERE "
+                                                 "spki = ?1",
+                                                 {ByteView(intent.spki)}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (found) {
+      return Error(Code::kFailedPrecondition, reason::kKeyCompromised,
+                   fmt::format("the key was reported as compromised on {}, with authorities/{}/certificates/{}, and is "
+                               "certified no more; generate a new key on the device",
+                               Rfc3339(rows.Instant(0)), rows.Text(1), Hex(rows.View(2))));
+    }
+  }
   {
     ASSIGN_OR_RETURN(Rows rows, connection.Query(OtherSubject(intent), {ByteView(intent.spki), intent.subject}));
     ASSIGN_OR_RETURN(const bool found, rows.Next());
@@ -393,10 +444,39 @@ StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& 
     record = ReadCertificate(rows);
     id = rows.Integer(kId);
   }
-  if (record.revocation.has_value()) return record;
-  RETURN_IF_ERROR(RevokeRow(transaction, id, authority, revocation, ledger_entry));
-  record.revocation = revocation;
-  record.revocation->revoked = TruncateToSecond(revocation.revoked);
+  const StatusOr<std::optional<Revocation>> changed = Changed(record.revocation, revocation);
+  if (!changed.ok()) return Annotate(changed.status(), "certificate " + Hex(serial));
+  if (!changed->has_value()) return record;
+  RETURN_IF_ERROR(RevokeRow(transaction, id, authority, **changed, revocation.revoked, ledger_entry));
+  record.revocation = **changed;
+  record.revocation->revoked = TruncateToSecond(record.revocation->revoked);
+  return record;
+}
+
+StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string& authority, ByteView serial,
+                                    const hallmark::Release& release, const std::string& ledger_entry) {
+  CertificateRecord record;
+  int64_t id = 0;
+  {
+    ASSIGN_OR_RETURN(Rows rows, transaction.connection.Query(SelectIssuedBySerial(), {authority, serial}));
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return CertificateUnknown(authority, serial);
+    record = ReadCertificate(rows);
+    id = rows.Integer(kId);
+  }
+  if (!record.revocation.has_value() || record.revocation->reason != RevocationReason::kCertificateHold) {
+    return Error(Code::kFailedPrecondition, reason::kNotOnHold,
+                 record.revocation.has_value()
+                     ? fmt::format("certificate {} was revoked for ever on {} and cannot be released", Hex(serial),
+                                   Rfc3339(record.revocation->revoked))
+                     : fmt::format("certificate {} is not on hold; there is nothing to release", Hex(serial)));
+  }
+  RETURN_IF_ERROR(transaction.connection.Execute(
+      "UPDATE certificates SET revoked = NULL, revocation_reason = NULL, revoked_by = NULL, invalidity_date = NULL "
+      "WHERE id = ?1",
+      {id}));
+  RETURN_IF_ERROR(CountChange(transaction, authority, ledger_entry, release.released));
+  record.revocation.reset();
   return record;
 }
 

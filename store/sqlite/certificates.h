@@ -22,6 +22,8 @@ StatusOr<std::vector<Intent>> OpenIntents(Connection& connection);
 StatusOr<CertificateRecord> GetCertificate(Connection& connection, const std::string& authority, ByteView serial);
 StatusOr<std::optional<Revocation>> FindRevocation(Connection& connection,
                                                    const std::vector<CertificateId>& certificates);
+StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string& authority, ByteView serial,
+                                    const hallmark::Release& release, const std::string& ledger_entry);
 StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& authority, ByteView serial,
                                    const Revocation& revocation, const std::string& ledger_entry);
 

@@ -51,15 +51,18 @@ StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& aut
                                   const std::function<void(const RevokedCertificate&)>& visit) {
   ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(connection));
   ASSIGN_OR_RETURN(const uint64_t count, RevocationCount(connection, authority));
-  ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT serial, revoked, revocation_reason FROM certificates "
-                                               "INDEXED BY certificates_for_crl "
-                                               "WHERE authority = ?1 AND not_after >= ?2 AND revoked IS NOT NULL "
-                                               "ORDER BY serial",
-                                               {authority, Seconds(expires_from)}));
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT serial, revoked, revocation_reason, invalidity_date FROM certificates "
+                                    "INDEXED BY certificates_for_crl "
+                                    "WHERE authority = ?1 AND not_after >= ?2 AND revoked IS NOT NULL "
+                                    "ORDER BY serial",
+                                    {authority, Seconds(expires_from)}));
   while (true) {
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return count;
-    visit({rows.Blob(0), rows.Instant(1), static_cast<RevocationReason>(rows.Integer(2))});
+    RevokedCertificate revoked{rows.Blob(0), rows.Instant(1), static_cast<RevocationReason>(rows.Integer(2))};
+    if (!rows.IsNull(3)) revoked.invalidity = rows.Instant(3);
+    visit(revoked);
   }
 }
 

@@ -249,10 +249,12 @@ StatusOr<CountedLot> CountLot(Connection& connection, const std::string& lot) {
                         .reissued = rows.Integer(6)};
     }
   }
-  ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT count(*), sum(c.revoked IS NULL AND d.certificate = c.id) "
-                                               "FROM certificates c JOIN devices d ON d.id = c.device "
-                                               "WHERE c.lot = ?1 AND c.leaf_index IS NOT NULL",
-                                               {std::string_view(lot)}));
+  ASSIGN_OR_RETURN(
+      Rows rows,
+      connection.Query("SELECT count(*), sum((c.revoked IS NULL OR c.revocation_reason = 6) AND d.certificate = c.id) "
+                       "FROM certificates c JOIN devices d ON d.id = c.device "
+                       "WHERE c.lot = ?1 AND c.leaf_index IS NOT NULL",
+                       {std::string_view(lot)}));
   ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (found) {
     counted.certificates = rows.Integer(0);

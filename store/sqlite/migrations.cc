@@ -312,6 +312,27 @@ ALTER TABLE certificates ADD COLUMN replaces INTEGER REFERENCES certificates;
 ALTER TABLE certificates ADD COLUMN revoke_replaced INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX certificates_by_lot ON certificates (lot, leaf_index) WHERE leaf_index IS NOT NULL AND lot IS NOT NULL;
 )sql"},
+    // From when a key is not believed; and keys that were compromised, which nobody certifies any more.
+    Migration{5, R"sql(
+ALTER TABLE certificates ADD COLUMN invalidity_date INTEGER CHECK (invalidity_date IS NULL OR revoked IS NOT NULL);
+DROP INDEX certificates_for_crl;
+CREATE INDEX certificates_for_crl
+  ON certificates (authority, serial, not_after, revoked, revocation_reason, invalidity_date)
+  WHERE revoked IS NOT NULL;
+CREATE TABLE compromised_keys (
+  spki BLOB PRIMARY KEY CHECK (length(spki) = 32),
+  compromised INTEGER NOT NULL,
+  authority TEXT NOT NULL,
+  serial BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO compromised_keys
+  SELECT spki, revoked, authority, serial FROM certificates WHERE revocation_reason = 1 ORDER BY revoked;
+CREATE TRIGGER compromised_keys_are_kept BEFORE DELETE ON compromised_keys
+BEGIN SELECT raise(ABORT, 'a compromised key stays one'); END;
+CREATE TRIGGER revocations_are_for_ever BEFORE UPDATE OF revoked ON certificates
+WHEN OLD.revoked IS NOT NULL AND OLD.revocation_reason <> 6 AND NEW.revoked IS NOT OLD.revoked
+BEGIN SELECT raise(ABORT, 'a revocation stays'); END;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

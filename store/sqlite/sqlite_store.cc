@@ -104,6 +104,13 @@ class SqliteStore : public Store {
     });
   }
 
+  StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial, const hallmark::Release& release,
+                                      const std::string& ledger_entry) override {
+    return Mutate("cannot release a certificate", [&](Transaction& transaction) {
+      return sqlite::Release(transaction, authority, serial, release, ledger_entry);
+    });
+  }
+
   StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial, const Revocation& revocation,
                                      const std::string& ledger_entry) override {
     return Mutate("cannot revoke a certificate", [&](Transaction& transaction) {

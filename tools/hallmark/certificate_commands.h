@@ -10,6 +10,7 @@ void AddIssue(CLI::App& group, Session& session);
 void AddShow(CLI::App& group, Session& session);
 void AddList(CLI::App& group, Session& session);
 void AddRevoke(CLI::App& group, Session& session);
+void AddHoldAndRelease(CLI::App& group, Session& session);
 
 // The service's record of what a command line names. kNotFound (CERTIFICATE_UNKNOWN) also when it was named by a file
 // and the authority has another certificate of that serial number.

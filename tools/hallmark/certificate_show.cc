@@ -148,6 +148,7 @@ void AddCertificate(CLI::App& app, Session& session) {
   AddShow(*group, session);
   AddList(*group, session);
   AddRevoke(*group, session);
+  AddHoldAndRelease(*group, session);
 }
 
 }  // namespace hallmark::cli

@@ -28,6 +28,7 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Lots", "method": "ListDevices"},
            {"service": "hallmark.v1.Stations"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
+           {"service": "hallmark.v1.Revocation", "method": "RevokeCertificateByKey"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
                   "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
@@ -134,11 +135,23 @@ StatusOr<v1::ListCertificatesResponse> Client::ListCertificates(const v1::ListCe
                            connection_->Deadline());
 }
 
-StatusOr<v1::Certificate> Client::RevokeCertificate(const std::string& name, v1::RevocationReason reason) {
-  v1::RevokeCertificateRequest request;
-  request.set_name(name);
-  request.set_reason(reason);
+StatusOr<v1::Certificate> Client::RevokeCertificate(const v1::RevokeCertificateRequest& request) {
   return connection_->Call(connection_->revocation, &v1::Revocation::Stub::RevokeCertificate, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Certificate> Client::ReleaseCertificate(const std::string& name) {
+  v1::ReleaseCertificateRequest request;
+  request.set_name(name);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ReleaseCertificate, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::Certificate> Client::RevokeCertificateByKey(const std::string& name, const std::string& signature) {
+  v1::RevokeCertificateByKeyRequest request;
+  request.set_name(name);
+  request.set_signature(signature);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::RevokeCertificateByKey, request,
                            connection_->Deadline());
 }
 

@@ -61,7 +61,9 @@ class Client {
                        const std::function<void(const v1::ReplayProfileResponse&)>& on_response);
   StatusOr<v1::Certificate> GetCertificate(const std::string& name);
   StatusOr<v1::ListCertificatesResponse> ListCertificates(const v1::ListCertificatesRequest& request);
-  StatusOr<v1::Certificate> RevokeCertificate(const std::string& name, v1::RevocationReason reason);
+  StatusOr<v1::Certificate> RevokeCertificate(const v1::RevokeCertificateRequest& request);
+  StatusOr<v1::Certificate> ReleaseCertificate(const std::string& name);
+  StatusOr<v1::Certificate> RevokeCertificateByKey(const std::string& name, const std::string& signature);
   StatusOr<v1::Crl> GetCrl(const std::string& authority);  // "authorities/devices", as are the three below
   StatusOr<v1::Authority> GetAuthority(const std::string& authority);
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);

@@ -116,6 +116,9 @@ std::string DescribeContent(const v1::Certificate& certificate, bool colored) {
 Cell ValidityOf(const v1::Certificate& certificate, Time now) {
   if (certificate.has_revocation_details()) {
     const auto& details = certificate.revocation_details();
+    if (details.reason() == v1::CERTIFICATE_HOLD) {
+      return {fmt::format("on hold since {}", Rfc3339(details.revoke_time())), Color::kRed};
+    }
     return {fmt::format("revoked on {} ({})", Rfc3339(details.revoke_time()), ReasonName(details.reason())),
             Color::kRed};
   }
@@ -134,6 +137,9 @@ std::string DescribeCertificate(const v1::Certificate& certificate, Time now, bo
                        {"Asked for by", certificate.caller()},
                        {"Request id", certificate.request_id()},
                        {"Revoked by", certificate.revocation_details().caller()},
+                       {"Not to be believed from", certificate.revocation_details().has_invalidity_time()
+                                                       ? Rfc3339(certificate.revocation_details().invalidity_time())
+                                                       : ""},
                        {"Issued", recorded ? Rfc3339(certificate.issue_time()) : ""},
                        {"Ledger leaf", recorded ? std::to_string(certificate.leaf_index()) : ""},
                        {"SHA-256", certificate.sha256_fingerprint()},
