@@ -67,7 +67,7 @@ TEST_F(RevocationTest, AHoldIsOnTheListUntilItIsReleased) {
 }
 
 TEST_F(RevocationTest, WhoeverIsHeldIsOutAndInAgainOnceReleased) {
-  const Issued station = house_.IssueCredential("station", "held");
+  const Issued station = house_.Credential("station", "held");
   const auto identify = [&] { return house_.authority().Identify(station.record.certificate, "test").status(); };
   ASSERT_THAT(identify(), IsOk());
   ASSERT_THAT(house_.authority().Revoke(operator_, "access", station.record.serial, Reason::kCertificateHold), IsOk());
