@@ -55,6 +55,9 @@ class Instance {
   // certificate's is refused.
   StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) const;
 
+  // The tokens as ca/ sees them. The instance outlives them.
+  Tokens MakeTokens() const;
+
   // Reads the attributes of every authority's key anew; a copy that fails is not used from then on. For a regular
   // watch.
   void ExamineKeys(const std::atomic<bool>& stopping) const;
@@ -70,7 +73,6 @@ class Instance {
   Instance(Config config, HsmObservers observers) : config_(std::move(config)), observers_(std::move(observers)) {}
   Status OpenParts(const PinEnvironment& environment);
   Status OpenAuthorities();
-  Tokens MakeTokens() const;
   StatusOr<std::shared_ptr<Token>> FindToken(const std::string& name) const;
   StatusOr<SignerOptions> SignerOptionsOf(const AuthorityRecord& record) const;
   StatusOr<std::shared_ptr<SpreadSigner>> OpenCopies(const AuthorityRecord& record) const;
