@@ -291,7 +291,7 @@ Status Serve(const Config& config) {
 
   std::optional<CrlPublisher> publisher;
   LotAlerts alerts(metrics, config.lots_alert_after);
-  OcspSigners ocsp_signers(instance->authority(), instance->MakeTokens(), config.realm);
+  OcspSigners ocsp_signers(instance->authority(), instance->MakeResponderTokens(), config.realm);
   OcspResponder responder(instance->authority(), ocsp_signers, {.validity = config.ocsp_validity});
   instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher, responder));
   publisher.emplace(instance->authority());

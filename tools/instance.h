@@ -55,8 +55,9 @@ class Instance {
   // certificate's is refused.
   StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) const;
 
-  // The tokens as ca/ sees them. The instance outlives them.
-  Tokens MakeTokens() const;
+  // The tokens as the OCSP responders see them. The instance outlives them. Their keys certify nothing and sign for
+  // anybody who asks, who could fill the disk with the journal: they are not journalled.
+  Tokens MakeResponderTokens() const;
 
   // Reads the attributes of every authority's key anew; a copy that fails is not used from then on. For a regular
   // watch.
@@ -73,9 +74,11 @@ class Instance {
   Instance(Config config, HsmObservers observers) : config_(std::move(config)), observers_(std::move(observers)) {}
   Status OpenParts(const PinEnvironment& environment);
   Status OpenAuthorities();
+  Tokens MakeTokens() const;
   StatusOr<std::shared_ptr<Token>> FindToken(const std::string& name) const;
   StatusOr<SignerOptions> SignerOptionsOf(const AuthorityRecord& record) const;
   StatusOr<std::shared_ptr<SpreadSigner>> OpenCopies(const AuthorityRecord& record) const;
+  StatusOr<std::shared_ptr<SpreadSigner>> OpenAndWatch(const AuthorityRecord& record) const;
 
   struct OpenedKey {
     std::string authority;
