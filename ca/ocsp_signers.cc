@@ -94,7 +94,7 @@ StatusOr<OcspSignerPointer> OcspSigners::MakeOrKeep(Slot& slot, const Issuer& is
     if (kept != nullptr && !IsDue(kept->not_before, kept->not_after, now)) return kept;  // made while we waited
     if (now < slot.retry_at) return kept != nullptr ? StatusOr<OcspSignerPointer>(kept) : slot.failure;
   }
-  StatusOr<OcspSignerPointer> made = Make(issuer, deadline);
+  StatusOr<OcspSignerPointer> made = Make(slot, issuer, deadline);
   if (!made.ok()) {
     log::Fields fields = log::Describe(made.status());
     fields["authority"] = issuer.record().authority;
@@ -110,7 +110,7 @@ StatusOr<OcspSignerPointer> OcspSigners::MakeOrKeep(Slot& slot, const Issuer& is
   return kept != nullptr ? StatusOr<OcspSignerPointer>(kept) : made;
 }
 
-StatusOr<OcspSignerPointer> OcspSigners::Make(const Issuer& issuer, Time deadline) const {
+StatusOr<OcspSignerPointer> OcspSigners::Make(Slot& slot, const Issuer& issuer, Time deadline) const {
   const std::string& authority = issuer.record().authority;
   const Time now = authority_.parts().clock.Now();
   if (now >= issuer.not_after()) {
@@ -125,7 +125,7 @@ StatusOr<OcspSignerPointer> OcspSigners::Make(const Issuer& issuer, Time deadlin
       !IsDue(before->not_before, before->not_after, now)) {
     return MakeSigner(std::move(key), *before);
   }
-  ASSIGN_OR_RETURN(const CertificateRecord record, Certify(issuer, *key, before, deadline));
+  ASSIGN_OR_RETURN(const CertificateRecord record, Certify(slot, issuer, *key, before, deadline));
   log::Info("ocsp_signer_certified",
             {{"authority", authority}, {"serial", Hex(record.serial)}, {"not_after", Rfc3339(record.not_after)}});
   return MakeSigner(std::move(key), record);
@@ -170,26 +170,29 @@ StatusOr<std::optional<CertificateRecord>> OcspSigners::Newest(const std::string
   return std::optional(page.items.front());
 }
 
-// The same certificate after the same one on the same day is the same request: what a crash left behind is finished,
-// and several processes get one certificate. The day is part of it so that a draft that expired unsigned stops nobody.
-StatusOr<CertificateRecord> OcspSigners::Certify(const Issuer& issuer, const SigningKey& key,
+// A request is repeated as it is, CSR and all, until it is answered, so that an outage of the authority's key leaves
+// one open intent and not one for each try; after a day it is another, lest a draft that expired unsigned stops it for
+// ever. What a crash leaves behind is finished at the next start, as every intent is.
+StatusOr<CertificateRecord> OcspSigners::Certify(Slot& slot, const Issuer& issuer, const SigningKey& key,
                                                  const std::optional<CertificateRecord>& before, Time deadline) const {
   constexpr size_t kDigits = 48;
   const Time now = authority_.parts().clock.Now();
-  Request request;
-  request.authority = issuer.record().authority;
-  request.profile = kResponderProfile;
-  request.key = ToBytes(key.public_key().spki());
-  ASSIGN_OR_RETURN(request.lifetime, LifetimeUnder(issuer, now));
   const std::string what =
-      fmt::format("{} {} {} {} {}", request.authority, Hex(request.key), before.has_value() ? Hex(before->serial) : "",
-                  absl::ToUnixSeconds(now) / (24 * 60 * 60),
-                  request.lifetime.has_value() ? absl::ToInt64Seconds(*request.lifetime) : 0);
-  request.request_id = "ocsp:" + Hex(Sha256(AsBytes(what))).substr(0, kDigits);
-  Draft draft = ComposeCertificationRequest(EncodeName({{"O", kOrganization}, {"CN", request.authority}}),
-                                            key.public_key(), key.signer().algorithm());
-  ASSIGN_OR_RETURN(request.csr, Seal(std::move(draft), key, deadline));
-  ASSIGN_OR_RETURN(Issued issued, authority_.Issue(caller_, request, deadline));
+      fmt::format("{} {} {}", Hex(Sha256(key.public_key().spki())), before.has_value() ? Hex(before->serial) : "",
+                  absl::ToUnixSeconds(now) / (24 * 60 * 60));
+  if (slot.asked_for != what) {
+    Request request;
+    request.authority = issuer.record().authority;
+    request.profile = kResponderProfile;
+    ASSIGN_OR_RETURN(request.lifetime, LifetimeUnder(issuer, now));
+    Draft draft = ComposeCertificationRequest(EncodeName({{"O", kOrganization}, {"CN", request.authority}}),
+                                              key.public_key(), key.signer().algorithm());
+    ASSIGN_OR_RETURN(request.csr, Seal(std::move(draft), key, deadline));
+    request.request_id = "ocsp:" + Hex(Sha256(request.csr)).substr(0, kDigits);
+    slot.asked = std::move(request);
+    slot.asked_for = what;
+  }
+  ASSIGN_OR_RETURN(Issued issued, authority_.Issue(caller_, slot.asked, deadline));
   return std::move(issued.record);
 }
 

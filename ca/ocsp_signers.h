@@ -50,6 +50,10 @@ class OcspSigners {
  private:
   struct Slot {
     std::mutex making;  // one makes; taken before mutex_
+    // Guarded by making: the last request for a certificate and what it was for. Repeated as it is until it is
+    // answered.
+    std::string asked_for;
+    Request asked;
     // Guarded by mutex_.
     OcspSignerPointer current;
     Time retry_at = absl::InfinitePast();
@@ -60,12 +64,12 @@ class OcspSigners {
   OcspSignerPointer CurrentOf(const Slot& slot) const;
   void Forget(const std::string& authority, ByteView serial);
   StatusOr<OcspSignerPointer> MakeOrKeep(Slot& slot, const Issuer& issuer, Time deadline);
-  StatusOr<OcspSignerPointer> Make(const Issuer& issuer, Time deadline) const;
+  StatusOr<OcspSignerPointer> Make(Slot& slot, const Issuer& issuer, Time deadline) const;
   StatusOr<std::shared_ptr<const SigningKey>> FindKey(const Issuer& issuer) const;
   StatusOr<std::string> FindOrGenerate(KeyType type, const std::string& label) const;
   StatusOr<std::optional<CertificateRecord>> Newest(const std::string& authority, const SigningKey& key,
                                                     std::optional<bool> revoked) const;
-  StatusOr<CertificateRecord> Certify(const Issuer& issuer, const SigningKey& key,
+  StatusOr<CertificateRecord> Certify(Slot& slot, const Issuer& issuer, const SigningKey& key,
                                       const std::optional<CertificateRecord>& before, Time deadline) const;
   StatusOr<std::optional<Duration>> LifetimeUnder(const Issuer& issuer, Time now) const;
 
