@@ -273,7 +273,6 @@ TEST_F(OcspResponderTest, WhatIsKeptOutlivesAnOutageUntilNextUpdate) {
   EXPECT_EQ(StatusFor({.ids = {IdOf(kept)}, .nonce = Bytes(32, 1)}), OcspStatus::kTryLater);
   house_.clock.now += absl::Minutes(59);  // past half
   EXPECT_EQ(*Ask({.ids = {IdOf(kept)}}).answer.der, *first.answer.der);
-  // A revocation meanwhile: better nothing than what is not so any more.
   house_.clock.now += absl::Minutes(1);
   EXPECT_EQ(StatusFor({.ids = {IdOf(kept)}}), OcspStatus::kTryLater);
   house_.signer_failure = absl::OkStatus();
@@ -382,6 +381,30 @@ TEST_F(OcspResponderTest, WhatACrashLeftBehindIsFinished) {
   Restart();
   EXPECT_EQ(StatusFor({.ids = {IdOf(device)}}), OcspStatus::kSuccessful);
   EXPECT_EQ(house_.generated, 1);
+  EXPECT_EQ(Signers("devices").size(), 1u);
+  EXPECT_TRUE(house_.store().OpenIntents().value().empty());
+}
+
+// The responder's key is on a token that is there, the authority's on one that is away.
+TEST_F(OcspResponderTest, AnOutageOfTheAuthoritysKeyLeavesOneOpenIntent) {
+  const CertificateRecord device = Device();
+  Tokens tokens = house_.MakeTokens();
+  tokens.open = [this](const AuthorityRecord& record) {
+    return SigningKey::Create(std::make_shared<testing::SoftwareSigner>(SignatureAlgorithm::kEcdsaSha256,
+                                                                        house_.SoftwareKey(record.authority)));
+  };
+  responder_.reset();
+  signers_.emplace(house_.authority(), std::move(tokens), "test");
+  responder_.emplace(house_.authority(), *signers_, options_);
+  house_.signer_failure = Error(Code::kUnavailable, reason::kHsmUnavailable, "away");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(StatusFor({.ids = {IdOf(device)}}), OcspStatus::kTryLater);
+    EXPECT_EQ(StatusFor({.ids = {IdOf(device)}}), OcspStatus::kTryLater);  // not tried again at once
+    EXPECT_EQ(house_.store().OpenIntents().value().size(), 1u);
+    house_.clock.now += absl::Seconds(5);
+  }
+  house_.signer_failure = absl::OkStatus();
+  EXPECT_EQ(StatusFor({.ids = {IdOf(device)}}), OcspStatus::kSuccessful);
   EXPECT_EQ(Signers("devices").size(), 1u);
   EXPECT_TRUE(house_.store().OpenIntents().value().empty());
 }
