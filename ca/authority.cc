@@ -7,6 +7,7 @@
 #include "ca/completion.h"
 #include "ca/entries.h"
 #include "ca/lint.h"
+#include "ca/ocsp_signers.h"
 #include "ca/serial.h"
 
 namespace hallmark {
@@ -93,6 +94,14 @@ StatusOr<Intended> Watched(const Intent& intent, StatusOr<Intended> intended) {
   return intended;
 }
 
+// A disabled authority answers for what it has issued, and so still certifies who does that for it.
+Status CheckMayIssue(const CertificateAuthority& authority, const Issuer& issuer, const std::string& profile) {
+  if (issuer.record().state != AuthorityState::kDisabled || profile != kResponderProfile)
+    return authority.CheckIssuing(issuer);
+  RETURN_IF_ERROR(authority.CheckValid(issuer));
+  return issuer.CheckKey();
+}
+
 std::string AskInstead(const AuthorityRecord& record) {
   return record.successor.empty() ? "ask for its successor" : fmt::format("ask its successor '{}'", record.successor);
 }
@@ -126,7 +135,7 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
                    parts_.store.FindRequest(caller.uri, request.request_id, digest));
   // What was answered once is answered again, whatever policy has become since.
   if (earlier.has_value() && earlier->certificate.has_value()) return WithBundle({*earlier->certificate, issuer});
-  RETURN_IF_ERROR(CheckIssuing(*issuer));
+  RETURN_IF_ERROR(CheckMayIssue(*this, *issuer, request.profile));
   ASSIGN_OR_RETURN(const ProfilePointer profile, FindProfile(*policies, *issuer, request.profile));
   RETURN_IF_ERROR(CheckRole(*profile, caller, policies->access->RolesOf(caller)));
   // 2 the request and its proof of possession
@@ -240,7 +249,7 @@ Status CertificateAuthority::CheckValid(const Issuer& issuer) const {
 
 // An intent that waited for long may have become one that nobody would intend today.
 Status CertificateAuthority::CheckMayComplete(const Issuer& issuer, const Intent& intent) const {
-  RETURN_IF_ERROR(CheckIssuing(issuer));
+  RETURN_IF_ERROR(CheckMayIssue(*this, issuer, intent.profile));
   if (intent.not_after > parts_.clock.Now()) return absl::OkStatus();
   return Error(Code::kFailedPrecondition, reason::kValidityNotAllowed,
                fmt::format("what request {} of {} intended expired on {}, unsigned; ask with a new request id",

@@ -21,7 +21,9 @@ StatusOr<Draft> Draft::FromUnsigned(ByteView der, SignatureAlgorithm algorithm) 
   return draft;
 }
 
-Bytes Draft::Unsigned() const { return der::Sequence({tbs_, AlgorithmIdentifier(algorithm_), der::BitString({})}); }
+Bytes Draft::Unsigned() const {
+  return der::Sequence({tbs_, AlgorithmIdentifier(algorithm_), der::BitString({}), after_signature_});
+}
 
 SigningKey::SigningKey(std::shared_ptr<const Signer> signer, PublicKey public_key)
     : signer_(std::move(signer)), public_key_(std::move(public_key)) {}
@@ -50,7 +52,8 @@ StatusOr<Bytes> Seal(Draft draft, const SigningKey& key, Time deadline) {
                  "the HSM returned a signature that its own public key does not verify; nothing was released. Take the "
                  "authority out of service and examine the token");
   }
-  return der::Sequence({draft.tbs(), AlgorithmIdentifier(draft.algorithm()), der::BitString(signature)});
+  return der::Sequence(
+      {draft.tbs(), AlgorithmIdentifier(draft.algorithm()), der::BitString(signature), draft.after_signature()});
 }
 
 }  // namespace hallmark

@@ -10,20 +10,25 @@
 
 namespace hallmark {
 
-// SIGNED{ToBeSigned} (RFC 5280 4.1, 5.1; RFC 2986 4) of a Certificate, CertificateList or CertificationRequest. Its
-// octets are what was linted and recorded, and what will be signed. Move-only: Seal consumes it.
+// SIGNED{ToBeSigned} (RFC 5280 4.1, 5.1; RFC 2986 4; RFC 6960 4.2.1) of a Certificate, CertificateList,
+// CertificationRequest or BasicOCSPResponse. Its octets are what was linted and recorded, and what will be signed.
+// Move-only: Seal consumes it.
 class Draft {
  public:
-  // `tbs` is the complete to-be-signed element, `algorithm` will sign it.
-  Draft(Bytes tbs, SignatureAlgorithm algorithm) : tbs_(std::move(tbs)), algorithm_(algorithm) {}
+  // `tbs` is the complete to-be-signed element, `algorithm` will sign it. `after_signature`: the elements that follow
+  // the signature, which it does not cover; only a BasicOCSPResponse has one, its certs.
+  Draft(Bytes tbs, SignatureAlgorithm algorithm, Bytes after_signature = {})
+      : tbs_(std::move(tbs)), algorithm_(algorithm), after_signature_(std::move(after_signature)) {}
   Draft(Draft&&) = default;
   Draft& operator=(Draft&&) = default;
 
-  // Reads back what Unsigned() gave. kInternal: it is no such thing (the store was tampered with).
+  // Reads back what Unsigned() gave, of a draft that has nothing after its signature. kInternal: it is no such thing
+  // (the store was tampered with).
   static StatusOr<Draft> FromUnsigned(ByteView der, SignatureAlgorithm algorithm);
 
   ByteView tbs() const { return tbs_; }
   SignatureAlgorithm algorithm() const { return algorithm_; }
+  ByteView after_signature() const { return after_signature_; }
 
   // The whole object with an empty signatureValue: parses like the real thing and verifies nowhere.
   Bytes Unsigned() const;
@@ -31,6 +36,7 @@ class Draft {
  private:
   Bytes tbs_;
   SignatureAlgorithm algorithm_;
+  Bytes after_signature_;
 };
 
 // A Signer, perhaps shared, together with its public key, read once. Thread-safe.

@@ -68,17 +68,21 @@ std::string PathAndQuery(std::string target) {
 
 // What is wrong with a well-formed request before any route sees it.
 template <class Request>
-std::optional<HttpResponse> Refusal(const Request& request) {
-  if (request.method() != http::verb::get && request.method() != http::verb::head) {
-    HttpResponse response = TextResponse(405, "only GET and HEAD are served here\n");
-    response.headers.emplace_back("Allow", "GET, HEAD");
+std::optional<HttpResponse> Refusal(const Request& request, const std::string& post_path) {
+  const std::string target = PathAndQuery(std::string(request.target()));
+  const bool posts = !post_path.empty() && target.substr(0, target.find('?')) == post_path;
+  const http::verb method = request.method();
+  if (method != http::verb::get && method != http::verb::head && !(posts && method == http::verb::post)) {
+    HttpResponse response =
+        TextResponse(405, posts ? "only POST is served here\n" : "only GET and HEAD are served here\n");
+    response.headers.emplace_back("Allow", posts ? "POST" : "GET, HEAD");
     return response;
   }
   if (request.find(http::field::expect) != request.end()) return TextResponse(417, "Expect is not supported here\n");
   if (request.version() == 11 && request.count(http::field::host) != 1) {
     return TextResponse(400, "a request of HTTP/1.1 has one Host field (RFC 9112 3.2)\n");
   }
-  if (PathAndQuery(std::string(request.target())).empty()) {
+  if (target.empty()) {
     return TextResponse(400, "the request-target is neither a path nor a URL (RFC 9112 3.2)\n");
   }
   return std::nullopt;
@@ -158,13 +162,13 @@ asio::awaitable<beast::error_code> Connection::Read(Parser& parser, bool first) 
   stream_.expires_after(Milliseconds(options_.request_limit));
   co_await http::async_read_header(stream_, buffer_, parser, redirect_error(use_awaitable, error));
   // What will be refused is refused without its body.
-  if (error || Refusal(parser.get())) co_return error;
+  if (error || Refusal(parser.get(), options_.post_path)) co_return error;
   if (!parser.is_done()) co_await http::async_read(stream_, buffer_, parser, redirect_error(use_awaitable, error));
   co_return error;
 }
 
 HttpResponse Connection::Answer(const Parser::value_type& request, bool& keep_alive) const {
-  if (std::optional<HttpResponse> refusal = Refusal(request)) {
+  if (std::optional<HttpResponse> refusal = Refusal(request, options_.post_path)) {
     keep_alive = false;
     return *std::move(refusal);
   }
@@ -174,7 +178,9 @@ HttpResponse Connection::Answer(const Parser::value_type& request, bool& keep_al
                            .path = target.substr(0, question_mark),
                            .query = question_mark == std::string::npos ? "" : target.substr(question_mark + 1),
                            .if_none_match = Joined(request, http::field::if_none_match),
-                           .if_modified_since = Joined(request, http::field::if_modified_since)});
+                           .if_modified_since = Joined(request, http::field::if_modified_since),
+                           .content_type = Joined(request, http::field::content_type),
+                           .body = request.method() == http::verb::post ? request.body() : std::string()});
 }
 
 asio::awaitable<beast::error_code> Connection::Write(const Parser::value_type& request, HttpResponse response,

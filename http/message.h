@@ -14,11 +14,13 @@ namespace hallmark {
 
 // Octets as they came: nothing is percent-decoded.
 struct HttpRequest {
-  std::string method;         // GET or HEAD: the server refuses the others
+  std::string method;         // GET or HEAD, or POST where HttpOptions allow it: the server refuses the others
   std::string path;           // of the target, from its first slash up to the question mark
   std::string query;          // what follows the question mark
   std::string if_none_match;  // field values, joined by commas when a field came more than once; empty: absent
   std::string if_modified_since;
+  std::string content_type = "";  // of the body
+  std::string body = "";          // of a POST
 };
 
 // The server adds Server, Date, Connection and Content-Length, and leaves the body out of answers to HEAD and of 304.

@@ -79,6 +79,8 @@ struct Metrics::Families {
       Histogram(registry, "hallmark_grpc_call_seconds", "How long gRPC calls took, in seconds."), {"method"}};
   Counters<2> http_requests{Counter(registry, "hallmark_http_requests_total", "HTTP requests answered."),
                             {"route", "code"}};
+  Counters<1> ocsp_responses{
+      Counter(registry, "hallmark_ocsp_responses_total", "OCSP responses, by OCSPResponseStatus."), {"status"}};
   Counters<2> issued{Counter(registry, "hallmark_certificates_issued_total", "Certificates issued."),
                      {"authority", "profile"}};
   Counters<2> revoked{Counter(registry, "hallmark_certificates_revoked_total", "Certificates revoked, by CRLReason."),
@@ -132,6 +134,8 @@ void Metrics::ObserveCallSeconds(const std::string& method, double seconds) {
 void Metrics::CountHttpRequest(const std::string& route, int status) {
   families_->http_requests.Get({route, std::to_string(status)}).Increment();
 }
+
+void Metrics::CountOcsp(const std::string& status) { families_->ocsp_responses.Get({status}).Increment(); }
 
 void Metrics::CountIssued(const std::string& authority, const std::string& profile) {
   families_->issued.Get({authority, profile}).Increment();

@@ -30,6 +30,8 @@ class Metrics {
   void ObserveCallSeconds(const std::string& method, double seconds);
   // hallmark_http_requests_total; `route` as in "crl", `status` the response's.
   void CountHttpRequest(const std::string& route, int status);
+  // hallmark_ocsp_responses_total; `status` by its name of RFC 6960 4.2.1, "successful".
+  void CountOcsp(const std::string& status);
   // hallmark_certificates_issued_total.
   void CountIssued(const std::string& authority, const std::string& profile);
   // hallmark_certificates_revoked_total; `reason` by its name of RFC 5280 5.3.1, "keyCompromise".

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/reason.h"
 #include "ca/certificate.h"
+#include "http/conditional.h"
 
 namespace hallmark {
 namespace {
@@ -42,28 +43,6 @@ void LogUnreadable(const std::string& what, const std::string& authority, const 
 HttpResponse Uncached(HttpResponse response) {
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
-}
-
-// Whether a list of entity tags names `tag`, by the weak comparison of RFC 9110 8.8.3.2. Our tags hold no comma.
-bool Lists(const std::string& list, const std::string& tag) {
-  size_t start = 0;
-  while (start <= list.size()) {
-    const size_t comma = std::min(list.find(',', start), list.size());
-    std::string item = list.substr(start, comma - start);
-    item.erase(0, item.find_first_not_of(" \t"));
-    item.erase(item.find_last_not_of(" \t") + 1);
-    if (item.starts_with("W/")) item.erase(0, 2);
-    if (item == tag || item == "*") return true;
-    start = comma + 1;
-  }
-  return false;
-}
-
-// RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match.
-bool IsUnmodified(const HttpRequest& request, const std::string& entity_tag, Time modified) {
-  if (!request.if_none_match.empty()) return Lists(request.if_none_match, entity_tag);
-  const std::optional<Time> since = ParseHttpDate(request.if_modified_since);
-  return since.has_value() && modified <= *since;
 }
 
 }  // namespace
@@ -184,7 +163,7 @@ HttpResponse Repository::AskReadiness() const {
 Repository::Publication Repository::Publish(ByteView der, const std::string& content_type, Time modified, Time next) {
   return {.der = std::make_shared<const std::string>(ToString(der)),
           .content_type = content_type,
-          .entity_tag = fmt::format("\"{}\"", Hex(Sha256(der)).substr(0, 32)),
+          .entity_tag = EntityTag(ToString(der)),
           .modified = modified,
           .next = next};
 }

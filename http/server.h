@@ -1,6 +1,7 @@
 // HttpServer carries requests from sockets to a handler and its responses back (RFC 9112). It holds no rule of ours.
 //
-// It serves GET and HEAD over HTTP/1.0 and 1.1, with keep-alive and pipelining, and answers for itself:
+// It serves GET and HEAD, and POST where it is told to, over HTTP/1.0 and 1.1, with keep-alive and pipelining, and
+// answers for itself:
 //   400 what is not HTTP, a wrong Host or target    405 another method    413 a body over 64 KiB
 //   417 Expect                                      431 a request line or fields over 8 KiB     505 another version
 //   500 the handler threw
@@ -19,8 +20,9 @@
 namespace hallmark {
 
 struct HttpOptions {
-  std::string listen;  // "address:port", "127.0.0.1:8080" or "[::]:8080"; port 0: any that is free
-  int threads = 2;     // at least 1
+  std::string listen;          // "address:port", "127.0.0.1:8080" or "[::]:8080"; port 0: any that is free
+  int threads = 2;             // at least 1
+  std::string post_path = "";  // the one path of POST; empty: none. The handler refuses there what it does not serve
   size_t max_connections = 512;
   Duration request_limit = absl::Seconds(10);  // from a request's first octet (a connection's start) to its last
   Duration idle_limit = absl::Seconds(60);     // between two requests; and for a response, with 1 s more for 8 KiB

@@ -141,6 +141,22 @@ class House {
     return Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound, "there is no key " + uri);
   }
 
+  Tokens MakeTokens() {
+    return {.generate = [this](const std::string&, KeyType, const std::string& label) -> StatusOr<std::string> {
+              RETURN_IF_ERROR(generate_failure);
+              if (!labels.insert(label).second)
+                return Error(Code::kAlreadyExists, reason::kHsmRefused, "the label " + label + " is taken");
+              ++generated;
+              RETURN_IF_ERROR(lost_answer);
+              return UriOf(label);
+            },
+            .find = [this](const std::string&, const std::string& label) -> StatusOr<std::optional<std::string>> {
+              if (!labels.contains(label)) return std::optional<std::string>();
+              return std::optional(UriOf(label));
+            },
+            .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
+  }
+
   TestClock clock;
   std::atomic<int> signatures = 0;
   Status signer_failure;
@@ -159,22 +175,6 @@ class House {
     Found("root", "root", "Test Root", "");
     Found("devices", "issuing-authority", "Test Devices", "root");
     Found("access", "issuing-authority", "Test Access", "root");
-  }
-
-  Tokens MakeTokens() {
-    return {.generate = [this](const std::string&, KeyType, const std::string& label) -> StatusOr<std::string> {
-              RETURN_IF_ERROR(generate_failure);
-              if (!labels.insert(label).second)
-                return Error(Code::kAlreadyExists, reason::kHsmRefused, "the label " + label + " is taken");
-              ++generated;
-              RETURN_IF_ERROR(lost_answer);
-              return UriOf(label);
-            },
-            .find = [this](const std::string&, const std::string& label) -> StatusOr<std::optional<std::string>> {
-              if (!labels.contains(label)) return std::optional<std::string>();
-              return std::optional(UriOf(label));
-            },
-            .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
   }
 
   std::shared_ptr<const SigningKey> KeyOf(const std::string& name) {

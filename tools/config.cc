@@ -116,6 +116,11 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
     if (config.crl_lifetime < absl::Minutes(1)) crl.Fail("lifetime", "must be at least 1m");
     return crl.Finish();
   });
+  top.Nested("ocsp", [&](yaml::Mapping& ocsp) {
+    config.ocsp_validity = ocsp.Optional<Duration>("validity", config.ocsp_validity);
+    if (config.ocsp_validity < absl::Minutes(1)) ocsp.Fail("validity", "must be at least 1m");
+    return ocsp.Finish();
+  });
   top.Nested("lots", [&](yaml::Mapping& lots) {
     config.lots_alert_after = lots.Optional<int64_t>("alert_after", config.lots_alert_after);
     if (config.lots_alert_after < 1) lots.Fail("alert_after", "must be at least 1");

@@ -18,8 +18,10 @@
 #include "base/reason.h"
 #include "ca/crl_publisher.h"
 #include "ca/entries.h"
+#include "ca/ocsp_responder.h"
 #include "grpc/server.h"
 #include "http/metrics.h"
+#include "http/ocsp_route.h"
 #include "http/repository.h"
 #include "http/server.h"
 #include "tools/instance.h"
@@ -31,6 +33,9 @@ constexpr Duration kRecoveryLimit = absl::Minutes(5);
 constexpr Duration kRecoveryPeriod = absl::Minutes(5);
 constexpr Duration kIntentAge = absl::Seconds(30);  // nobody waits for older ones
 constexpr Duration kGrace = absl::Seconds(10);
+constexpr Duration kOcspWatch = absl::Minutes(1);  // between two looks at the responders' certificates
+// Some stay free for CRLs and health while OCSP responses wait for a slow HSM.
+constexpr int kHttpThreads = OcspResponder::kSigning + 2;
 
 // The signals that stop the service, and SIGHUP, blocked before the first thread so that only Wait sees them.
 class Signals {
@@ -137,12 +142,14 @@ class ConfirmationWatch {
   std::map<std::string, int64_t> told_;
 };
 
-Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPublisher>& publisher) {
+Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPublisher>& publisher,
+                        OcspResponder& responder) {
   return {
       .issued = [&metrics](const CertificateRecord& record) { metrics.CountIssued(record.authority, record.profile); },
       .revoked =
-          [&metrics, &publisher](const CertificateRecord& record) {
+          [&metrics, &publisher, &responder](const CertificateRecord& record) {
             metrics.CountRevoked(record.authority, Name(record.revocation->reason));
+            responder.RevocationChanged(record);
             publisher->Notify();
             log::Info("certificate_revoked", {{"authority", record.authority},
                                               {"serial", Hex(record.serial)},
@@ -150,7 +157,8 @@ Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPu
                                               {"caller", record.revocation->revoked_by}});
           },
       .released =
-          [&publisher](const CertificateRecord& record) {
+          [&publisher, &responder](const CertificateRecord& record) {
+            responder.RevocationChanged(record);
             publisher->Notify();
             log::Info("certificate_released", {{"authority", record.authority}, {"serial", Hex(record.serial)}});
           },
@@ -289,13 +297,17 @@ Status Serve(const Config& config) {
 
   std::optional<CrlPublisher> publisher;
   LotAlerts alerts(metrics, config.lots_alert_after);
-  instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher));
+  OcspSigners ocsp_signers(instance->authority(), instance->MakeResponderTokens(), config.realm);
+  OcspResponder responder(instance->authority(), ocsp_signers, {.validity = config.ocsp_validity});
+  instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher, responder));
   publisher.emplace(instance->authority());
   instance->lifecycle().SetObserver([&publisher](const AuthorityRecord& record) {
     publisher->Notify();
     log::Info("authority_changed", {{"authority", record.authority}, {"state", Name(record.state)}});
   });
   Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
+  const OcspRoute ocsp([&responder](ByteView request) { return responder.Answer(request); }, instance->clock(),
+                       metrics);
   std::error_code ignored;
   std::filesystem::remove_all(UploadsOf(config), ignored);  // of imports and bundles that a crash cut off
   // gRPC first: who asks HTTP whether the service is ready must find it so.
@@ -309,14 +321,20 @@ Status Serve(const Config& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                    GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle()));
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
-                   HttpServer::Start({.listen = config.http_listen},
-                                     [&](const HttpRequest& request) { return repository.Handle(request); }));
+                   HttpServer::Start({.listen = config.http_listen, .threads = kHttpThreads, .post_path = kOcspPath},
+                                     [&](const HttpRequest& request) {
+                                       return OcspRoute::Has(request.path) ? ocsp.Handle(request)
+                                                                           : repository.Handle(request);
+                                     }));
   // Both were done when the service started.
   const Periodic recovery(
       kRecoveryPeriod, [&](const std::atomic<bool>&) { FinishIntents(instance->authority()); },
       Periodic::Start::kAfterPeriod);
   const Periodic key_watch(
       config.hsm_key_watch, [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); },
+      Periodic::Start::kAfterPeriod);
+  const Periodic ocsp_watch(
+      kOcspWatch, [&](const std::atomic<bool>& stopping) { ocsp_signers.Refresh(stopping); },
       Periodic::Start::kAfterPeriod);
   ConfirmationWatch confirmations(instance->authority(), metrics);
   const Periodic confirmation_watch(
@@ -344,8 +362,9 @@ Status Serve(const Config& config) {
 int main(int argc, char** argv) {
   CLI::App app(
       "hallmarkd serves one Hallmark instance: gRPC with mutual TLS for stations and operators, HTTP for CRLs, "
-      "authority\n"
-      "certificates, health and metrics. It logs one JSON object a line on standard error and stops on SIGTERM.\n"
+      "OCSP,\n"
+      "authority certificates, health and metrics. It logs one JSON object a line on standard error and stops on "
+      "SIGTERM.\n"
       "Make an instance with `hallmark init DIR`.");
   std::string file;
   app.add_option("--config", file, "The instance's hallmark.yaml")->required();

@@ -115,17 +115,19 @@ StatusOr<std::shared_ptr<SpreadSigner>> Instance::OpenCopies(const AuthorityReco
   return SpreadSigner::Create(std::move(copies), clock_, std::move(observer));
 }
 
-StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const AuthorityRecord& record) const {
+StatusOr<std::shared_ptr<SpreadSigner>> Instance::OpenAndWatch(const AuthorityRecord& record) const {
   if (record.key_uris.empty()) {
     return Error(Code::kFailedPrecondition, reason::kHsmKeyNotFound,
                  fmt::format("authority '{}' has no key yet; repeat the request that creates it", record.authority));
   }
-  ASSIGN_OR_RETURN(const std::shared_ptr<SpreadSigner> copies, OpenCopies(record));
-  {
-    const std::lock_guard lock(keys_mutex_);
-    keys_.push_back({record.authority, copies});
-  }
-  std::shared_ptr<const Signer> signer = copies;
+  ASSIGN_OR_RETURN(std::shared_ptr<SpreadSigner> copies, OpenCopies(record));
+  const std::lock_guard lock(keys_mutex_);
+  keys_.push_back({record.authority, copies});
+  return copies;
+}
+
+StatusOr<std::shared_ptr<const SigningKey>> Instance::OpenKey(const AuthorityRecord& record) const {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer, OpenAndWatch(record));
   if (journal_ != nullptr) {
     ASSIGN_OR_RETURN(signer, JournalSignatures(journal_, record.authority, std::move(signer)));
   }
@@ -180,6 +182,15 @@ Tokens Instance::MakeTokens() const {
             return std::optional<std::string>();
           },
           .open = [this](const AuthorityRecord& record) { return OpenKey(record); }};
+}
+
+Tokens Instance::MakeResponderTokens() const {
+  Tokens tokens = MakeTokens();
+  tokens.open = [this](const AuthorityRecord& record) -> StatusOr<std::shared_ptr<const SigningKey>> {
+    ASSIGN_OR_RETURN(std::shared_ptr<const Signer> signer, OpenAndWatch(record));
+    return SigningKey::Create(std::move(signer));
+  };
+  return tokens;
 }
 
 // A token that a request names.

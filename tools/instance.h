@@ -55,6 +55,10 @@ class Instance {
   // certificate's is refused.
   StatusOr<std::shared_ptr<const SigningKey>> OpenKey(const AuthorityRecord& record) const;
 
+  // The tokens as the OCSP responders see them. The instance outlives them. Their keys certify nothing and sign for
+  // anybody who asks, who could fill the disk with the journal: they are not journalled.
+  Tokens MakeResponderTokens() const;
+
   // Reads the attributes of every authority's key anew; a copy that fails is not used from then on. For a regular
   // watch.
   void ExamineKeys(const std::atomic<bool>& stopping) const;
@@ -74,6 +78,7 @@ class Instance {
   StatusOr<std::shared_ptr<Token>> FindToken(const std::string& name) const;
   StatusOr<SignerOptions> SignerOptionsOf(const AuthorityRecord& record) const;
   StatusOr<std::shared_ptr<SpreadSigner>> OpenCopies(const AuthorityRecord& record) const;
+  StatusOr<std::shared_ptr<SpreadSigner>> OpenAndWatch(const AuthorityRecord& record) const;
 
   struct OpenedKey {
     std::string authority;
