@@ -33,7 +33,7 @@ class OcspResponderTest : public ::testing::Test {
     signers_.emplace(house_.authority(), house_.MakeTokens(), "test");
     responder_.emplace(house_.authority(), *signers_, options_);
     Observers observers;
-    observers.revoked = [this](const CertificateRecord& record) { responder_->Revoked(record); };
+    observers.revoked = [this](const CertificateRecord& record) { responder_->RevocationChanged(record); };
     house_.authority().SetObservers(std::move(observers));
   }
   void Restart() {
