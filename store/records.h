@@ -78,6 +78,7 @@ struct Intent {
   std::optional<Duration> lifetime;                    // that was asked for
   std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
   Bytes draft = {};                                    // the certificate with an empty signatureValue
+  int64_t crl_shard = 0;                               // whose list its cRLDistributionPoints names
   // Of the certificate that the caller showed, which must not be revoked when the intent becomes durable; not recorded.
   // Empty: it showed none.
   std::string caller_authority = {};
@@ -109,7 +110,7 @@ struct CertificateRecord {
   std::string profile;
   std::string profile_version;
   std::string subject;
-  Digest spki{};
+  Digest spki { int64_t crl_shard = 0; };
   Time not_before;
   Time not_after;
   Time intended;
@@ -145,17 +146,27 @@ struct PolicyRecord {
   std::string ledger_entry;  // that witnesses the loading
 };
 
-struct CrlRecord {
-  std::string authority;
-  uint64_t number = 0;  // CRLNumber, RFC 5280 5.2.3
-  Time this_update;
-  Time next_update;
-  // The count of the authority's changes of revocation that this list knows of; compare Store::RevocationCount.
-  uint64_t revocation_count = 0;
-  Bytes crl;  // DER; while intended, with an empty signatureValue
+// Which of an authority's lists (RFC 5280 5.2.4, 5.2.5): that of the certificates of one shard, complete or delta.
+struct CrlScope {
+  int64_t shard = 0;
+  bool delta = false;
+  auto operator<=>(const CrlScope&) const = default;
 };
 
-// One revoked certificate as a CRL lists it.
+struct CrlRecord {
+  std::string authority;
+  uint64_t number = 0;  // CRLNumber, RFC 5280 5.2.3; one sequence for all of an authority's lists
+  Time this_update;
+  Time next_update;
+  // The count of the shard's changes of revocation that this list knows of; compare Store::CountShards.
+  uint64_t revocation_count = 0;
+  Bytes crl;  // DER; while intended, with an empty signatureValue
+  int64_t shard = 0;
+  std::optional<uint64_t> base = std::nullopt;  // BaseCRLNumber; of a delta
+  CrlScope scope() const { return {shard, base.has_value()}; }
+};
+
+// One revoked certificate as a CRL lists it; in a delta also one that is not any more (kRemoveFromCrl).
 struct RevokedCertificate {
   Bytes serial;
   Time revoked;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -123,11 +124,17 @@ class Store {
 
   // How many changes of revocation the authority has seen: grows by one with each, never falls.
   virtual StatusOr<uint64_t> RevocationCount(const std::string& authority) = 0;
+  // The same for each of its shards that has certificates: shard 0 always, others once one was intended in them.
+  virtual StatusOr<std::map<int64_t, uint64_t>> CountShards(const std::string& authority) = 0;
 
-  // Calls `visit` for each revoked certificate of the authority with not_after >= `expires_from`, in the order of
-  // their serial numbers, without holding all in memory. `visit` must not call the store. Returns the
-  // RevocationCount of the same snapshot.
+  // Calls `visit` for each revoked certificate of the authority's shard with not_after >= `expires_from`, in the order
+  // of their serial numbers, without holding all in memory. `visit` must not call the store. Returns the shard's count
+  // of changes, of the same snapshot.
   virtual StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
+                                            const std::function<void(const RevokedCertificate&)>& visit,
+                                            int64_t shard = 0) = 0;
+  // The same for what has changed since the shard's count was `since`: what was released has kRemoveFromCrl.
+  virtual StatusOr<uint64_t> ForEachChanged(const std::string& authority, int64_t shard, uint64_t since,
                                             const std::function<void(const RevokedCertificate&)>& visit) = 0;
 
   // Allots the next CRL number of the authority: 1, 2, 3..., each once, over crashes and restarts.
@@ -137,8 +144,8 @@ class Store {
   // Replaces the intended list's octets by the signed ones and appends `ledger_entry`. kNotFound: never intended.
   virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl,
                            const std::string& ledger_entry) = 0;
-  // The signed list with the highest number. kNotFound (CRL_UNKNOWN).
-  virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority) = 0;
+  // The signed list of that scope with the highest number. kNotFound (CRL_UNKNOWN).
+  virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope = {}) = 0;
 
   // --- Policies.
 

@@ -64,9 +64,17 @@ class FaultyStore : public Store {
   StatusOr<uint64_t> RevocationCount(const std::string& authority) override {
     return store_->RevocationCount(authority);
   }
+  StatusOr<std::map<int64_t, uint64_t>> CountShards(const std::string& authority) override {
+    return store_->CountShards(authority);
+  }
   StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
+                                    const std::function<void(const RevokedCertificate&)>& visit,
+                                    int64_t shard) override {
+    return store_->ForEachRevoked(authority, expires_from, visit, shard);
+  }
+  StatusOr<uint64_t> ForEachChanged(const std::string& authority, int64_t shard, uint64_t since,
                                     const std::function<void(const RevokedCertificate&)>& visit) override {
-    return store_->ForEachRevoked(authority, expires_from, visit);
+    return store_->ForEachChanged(authority, shard, since, visit);
   }
   StatusOr<uint64_t> NextCrlNumber(const std::string& authority) override {
     return Mutate([&] { return store_->NextCrlNumber(authority); });
@@ -77,7 +85,9 @@ class FaultyStore : public Store {
   Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl, const std::string& entry) override {
     return Mutate([&] { return store_->RecordCrl(authority, number, crl, entry); });
   }
-  StatusOr<CrlRecord> LatestCrl(const std::string& authority) override { return store_->LatestCrl(authority); }
+  StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope) override {
+    return store_->LatestCrl(authority, scope);
+  }
   StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
     return Mutate([&] { return store_->LoadPolicies(policies, time); });
   }

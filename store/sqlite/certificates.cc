@@ -43,6 +43,7 @@ enum Column {
   kRevokeReplaced,
   kDevice,
   kInvalidity,
+  kCrlShard,
 };
 
 std::string SelectWhere(const char* condition) {
@@ -87,7 +88,8 @@ Intent ReadIntent(const Rows& rows) {
           .csr = rows.Blob(kCsr),
           .lifetime = ReadLifetime(rows),
           .device = ReadClaimed(rows),
-          .draft = rows.Blob(kDraft)};
+          .draft = rows.Blob(kDraft),
+          .crl_shard = rows.Integer(kCrlShard)};
 }
 
 // The intent as a row will give it back.
@@ -168,14 +170,20 @@ StatusOr<Intended> InsertIntent(Transaction& transaction, const Intent& intent,
                                LifetimeValue(intent.lifetime),
                                ByteView(intent.draft)};
   BindLine(line, values);
+  values.emplace_back(intent.crl_shard);
   RETURN_IF_ERROR(transaction.connection.Execute(
       "INSERT INTO certificates (caller, request_id, request_digest, authority, profile, profile_version, serial, "
       "subject, caseless_name, spki, not_before, not_after, intended, csr, asked_lifetime, draft, lot, device_serial, "
-      "registration_id, device, replaces, revoke_replaced) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-      "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT DO NOTHING",
+      "registration_id, device, replaces, revoke_replaced, crl_shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) ON CONFLICT DO NOTHING",
       values));
   if (transaction.connection.changes() == 1) {
     RETURN_IF_ERROR(CheckKey(transaction.connection, intent));
+    if (intent.crl_shard != 0) {
+      RETURN_IF_ERROR(transaction.connection.Execute(
+          "INSERT INTO crl_shards (authority, shard) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+          {intent.authority, intent.crl_shard}));
+    }
     Intended intended{InWholeSeconds(intent), std::nullopt};
     if (line.has_value()) intended.intent.device = line->device;
     return intended;
@@ -207,11 +215,21 @@ Status CheckCaller(Connection& connection, const Intent& intent) {
                fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
 }
 
-Status CountChange(Transaction& transaction, const std::string& authority, const std::string& ledger_entry, Time time) {
+// A change of revocation of row `id`: counted for its authority and its shard, and on record in the ledger.
+Status CountChange(Transaction& transaction, int64_t id, const std::string& authority, const std::string& ledger_entry,
+                   Time time) {
+  Connection& connection = transaction.connection;
   RETURN_IF_ERROR(
-      transaction.connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
-                                     "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
-                                     {authority}));
+      connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
+                         "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
+                         {authority}));
+  ASSIGN_OR_RETURN(const int64_t change,
+                   connection.QueryInteger("INSERT INTO crl_shards (authority, shard, revocations) "
+                                           "SELECT ?1, crl_shard, 1 FROM certificates WHERE id = ?2 "
+                                           "ON CONFLICT (authority, shard) DO UPDATE SET revocations = revocations + 1 "
+                                           "RETURNING revocations",
+                                           {authority, id}));
+  RETURN_IF_ERROR(connection.Execute("UPDATE certificates SET revocation_change = ?2 WHERE id = ?1", {id, change}));
   return AppendLeaf(transaction, ledger_entry, time).status();
 }
 
@@ -224,7 +242,7 @@ Status RevokeRow(Transaction& transaction, int64_t id, const std::string& author
       "?1",
       {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by,
        revocation.invalidity.has_value() ? Value(Seconds(*revocation.invalidity)) : Value(nullptr)}));
-  RETURN_IF_ERROR(CountChange(transaction, authority, ledger_entry, time));
+  RETURN_IF_ERROR(CountChange(transaction, id, authority, ledger_entry, time));
   if (revocation.reason == RevocationReason::kKeyCompromise) {
     RETURN_IF_ERROR(
         connection.Execute("INSERT OR IGNORE INTO compromised_keys (spki, compromised, authority, serial) "
@@ -284,7 +302,7 @@ std::string CertificateColumns() {
          "revoked_by, draft, certificate, id, lot, device_serial, registration_id, "
          "(SELECT r.authority FROM certificates r WHERE r.id = certificates.replaces), "
          "(SELECT r.serial FROM certificates r WHERE r.id = certificates.replaces), revoke_replaced, device, "
-         "invalidity_date";
+         "invalidity_date, crl_shard";
 }
 
 CertificateRecord ReadCertificate(const Rows& rows) {
@@ -305,7 +323,8 @@ CertificateRecord ReadCertificate(const Rows& rows) {
                            .certificate = rows.Blob(kCertificate),
                            .leaf_index = static_cast<uint64_t>(rows.Integer(kLeafIndex)),
                            .revocation = std::nullopt,
-                           .device = ReadClaimed(rows)};
+                           .device = ReadClaimed(rows),
+                           .crl_shard = rows.Integer(kCrlShard)};
   if (!rows.IsNull(kRevoked)) {
     record.revocation = Revocation{.revoked = rows.Instant(kRevoked),
                                    .reason = static_cast<RevocationReason>(rows.Integer(kRevocationReason)),
@@ -475,7 +494,7 @@ StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string&
       "UPDATE certificates SET revoked = NULL, revocation_reason = NULL, revoked_by = NULL, invalidity_date = NULL "
       "WHERE id = ?1",
       {id}));
-  RETURN_IF_ERROR(CountChange(transaction, authority, ledger_entry, release.released));
+  RETURN_IF_ERROR(CountChange(transaction, id, authority, ledger_entry, release.released));
   record.revocation.reset();
   return record;
 }

@@ -16,21 +16,35 @@ struct StoredCrl {
 };
 
 StatusOr<std::optional<StoredCrl>> FindCrl(Connection& connection, const std::string& authority, const char* condition,
-                                           int64_t number) {
+                                           const std::vector<Value>& values) {
   const std::string sql = std::string(
-                              "SELECT number, this_update, next_update, revocation_count, signed, crl "
+                              "SELECT number, this_update, next_update, revocation_count, signed, crl, shard, base "
                               "FROM crls WHERE authority = ?1 AND ") +
                           condition;
-  ASSIGN_OR_RETURN(Rows rows, connection.Query(sql, {authority, number}));
+  std::vector<Value> all = {authority};
+  all.insert(all.end(), values.begin(), values.end());
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(sql, all));
   ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (!found) return std::optional<StoredCrl>();
-  return StoredCrl{.crl = {.authority = authority,
+  StoredCrl stored{.crl = {.authority = authority,
                            .number = static_cast<uint64_t>(rows.Integer(0)),
                            .this_update = rows.Instant(1),
                            .next_update = rows.Instant(2),
                            .revocation_count = static_cast<uint64_t>(rows.Integer(3)),
-                           .crl = rows.Blob(5)},
+                           .crl = rows.Blob(5),
+                           .shard = rows.Integer(6)},
                    .is_signed = rows.Integer(4) != 0};
+  if (!rows.IsNull(7)) stored.crl.base = static_cast<uint64_t>(rows.Integer(7));
+  return std::optional(std::move(stored));
+}
+
+StatusOr<uint64_t> CountShard(Connection& connection, const std::string& authority, int64_t shard) {
+  ASSIGN_OR_RETURN(
+      const int64_t count,
+      connection.QueryInteger("SELECT ifnull(max(revocations), 0) FROM crl_shards WHERE authority = ?1 AND "
+                              "shard = ?2",
+                              {authority, shard}));
+  return static_cast<uint64_t>(count);
 }
 
 Status NumberMisused(Code code, const CrlRecord& crl, std::string_view why) {
@@ -47,22 +61,54 @@ StatusOr<uint64_t> RevocationCount(Connection& connection, const std::string& au
   return static_cast<uint64_t>(count);
 }
 
-StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& authority, Time expires_from,
-                                  const std::function<void(const RevokedCertificate&)>& visit) {
+StatusOr<std::map<int64_t, uint64_t>> CountShards(Connection& connection, const std::string& authority) {
+  std::map<int64_t, uint64_t> counts = {{0, 0}};
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT shard, revocations FROM crl_shards WHERE authority = ?1", {authority}));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return counts;
+    counts[rows.Integer(0)] = static_cast<uint64_t>(rows.Integer(1));
+  }
+}
+
+StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& authority, int64_t shard,
+                                  Time expires_from, const std::function<void(const RevokedCertificate&)>& visit) {
   ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(connection));
-  ASSIGN_OR_RETURN(const uint64_t count, RevocationCount(connection, authority));
+  ASSIGN_OR_RETURN(const uint64_t count, CountShard(connection, authority, shard));
   ASSIGN_OR_RETURN(Rows rows,
                    connection.Query("SELECT serial, revoked, revocation_reason, invalidity_date FROM certificates "
                                     "INDEXED BY certificates_for_crl "
-                                    "WHERE authority = ?1 AND not_after >= ?2 AND revoked IS NOT NULL "
-                                    "ORDER BY serial",
-                                    {authority, Seconds(expires_from)}));
+                                    "WHERE authority = ?1 AND crl_shard = ?2 AND not_after >= ?3 AND revoked IS NOT "
+                                    "NULL ORDER BY serial",
+                                    {authority, shard, Seconds(expires_from)}));
   while (true) {
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return count;
     RevokedCertificate revoked{rows.Blob(0), rows.Instant(1), static_cast<RevocationReason>(rows.Integer(2))};
     if (!rows.IsNull(3)) revoked.invalidity = rows.Instant(3);
     visit(revoked);
+  }
+}
+
+StatusOr<uint64_t> ForEachChanged(Connection& connection, const std::string& authority, int64_t shard, uint64_t since,
+                                  const std::function<void(const RevokedCertificate&)>& visit) {
+  ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(connection));
+  ASSIGN_OR_RETURN(const uint64_t count, CountShard(connection, authority, shard));
+  ASSIGN_OR_RETURN(
+      Rows rows, connection.Query("SELECT serial, revoked, revocation_reason, invalidity_date, not_before FROM "
+                                  "certificates INDEXED BY certificates_for_delta "
+                                  "WHERE authority = ?1 AND crl_shard = ?2 AND revocation_change > ?3 ORDER BY serial",
+                                  {authority, shard, static_cast<int64_t>(since)}));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return count;
+    RevokedCertificate changed;
+    changed.serial = rows.Blob(0);
+    changed.revoked = rows.Instant(rows.IsNull(1) ? 4 : 1);
+    changed.reason = rows.IsNull(1) ? RevocationReason::kRemoveFromCrl : static_cast<RevocationReason>(rows.Integer(2));
+    if (!rows.IsNull(3)) changed.invalidity = rows.Instant(3);
+    visit(changed);
   }
 }
 
@@ -84,23 +130,24 @@ Status IntendCrl(Transaction& transaction, const CrlRecord& crl) {
     return NumberMisused(Code::kFailedPrecondition, crl, "was never allotted");
   }
   const auto number = static_cast<int64_t>(crl.number);
-  ASSIGN_OR_RETURN(const std::optional<StoredCrl> earlier, FindCrl(connection, crl.authority, "number = ?2", number));
+  ASSIGN_OR_RETURN(const std::optional<StoredCrl> earlier, FindCrl(connection, crl.authority, "number = ?2", {number}));
   if (earlier.has_value()) {
     if (!earlier->is_signed && earlier->crl.crl == crl.crl) return absl::OkStatus();  // repeated
     return NumberMisused(Code::kAlreadyExists, crl, "has been used for another list");
   }
   return connection.Execute(
-      "INSERT INTO crls (authority, number, this_update, next_update, revocation_count, crl) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+      "INSERT INTO crls (authority, number, this_update, next_update, revocation_count, crl, shard, base) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
       {crl.authority, number, Seconds(crl.this_update), Seconds(crl.next_update),
-       static_cast<int64_t>(crl.revocation_count), ByteView(crl.crl)});
+       static_cast<int64_t>(crl.revocation_count), ByteView(crl.crl), crl.shard,
+       crl.base.has_value() ? Value(static_cast<int64_t>(*crl.base)) : Value(nullptr)});
 }
 
 Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_t number, ByteView crl,
                  const std::string& ledger_entry) {
   const auto stored_number = static_cast<int64_t>(number);
   ASSIGN_OR_RETURN(const std::optional<StoredCrl> intended,
-                   FindCrl(transaction.connection, authority, "number = ?2", stored_number));
+                   FindCrl(transaction.connection, authority, "number = ?2", {stored_number}));
   if (!intended.has_value()) {
     return Error(Code::kNotFound, reason::kCrlUnknown,
                  fmt::format("CRL number {} of authority \"{}\" was never intended; intend it before it is signed",
@@ -117,12 +164,15 @@ Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_
   return AppendLeaf(transaction, ledger_entry, intended->crl.this_update).status();
 }
 
-StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority) {
+StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority, const CrlScope& scope) {
   ASSIGN_OR_RETURN(std::optional<StoredCrl> latest,
-                   FindCrl(connection, authority, "signed = ?2 ORDER BY number DESC LIMIT 1", 1));
+                   FindCrl(connection, authority,
+                           "signed = 1 AND shard = ?2 AND (base IS NOT NULL) = ?3 ORDER BY number DESC LIMIT 1",
+                           {scope.shard, int64_t{scope.delta}}));
   if (!latest.has_value()) {
     return Error(Code::kNotFound, reason::kCrlUnknown,
-                 fmt::format("authority \"{}\" has no signed CRL yet; generate one", authority));
+                 fmt::format("authority \"{}\" has no signed {} of shard {} yet; generate one", authority,
+                             scope.delta ? "delta CRL" : "CRL", scope.shard));
   }
   return std::move(latest->crl);
 }

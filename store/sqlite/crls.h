@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "store/records.h"
@@ -10,12 +11,15 @@
 namespace hallmark::sqlite {
 
 StatusOr<uint64_t> RevocationCount(Connection& connection, const std::string& authority);
-StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& authority, Time expires_from,
+StatusOr<std::map<int64_t, uint64_t>> CountShards(Connection& connection, const std::string& authority);
+StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& authority, int64_t shard,
+                                  Time expires_from, const std::function<void(const RevokedCertificate&)>& visit);
+StatusOr<uint64_t> ForEachChanged(Connection& connection, const std::string& authority, int64_t shard, uint64_t since,
                                   const std::function<void(const RevokedCertificate&)>& visit);
 StatusOr<uint64_t> NextCrlNumber(Transaction& transaction, const std::string& authority);
 Status IntendCrl(Transaction& transaction, const CrlRecord& crl);
 Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_t number, ByteView crl,
                  const std::string& ledger_entry);
-StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority);
+StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority, const CrlScope& scope);
 
 }  // namespace hallmark::sqlite

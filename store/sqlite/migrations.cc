@@ -315,10 +315,27 @@ CREATE INDEX certificates_by_lot ON certificates (lot, leaf_index) WHERE leaf_in
     // From when a key is not believed; and keys that were compromised, which nobody certifies any more.
     Migration{5, R"sql(
 ALTER TABLE certificates ADD COLUMN invalidity_date INTEGER CHECK (invalidity_date IS NULL OR revoked IS NOT NULL);
+-- Whose list its cRLDistributionPoints names, and the shard's count of changes with the last one of it.
+ALTER TABLE certificates ADD COLUMN crl_shard INTEGER NOT NULL DEFAULT 0 CHECK (crl_shard >= 0);
+ALTER TABLE certificates ADD COLUMN revocation_change INTEGER;
+UPDATE certificates SET revocation_change = 0 WHERE revoked IS NOT NULL;
 DROP INDEX certificates_for_crl;
 CREATE INDEX certificates_for_crl
-  ON certificates (authority, serial, not_after, revoked, revocation_reason, invalidity_date)
+  ON certificates (authority, crl_shard, serial, not_after, revoked, revocation_reason, invalidity_date)
   WHERE revoked IS NOT NULL;
+CREATE INDEX certificates_for_delta ON certificates (authority, crl_shard, revocation_change)
+  WHERE revocation_change IS NOT NULL;
+CREATE TABLE crl_shards (
+  authority TEXT NOT NULL,
+  shard INTEGER NOT NULL CHECK (shard >= 0),
+  revocations INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (authority, shard)
+) STRICT, WITHOUT ROWID;
+INSERT INTO crl_shards SELECT authority, 0, revocations FROM counters;
+ALTER TABLE crls ADD COLUMN shard INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE crls ADD COLUMN base INTEGER;
+DROP INDEX crls_signed;
+CREATE INDEX crls_signed ON crls (authority, shard, base IS NOT NULL, number) WHERE signed = 1;
 CREATE TABLE compromised_keys (
   spki BLOB PRIMARY KEY CHECK (length(spki) = 32),
   compromised INTEGER NOT NULL,

@@ -123,10 +123,23 @@ class SqliteStore : public Store {
                 [&](Connection& connection) { return sqlite::RevocationCount(connection, authority); });
   }
 
+  StatusOr<std::map<int64_t, uint64_t>> CountShards(const std::string& authority) override {
+    return Read("cannot count the revocations",
+                [&](Connection& connection) { return sqlite::CountShards(connection, authority); });
+  }
+
   StatusOr<uint64_t> ForEachRevoked(const std::string& authority, Time expires_from,
-                                    const std::function<void(const RevokedCertificate&)>& visit) override {
+                                    const std::function<void(const RevokedCertificate&)>& visit,
+                                    int64_t shard) override {
     return Read("cannot list the revoked certificates", [&](Connection& connection) {
-      return sqlite::ForEachRevoked(connection, authority, expires_from, visit);
+      return sqlite::ForEachRevoked(connection, authority, shard, expires_from, visit);
+    });
+  }
+
+  StatusOr<uint64_t> ForEachChanged(const std::string& authority, int64_t shard, uint64_t since,
+                                    const std::function<void(const RevokedCertificate&)>& visit) override {
+    return Read("cannot list the changes of revocation", [&](Connection& connection) {
+      return sqlite::ForEachChanged(connection, authority, shard, since, visit);
     });
   }
 
@@ -147,9 +160,9 @@ class SqliteStore : public Store {
     });
   }
 
-  StatusOr<CrlRecord> LatestCrl(const std::string& authority) override {
+  StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope) override {
     return Read("cannot look the latest CRL up",
-                [&](Connection& connection) { return sqlite::LatestCrl(connection, authority); });
+                [&](Connection& connection) { return sqlite::LatestCrl(connection, authority, scope); });
   }
 
   StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
