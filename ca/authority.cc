@@ -42,7 +42,7 @@ StatusOr<ProfilePointer> FindProfile(const PolicySnapshot& policies, const Issue
 }
 
 Intent MakeIntent(const Caller& caller, const Request& request, const Digest& digest, const Plan& plan,
-                  const PublicKey& key, const Bytes& serial, Time now, const Draft& draft) {
+                  const PublicKey& key, const Bytes& serial, Time now, const Draft& draft, const CrlScope& scope) {
   return {.caller = caller.uri,
           .request_id = request.request_id,
           .request_digest = digest,
@@ -59,6 +59,7 @@ Intent MakeIntent(const Caller& caller, const Request& request, const Digest& di
           .csr = request.csr,
           .lifetime = request.lifetime,
           .draft = draft.Unsigned(),
+          .crl_shard = scope.shard,
           .caller_authority = caller.authority,
           .caller_serial = caller.serial};
 }
@@ -118,6 +119,13 @@ Status CheckRequestId(const std::string& request_id) {
                     "must be 1 to 64 of A-Z a-z 0-9 . _ : - and the same in every retry; a UUID is a good one");
 }
 
+// Serial numbers are random, so that their first octets spread certificates evenly.
+CrlScope CertificateAuthority::ScopeOf(const std::string& authority, ByteView serial) const {
+  uint64_t start = 0;
+  for (size_t i = 0; i < std::min<size_t>(serial.size(), sizeof(uint32_t)); ++i) start = start << 8 | serial[i];
+  return {static_cast<int64_t>(start % static_cast<uint64_t>(ShardsFrom(authority))), false};
+}
+
 Resource CertificateAuthority::ResourceOf(const Caller& caller, const Request& request) const {
   return {request.authority, request.profile, caller.uri, parts_.issuers.Predecessors(request.authority), request.lot};
 }
@@ -149,8 +157,10 @@ StatusOr<Issued> CertificateAuthority::Issue(const PolicyPointer& policies, cons
   RETURN_IF_ERROR(admission.CheckNames(plan));
   // 5 the draft
   ASSIGN_OR_RETURN(const Bytes serial, NewSerial());
-  ASSIGN_OR_RETURN(const Draft draft, issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial));
-  const Intent intent = MakeIntent(caller, request, digest, plan, csr.key, serial, now, draft);
+  const CrlScope scope = ScopeOf(request.authority, serial);
+  ASSIGN_OR_RETURN(const Draft draft,
+                   issuer->FindTemplate(profile->name)->Compose(plan, csr.key, serial, issuer->crl_url(scope)));
+  const Intent intent = MakeIntent(caller, request, digest, plan, csr.key, serial, now, draft, scope);
   // 6 lint, on the octets that will be signed
   RETURN_IF_ERROR(Verdict(LintCertificate(intent.draft, issuer->lint(), profile->standards)));
   if (request.validate_only) {

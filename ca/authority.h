@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "ca/admission.h"
+#include "ca/crl.h"
 #include "ca/csr.h"
 #include "ca/issuers.h"
 #include "ca/lint.h"
@@ -79,6 +80,9 @@ class CertificateAuthority {
     Policies& policies;
     Issuers& issuers;
     Duration crl_lifetime;  // next_update - this_update
+    // By authority, among how many lists its certificates are spread from now on; 1 where it is not named.
+    std::map<std::string, int64_t> crl_shards = {};
+    Duration crl_delta_lifetime = absl::ZeroDuration();  // of a delta CRL; zero: there are none
   };
   explicit CertificateAuthority(const Parts& parts) : parts_(parts), admissions_(parts.store) {}
 
@@ -119,8 +123,12 @@ class CertificateAuthority {
   StatusOr<CertificateRecord> RevokeByKey(const Caller& caller, const std::string& authority, ByteView serial,
                                           ByteView signature) const;
 
-  // Signs and records the next CRL of an authority. Lists of one authority are made one after the other.
-  StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline) const;
+  // Signs and records the next CRL of an authority. Lists of one authority are made one after the other. A delta is
+  // one to the latest complete list of its shard. kNotFound (CRL_UNKNOWN): there is none.
+  StatusOr<CrlRecord> GenerateCrl(const Issuer& issuer, Time deadline, const CrlScope& scope = {}) const;
+  // The shards of an authority, each with its count of changes of revocation: those that have certificates, and those
+  // that will.
+  StatusOr<std::map<int64_t, uint64_t>> ShardsOf(const std::string& authority) const;
 
   // Whether the roles in force let a caller do `permission` on `resource` now: Access::Check.
   Status Authorize(const Caller& caller, std::string_view permission, const Resource& resource) const {
@@ -163,6 +171,9 @@ class CertificateAuthority {
   StatusOr<Issued> Issue(const PolicyPointer& policies, const Caller& caller, const Request& request, Time deadline,
                          const char* permission) const;
   Resource ResourceOf(const Caller& caller, const Request& request) const;
+  int64_t ShardsFrom(const std::string& authority) const;  // from now on
+  // The list that a certificate of this serial number names from now on.
+  CrlScope ScopeOf(const std::string& authority, ByteView serial) const;
   // The device's bundle, of a certificate of a lot.
   StatusOr<Issued> WithBundle(Issued issued) const;
   Status RevokeUnconfirmed(const DeviceRecord& line) const;
@@ -176,6 +187,8 @@ class CertificateAuthority {
   // The record of a certificate whose issuer's name is one of ours. kNotFound.
   StatusOr<CertificateRecord> FindCertificate(const Issuers::Snapshot& known, const CertificateParts& parts) const;
   StatusOr<Time> OldestExpiry(const CrlRecord& next) const;
+  StatusOr<CrlUrls> UrlsOf(const Issuer& issuer, const CrlScope& scope) const;
+  Status CollectEntries(CrlRecord& crl, CrlEntries& entries) const;
   // Of the authority's certificate or of one above it, as far as authorities of this instance issued them.
   StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
   StatusOr<Issued> Complete(const IssuerPointer& issuer, const Intended& intended, Time deadline) const;

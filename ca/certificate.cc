@@ -74,21 +74,24 @@ CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNam
       issuer_(issuer.name),
       before_key_identifier_of_rsa_(BeforeKeyIdentifier(profile, KeyType::kRsa2048)),
       before_key_identifier_of_ec_(BeforeKeyIdentifier(profile, KeyType::kEcP256)),
+      authority_key_identifier_(AuthorityKeyIdentifier(issuer.key_identifier)),
       name_constraints_(profile.name_constraints) {
-  Append(after_key_identifier_, AuthorityKeyIdentifier(issuer.key_identifier));
-  if (profile.crl_distribution_points) Append(after_key_identifier_, CrlDistributionPoints(issuer.crl_url));
-  if (profile.authority_info_access) Append(after_key_identifier_, AuthorityInfoAccess(issuer.aia_url));
+  if (profile.crl_distribution_points) crl_distribution_points_ = CrlDistributionPoints(issuer.crl_url);
+  if (profile.authority_info_access) Append(after_distribution_points_, AuthorityInfoAccess(issuer.aia_url));
   if (!profile.certificate_policies.empty()) {
-    Append(after_key_identifier_, CertificatePolicies(profile.certificate_policies));
+    Append(after_distribution_points_, CertificatePolicies(profile.certificate_policies));
   }
 }
 
-StatusOr<Draft> CertificateTemplate::Compose(const Plan& plan, const PublicKey& key, ByteView serial) const {
+StatusOr<Draft> CertificateTemplate::Compose(const Plan& plan, const PublicKey& key, ByteView serial,
+                                             const std::string& crl_url) const {
   ASSIGN_OR_RETURN(const Bytes of_plan, ExtensionsOf(plan));
+  const bool has_points = !crl_distribution_points_.empty() && !crl_url.empty();
+  const Bytes points = has_points ? CrlDistributionPoints(crl_url) : crl_distribution_points_;
   const Bytes key_identifier = SubjectKeyIdentifier(KeyIdentifier(key.key_octets(), key_identifier_method_));
   const Bytes extensions =
       der::Sequence({IsEc(key.type()) ? before_key_identifier_of_ec_ : before_key_identifier_of_rsa_, key_identifier,
-                     after_key_identifier_, of_plan});
+                     authority_key_identifier_, points, after_distribution_points_, of_plan});
   const Bytes version = der::Tlv(der::ContextConstructed(0), der::Unsigned(kVersion3));
   const Bytes validity = der::Sequence({der::EncodeTime(plan.not_before), der::EncodeTime(plan.not_after)});
   Bytes tbs = der::Sequence({version, der::Unsigned(serial), AlgorithmIdentifier(algorithm_), issuer_, validity,

@@ -48,8 +48,10 @@ class CertificateTemplate {
   CertificateTemplate(const Profile& profile, const IssuerNames& issuer, SignatureAlgorithm algorithm);
 
   // Composes the draft of a certificate for `key` under the plan, whose profile is the template's. `serial`: its
-  // content octets. kInvalidArgument, with the field, for what policy could not see: what the CSR passes is no DER.
-  StatusOr<Draft> Compose(const Plan& plan, const PublicKey& key, ByteView serial) const;
+  // content octets. `crl_url`: instead of the issuer's, of a certificate in another shard; empty: the issuer's.
+  // kInvalidArgument, with the field, for what policy could not see: what the CSR passes is no DER.
+  StatusOr<Draft> Compose(const Plan& plan, const PublicKey& key, ByteView serial,
+                          const std::string& crl_url = "") const;
 
  private:
   StatusOr<Bytes> ExtensionsOf(const Plan& plan) const;
@@ -60,7 +62,9 @@ class CertificateTemplate {
   // The extensions before the subjectKeyIdentifier: basicConstraints, keyUsage, extKeyUsage.
   Bytes before_key_identifier_of_rsa_;
   Bytes before_key_identifier_of_ec_;
-  Bytes after_key_identifier_;  // authorityKeyIdentifier, CDP, AIA, certificatePolicies
+  Bytes authority_key_identifier_;
+  Bytes crl_distribution_points_;    // empty: the profile has none
+  Bytes after_distribution_points_;  // AIA, certificatePolicies
   NameConstraintsTemplate name_constraints_;
 };
 

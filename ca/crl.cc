@@ -53,10 +53,14 @@ void CrlEntries::Add(const RevokedCertificate& revoked) {
 }
 
 Draft ComposeCrl(ByteView issuer, ByteView issuer_key_identifier, SignatureAlgorithm algorithm, const CrlRecord& record,
-                 const CrlEntries& entries) {
+                 const CrlEntries& entries, const CrlUrls& urls) {
   // revokedCertificates is absent when nothing is revoked (RFC 5280 5.1.2.6).
   const Bytes revoked = entries.der().empty() ? Bytes() : der::Tlv(der::kSequence, entries.der());
-  const Bytes extensions = der::Sequence({AuthorityKeyIdentifier(issuer_key_identifier), CrlNumber(record.number)});
+  const std::string& point = urls.issuing_distribution_point;
+  const Bytes extensions = der::Sequence({AuthorityKeyIdentifier(issuer_key_identifier), CrlNumber(record.number),
+                                          record.base.has_value() ? DeltaCrlIndicator(*record.base) : Bytes(),
+                                          point.empty() ? Bytes() : IssuingDistributionPoint(point),
+                                          urls.freshest.empty() ? Bytes() : FreshestCrl(urls.freshest)});
   return Draft(der::Sequence({der::Unsigned(kVersion2), AlgorithmIdentifier(algorithm), issuer,
                               der::EncodeTime(record.this_update), der::EncodeTime(record.next_update), revoked,
                               der::Tlv(der::ContextConstructed(0), extensions)}),

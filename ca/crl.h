@@ -19,9 +19,16 @@ class CrlEntries {
   Bytes der_;
 };
 
-// Composes a complete CRL of version 2 with cRLNumber and authorityKeyIdentifier. `issuer` is the issuer's Name.
+// What a list says of where it and its like are; empty: nothing.
+struct CrlUrls {
+  std::string issuing_distribution_point = "";  // RFC 5280 5.2.5: it lists those certificates only that name this URL
+  std::string freshest = "";                    // RFC 5280 5.2.6: where its deltas are
+};
+
+// Composes a CRL of version 2 with cRLNumber and authorityKeyIdentifier, a delta when `record` has a base. `issuer` is
+// the issuer's Name.
 Draft ComposeCrl(ByteView issuer, ByteView issuer_key_identifier, SignatureAlgorithm algorithm, const CrlRecord& record,
-                 const CrlEntries& entries);
+                 const CrlEntries& entries, const CrlUrls& urls = {});
 
 // A list taken apart; views into its octets.
 struct CrlParts {

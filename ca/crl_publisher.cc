@@ -20,12 +20,7 @@ void CrlPublisher::RefreshAll(const std::atomic<bool>& stopping) {
   const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
   for (const auto& [name, issuer] : known->issuers) {
     if (stopping) return;
-    const StatusOr<bool> needed = NeedsRefresh(*issuer);
-    Status status = needed.status();
-    if (needed.ok() && *needed) {
-      const StatusOr<CrlRecord> crl = authority_.GenerateCrl(*issuer, authority_.parts().clock.Now() + kSignLimit);
-      status = crl.status();
-    }
+    const Status status = RefreshAuthority(*issuer, stopping);
     if (!status.ok()) {
       log::Fields fields = log::Describe(status);
       fields["authority"] = name;
@@ -38,34 +33,94 @@ void CrlPublisher::RefreshAll(const std::atomic<bool>& stopping) {
   looked_ = true;
 }
 
-StatusOr<bool> CrlPublisher::NeedsRefresh(const Issuer& issuer) const {
-  Store& store = authority_.parts().store;
+// All of them, whatever befell the ones before; returns the first error.
+Status CrlPublisher::RefreshAuthority(const Issuer& issuer, const std::atomic<bool>& stopping) const {
   const std::string& name = issuer.record().authority;
-  const StatusOr<CrlRecord> latest = store.LatestCrl(name);
-  if (absl::IsNotFound(latest.status())) return true;
-  RETURN_IF_ERROR(latest.status());
-  if (authority_.parts().clock.Now() >= issuer.not_after()) return false;  // its last list was made to its end
-  ASSIGN_OR_RETURN(const uint64_t count, store.RevocationCount(name));
-  const Time half_way = latest->this_update + (latest->next_update - latest->this_update) / 2;
+  ASSIGN_OR_RETURN(const auto shards, authority_.ShardsOf(name));
+  ASSIGN_OR_RETURN(Lists latest, authority_.parts().store.LatestCrls(name));
+  Status first;
+  for (const auto& [shard, count] : shards) {
+    if (stopping) break;
+    const Status status = RefreshShard(issuer, shard, count, latest);
+    if (first.ok()) first = status;
+  }
+  return first;
+}
+
+Status CrlPublisher::RefreshShard(const Issuer& issuer, int64_t shard, uint64_t count, Lists& latest) const {
+  const auto generate = [&](const CrlScope& scope) -> Status {
+    ASSIGN_OR_RETURN(latest[scope], authority_.GenerateCrl(issuer, authority_.parts().clock.Now() + kSignLimit, scope));
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(const bool complete, NeedsComplete(issuer, shard, count, latest));
+  if (complete) RETURN_IF_ERROR(generate({shard, false}));
+  return NeedsDelta(issuer, shard, count, latest) ? generate({shard, true}) : absl::OkStatus();
+}
+
+// Half-way to its end, or from a future that the clock has stepped back from.
+bool CrlPublisher::IsDue(const CrlRecord& crl) const {
   const Time now = authority_.parts().clock.Now();
-  return count != latest->revocation_count || now >= half_way || now < latest->this_update;
+  return now >= crl.this_update + (crl.next_update - crl.this_update) / 2 || now < crl.this_update;
+}
+
+StatusOr<bool> CrlPublisher::NeedsComplete(const Issuer& issuer, int64_t shard, uint64_t count,
+                                           const Lists& latest) const {
+  const CertificateAuthority::Parts& parts = authority_.parts();
+  const auto list = latest.find({shard, false});
+  if (list == latest.end()) return true;
+  if (parts.clock.Now() >= issuer.not_after()) return false;  // its last list was made to its end
+  if (IsDue(list->second)) return true;
+  if (count == list->second.revocation_count) return false;
+  if (parts.crl_delta_lifetime == absl::ZeroDuration()) return true;
+  bool urgent = false;
+  const auto look = [&urgent](const RevokedCertificate& changed) {
+    urgent = urgent || changed.reason == RevocationReason::kKeyCompromise ||
+             changed.reason == RevocationReason::kCaCompromise || changed.reason == RevocationReason::kAaCompromise;
+  };
+  RETURN_IF_ERROR(
+      parts.store.ForEachChanged(issuer.record().authority, shard, list->second.revocation_count, look).status());
+  return urgent;
+}
+
+bool CrlPublisher::NeedsDelta(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const {
+  const CertificateAuthority::Parts& parts = authority_.parts();
+  if (parts.crl_delta_lifetime == absl::ZeroDuration() || parts.clock.Now() >= issuer.not_after()) return false;
+  const auto complete = latest.find({shard, false});
+  const auto delta = latest.find({shard, true});
+  if (complete == latest.end()) return false;
+  if (delta == latest.end() || delta->second.base != complete->second.number) return true;
+  return count != delta->second.revocation_count || IsDue(delta->second);
 }
 
 Status CrlPublisher::Check() const {
   const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Current();
   for (const auto& [name, issuer] : known->issuers) {
-    const StatusOr<CrlRecord> latest = authority_.parts().store.LatestCrl(name);
-    if (latest.ok() && latest->next_update > authority_.parts().clock.Now()) continue;
-    std::string why = latest.ok() ? "it has expired" : Message(latest.status());
+    const StatusOr<std::string> fault = FaultOf(name);
+    std::string why = fault.ok() ? *fault : Message(fault.status());
+    if (why.empty()) continue;
     const std::lock_guard lock(mutex_);
     const auto failure = failures_.find(name);
     // An authority that has just come to be: its first list is being made.
-    if (absl::IsNotFound(latest.status()) && looked_ && failure == failures_.end()) continue;
+    if (fault.ok() && looked_ && failure == failures_.end()) continue;
     if (failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
     return Error(Code::kUnavailable, reason::kCrlUnknown,
                  fmt::format("authority '{}' has no valid CRL: {}", name, why));
   }
   return absl::OkStatus();
+}
+
+// What is wrong with its lists; empty: nothing.
+StatusOr<std::string> CrlPublisher::FaultOf(const std::string& authority) const {
+  ASSIGN_OR_RETURN(const auto shards, authority_.ShardsOf(authority));
+  ASSIGN_OR_RETURN(const Lists latest, authority_.parts().store.LatestCrls(authority));
+  for (const auto& [shard, count] : shards) {
+    const auto list = latest.find({shard, false});
+    if (list == latest.end()) return fmt::format("none was made of shard {}", shard);
+    if (list->second.next_update <= authority_.parts().clock.Now()) {
+      return fmt::format("that of shard {} has expired", shard);
+    }
+  }
+  return "";
 }
 
 }  // namespace hallmark

@@ -1,4 +1,6 @@
-// Keeps each authority's CRL fresh: a new one at once after a revocation, and half-way to next_update at the latest.
+// Keeps each authority's CRLs fresh: a new one at once after a revocation, and half-way to next_update at the latest,
+// of each shard. With deltas a complete list is new at once for what is urgent only (a compromised key); everything
+// else is on the delta at once, and on the complete list when that is renewed.
 #pragma once
 
 #include <map>
@@ -26,7 +28,13 @@ class CrlPublisher {
 
  private:
   void RefreshAll(const std::atomic<bool>& stopping);
-  StatusOr<bool> NeedsRefresh(const Issuer& issuer) const;
+  Status RefreshAuthority(const Issuer& issuer, const std::atomic<bool>& stopping) const;
+  using Lists = std::map<CrlScope, CrlRecord>;
+  Status RefreshShard(const Issuer& issuer, int64_t shard, uint64_t count, Lists& latest) const;
+  StatusOr<bool> NeedsComplete(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
+  bool NeedsDelta(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
+  bool IsDue(const CrlRecord& crl) const;
+  StatusOr<std::string> FaultOf(const std::string& authority) const;
 
   const CertificateAuthority& authority_;
   mutable std::mutex mutex_;

@@ -88,12 +88,15 @@ std::string CertificateReleasedEntry(const std::string& authority, ByteView seri
 }
 
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
-  return Dump({{"type", "crl_issued"},
-               {"authority", crl.authority},
-               {"number", crl.number},
-               {"sha256", Hex(Sha256(signed_crl))},
-               {"this_update", Rfc3339(crl.this_update)},
-               {"next_update", Rfc3339(crl.next_update)}});
+  nlohmann::json entry = {{"type", "crl_issued"},
+                          {"authority", crl.authority},
+                          {"number", crl.number},
+                          {"sha256", Hex(Sha256(signed_crl))},
+                          {"this_update", Rfc3339(crl.this_update)},
+                          {"next_update", Rfc3339(crl.next_update)}};
+  if (crl.shard != 0) entry["shard"] = crl.shard;
+  if (crl.base.has_value()) entry["base"] = *crl.base;
+  return Dump(entry);
 }
 
 std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time) {

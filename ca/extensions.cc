@@ -22,6 +22,12 @@ constexpr uint8_t kTrue = 0xff;
 
 Bytes UriName(const std::string& url) { return der::Tlv(general_name::kUri, AsBytes(url)); }
 
+// DistributionPoint and IssuingDistributionPoint, of which only distributionPoint [0] fullName [0] is there.
+Bytes DistributionPoint(const std::string& url) {
+  const Bytes full_name = der::Tlv(der::ContextConstructed(0), UriName(url));
+  return der::Sequence({der::Tlv(der::ContextConstructed(0), full_name)});
+}
+
 StatusOr<Bytes> EncodeInteger(const std::string& text) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -120,10 +126,18 @@ Bytes SubjectAltName(ByteView general_names, bool critical) {
 }
 
 Bytes CrlDistributionPoints(const std::string& url) {
-  const Bytes full_name = der::Tlv(der::ContextConstructed(0), UriName(url));
-  const Bytes point = der::Sequence({der::Tlv(der::ContextConstructed(0), full_name)});
-  return EncodeExtension(oid::kCrlDistributionPoints, false, der::Sequence({point}));
+  return EncodeExtension(oid::kCrlDistributionPoints, false, der::Sequence({DistributionPoint(url)}));
 }
+
+Bytes FreshestCrl(const std::string& url) {
+  return EncodeExtension(oid::kFreshestCrl, false, der::Sequence({DistributionPoint(url)}));
+}
+
+Bytes IssuingDistributionPoint(const std::string& url) {
+  return EncodeExtension(oid::kIssuingDistributionPoint, true, DistributionPoint(url));
+}
+
+Bytes DeltaCrlIndicator(uint64_t base) { return EncodeExtension(oid::kDeltaCrlIndicator, true, der::Unsigned(base)); }
 
 Bytes AuthorityInfoAccess(const std::string& ca_issuers_url) {
   const Bytes description = der::Sequence({der::Oid(oid::kCaIssuers), UriName(ca_issuers_url)});

@@ -20,11 +20,14 @@ inline constexpr char kBasicConstraints[] = "2.5.29.19";
 inline constexpr char kCrlNumber[] = "2.5.29.20";
 inline constexpr char kReasonCode[] = "2.5.29.21";
 inline constexpr char kInvalidityDate[] = "2.5.29.24";
+inline constexpr char kDeltaCrlIndicator[] = "2.5.29.27";
+inline constexpr char kIssuingDistributionPoint[] = "2.5.29.28";
 inline constexpr char kNameConstraints[] = "2.5.29.30";
 inline constexpr char kCrlDistributionPoints[] = "2.5.29.31";
 inline constexpr char kCertificatePolicies[] = "2.5.29.32";
 inline constexpr char kAuthorityKeyIdentifier[] = "2.5.29.35";
 inline constexpr char kExtendedKeyUsage[] = "2.5.29.37";
+inline constexpr char kFreshestCrl[] = "2.5.29.46";
 inline constexpr char kAuthorityInfoAccess[] = "1.3.6.1.5.5.7.1.1";
 inline constexpr char kOcsp[] = "1.3.6.1.5.5.7.48.1";  // a method of authorityInfoAccess, as is the next
 inline constexpr char kCaIssuers[] = "1.3.6.1.5.5.7.48.2";
@@ -45,6 +48,9 @@ Bytes SubjectAltName(ByteView general_names, bool critical);
 Bytes CrlDistributionPoints(const std::string& url);
 Bytes AuthorityInfoAccess(const std::string& ca_issuers_url);
 Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies);
+Bytes FreshestCrl(const std::string& url);               // where deltas are, RFC 5280 5.2.6
+Bytes IssuingDistributionPoint(const std::string& url);  // critical; of the certificates that name it, RFC 5280 5.2.5
+Bytes DeltaCrlIndicator(uint64_t base);                  // critical, RFC 5280 5.2.4
 Bytes CrlNumber(uint64_t number);
 Bytes ReasonCode(RevocationReason reason);
 Bytes InvalidityDate(Time time);

@@ -65,8 +65,10 @@ StatusOr<SignatureAlgorithm> AlgorithmOf(const AuthorityRecord& record, KeyType 
 
 }  // namespace
 
-std::string CrlUrl(const std::string& base, const std::string& authority) {
-  return fmt::format("{}/crl/{}.crl", base, authority);
+std::string CrlUrl(const std::string& base, const std::string& authority, const CrlScope& scope) {
+  if (scope.delta) return fmt::format("{}/crl/{}/{}-delta.crl", base, authority, scope.shard);
+  return scope.shard == 0 ? fmt::format("{}/crl/{}.crl", base, authority)
+                          : fmt::format("{}/crl/{}/{}.crl", base, authority, scope.shard);
 }
 std::string AiaUrl(const std::string& base, const std::string& authority) {
   return fmt::format("{}/aia/{}.cer", base, authority);
@@ -103,6 +105,7 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
 
   issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority),
                     AiaUrl(base_url, record.authority)};
+  issuer->base_url_ = base_url;
   issuer->serial_ = ToBytes(parts->serial);
   issuer->not_before_ = parts->not_before;
   issuer->not_after_ = parts->not_after;

@@ -13,8 +13,9 @@
 
 namespace hallmark {
 
-// Where relying parties fetch what the authority publishes; `base` without a slash at its end.
-std::string CrlUrl(const std::string& base, const std::string& authority);
+// Where relying parties fetch what the authority publishes; `base` without a slash at its end. Shard 0's list is
+// /crl/NAME.crl, another's /crl/NAME/SHARD.crl, and deltas are /crl/NAME/SHARD-delta.crl.
+std::string CrlUrl(const std::string& base, const std::string& authority, const CrlScope& scope = {});
 std::string AiaUrl(const std::string& base, const std::string& authority);
 
 // Immutable, hence thread-safe.
@@ -42,6 +43,8 @@ class Issuer {
   Time not_before() const { return not_before_; }
   Time not_after() const { return not_after_; }
 
+  std::string crl_url(const CrlScope& scope) const { return CrlUrl(base_url_, record_.authority, scope); }
+
   // The template of a profile; nullptr when the authority may not issue under it.
   const CertificateTemplate* FindTemplate(const std::string& profile) const;
   // What drafts of this issuer are linted against.
@@ -51,6 +54,7 @@ class Issuer {
   Issuer() = default;
 
   AuthorityRecord record_;
+  std::string base_url_;
   std::vector<Bytes> chain_;
   std::vector<std::string> predecessors_;
   StatusOr<std::shared_ptr<const SigningKey>> key_;

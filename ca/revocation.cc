@@ -85,9 +85,20 @@ StatusOr<CertificateRecord> CertificateAuthority::RevokeByKey(const Caller& call
   return Revoke(*found, {TruncateToSecond(parts_.clock.Now()), RevocationReason::kKeyCompromise, caller.uri});
 }
 
+int64_t CertificateAuthority::ShardsFrom(const std::string& authority) const {
+  const auto found = parts_.crl_shards.find(authority);
+  return found == parts_.crl_shards.end() ? 1 : found->second;
+}
+
+StatusOr<std::map<int64_t, uint64_t>> CertificateAuthority::ShardsOf(const std::string& authority) const {
+  ASSIGN_OR_RETURN(auto shards, parts_.store.CountShards(authority));
+  for (int64_t shard = 0; shard < ShardsFrom(authority); ++shard) shards.try_emplace(shard, 0);
+  return shards;
+}
+
 // An expired certificate leaves the list only after it was on one that was made after its expiry (RFC 5280 3.3).
 StatusOr<Time> CertificateAuthority::OldestExpiry(const CrlRecord& next) const {
-  const StatusOr<CrlRecord> last = parts_.store.LatestCrl(next.authority);
+  const StatusOr<CrlRecord> last = parts_.store.LatestCrl(next.authority, {next.shard, false});
   if (absl::IsNotFound(last.status())) return absl::FromUnixSeconds(0);
   RETURN_IF_ERROR(last.status());
   if (last->this_update > next.this_update) {
@@ -98,28 +109,55 @@ StatusOr<Time> CertificateAuthority::OldestExpiry(const CrlRecord& next) const {
   return std::min(last->this_update, next.this_update);
 }
 
-StatusOr<CrlRecord> CertificateAuthority::GenerateCrl(const Issuer& issuer, Time deadline) const {
+// A list of some certificates only says so; one of all does not need to, and is understood by everybody.
+StatusOr<CrlUrls> CertificateAuthority::UrlsOf(const Issuer& issuer, const CrlScope& scope) const {
+  CrlUrls urls;
+  ASSIGN_OR_RETURN(const auto shards, ShardsOf(issuer.record().authority));
+  if (shards.size() > 1) urls.issuing_distribution_point = issuer.crl_url({scope.shard, false});
+  if (!scope.delta && parts_.crl_delta_lifetime > absl::ZeroDuration()) {
+    urls.freshest = issuer.crl_url({scope.shard, true});
+  }
+  return urls;
+}
+
+Status CertificateAuthority::CollectEntries(CrlRecord& crl, CrlEntries& entries) const {
+  const auto add = [&entries](const RevokedCertificate& revoked) { entries.Add(revoked); };
+  if (crl.base.has_value()) {
+    ASSIGN_OR_RETURN(const CrlRecord base, parts_.store.LatestCrl(crl.authority, {crl.shard, false}));
+    crl.base = base.number;
+    ASSIGN_OR_RETURN(crl.revocation_count,
+                     parts_.store.ForEachChanged(crl.authority, crl.shard, base.revocation_count, add));
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Time expires_from, OldestExpiry(crl));
+  ASSIGN_OR_RETURN(crl.revocation_count, parts_.store.ForEachRevoked(crl.authority, expires_from, add, crl.shard));
+  return absl::OkStatus();
+}
+
+StatusOr<CrlRecord> CertificateAuthority::GenerateCrl(const Issuer& issuer, Time deadline,
+                                                      const CrlScope& scope) const {
   RETURN_IF_ERROR(issuer.CheckKey());
   // One after the other, so that a list with a higher number never knows less.
   const std::lock_guard lock(crl_mutex_);
   const SigningKey& key = issuer.key();
   CrlRecord crl;
   crl.authority = issuer.record().authority;
+  crl.shard = scope.shard;
+  if (scope.delta) crl.base = 0;  // until it is known
   ASSIGN_OR_RETURN(crl.number, parts_.store.NextCrlNumber(crl.authority));
   crl.this_update = TruncateToSecond(parts_.clock.Now());
   // Nobody believes an authority's list beyond the authority's end.
-  crl.next_update = std::min(crl.this_update + parts_.crl_lifetime, issuer.not_after());
-  ASSIGN_OR_RETURN(const Time expires_from, OldestExpiry(crl));
+  const Duration lifetime = scope.delta ? parts_.crl_delta_lifetime : parts_.crl_lifetime;
+  crl.next_update = std::min(crl.this_update + lifetime, issuer.not_after());
   CrlEntries entries;
-  ASSIGN_OR_RETURN(crl.revocation_count, parts_.store.ForEachRevoked(
-                                             crl.authority, expires_from,
-                                             [&entries](const RevokedCertificate& revoked) { entries.Add(revoked); }));
+  RETURN_IF_ERROR(CollectEntries(crl, entries));
   if (crl.next_update <= crl.this_update) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
                  fmt::format("authority '{}' expired on {}; nobody would believe its CRL", crl.authority,
                              Rfc3339(issuer.not_after())));
   }
-  Draft draft = ComposeCrl(issuer.name(), issuer.key_identifier(), key.signer().algorithm(), crl, entries);
+  ASSIGN_OR_RETURN(const CrlUrls urls, UrlsOf(issuer, scope));
+  Draft draft = ComposeCrl(issuer.name(), issuer.key_identifier(), key.signer().algorithm(), crl, entries, urls);
   crl.crl = draft.Unsigned();
   RETURN_IF_ERROR(Verdict(LintCrl(crl.crl, issuer.lint())));
   RETURN_IF_ERROR(parts_.store.IntendCrl(crl));

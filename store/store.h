@@ -146,6 +146,8 @@ class Store {
                            const std::string& ledger_entry) = 0;
   // The signed list of that scope with the highest number. kNotFound (CRL_UNKNOWN).
   virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope = {}) = 0;
+  // Those of all scopes, without their octets.
+  virtual StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(const std::string& authority) = 0;
 
   // --- Policies.
 

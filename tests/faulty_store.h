@@ -88,6 +88,9 @@ class FaultyStore : public Store {
   StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope) override {
     return store_->LatestCrl(authority, scope);
   }
+  StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(const std::string& authority) override {
+    return store_->LatestCrls(authority);
+  }
   StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
     return Mutate([&] { return store_->LoadPolicies(policies, time); });
   }

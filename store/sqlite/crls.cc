@@ -177,4 +177,26 @@ StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authori
   return std::move(latest->crl);
 }
 
+StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(Connection& connection, const std::string& authority) {
+  // The other columns are those of the row with the highest number (SQLite's "bare columns" beside max).
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT max(number), this_update, next_update, revocation_count, shard, base FROM "
+                                    "crls WHERE authority = ?1 AND signed = 1 GROUP BY shard, base IS NOT NULL",
+                                    {authority}));
+  std::map<CrlScope, CrlRecord> latest;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return latest;
+    CrlRecord crl{.authority = authority,
+                  .number = static_cast<uint64_t>(rows.Integer(0)),
+                  .this_update = rows.Instant(1),
+                  .next_update = rows.Instant(2),
+                  .revocation_count = static_cast<uint64_t>(rows.Integer(3)),
+                  .crl = {},
+                  .shard = rows.Integer(4)};
+    if (!rows.IsNull(5)) crl.base = static_cast<uint64_t>(rows.Integer(5));
+    latest.emplace(crl.scope(), std::move(crl));
+  }
+}
+
 }  // namespace hallmark::sqlite

@@ -21,5 +21,6 @@ Status IntendCrl(Transaction& transaction, const CrlRecord& crl);
 Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_t number, ByteView crl,
                  const std::string& ledger_entry);
 StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority, const CrlScope& scope);
+StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(Connection& connection, const std::string& authority);
 
 }  // namespace hallmark::sqlite

@@ -165,6 +165,11 @@ class SqliteStore : public Store {
                 [&](Connection& connection) { return sqlite::LatestCrl(connection, authority, scope); });
   }
 
+  StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(const std::string& authority) override {
+    return Read("cannot look the latest CRLs up",
+                [&](Connection& connection) { return sqlite::LatestCrls(connection, authority); });
+  }
+
   StatusOr<std::vector<PolicyRecord>> LoadPolicies(const std::vector<PolicyRecord>& policies, Time time) override {
     return Mutate("cannot record the policies that are loaded",
                   [&](Transaction& transaction) { return sqlite::LoadPolicies(transaction, policies, time); });
