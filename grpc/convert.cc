@@ -167,6 +167,7 @@ v1::Certificate ToProto(const CertificateRecord& record) {
   if (record.device.has_value()) {
     message.set_device(fmt::format("lots/{}/devices/{}", record.device->lot, record.device->serial));
   }
+  message.set_crl_shard(record.crl_shard);
   if (record.revocation.has_value()) {
     auto* details = message.mutable_revocation_details();
     *details->mutable_revoke_time() = ToTimestamp(record.revocation->revoked);
@@ -194,6 +195,8 @@ v1::Crl ToProto(const CrlRecord& crl) {
   message.set_number(crl.number);
   *message.mutable_this_update() = ToTimestamp(crl.this_update);
   *message.mutable_next_update() = ToTimestamp(crl.next_update);
+  message.set_shard(crl.shard);
+  message.set_base_number(crl.base.value_or(0));
   return message;
 }
 

@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include "base/reason.h"
 #include "grpc/services.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 
@@ -45,7 +48,8 @@ class RevocationService final : public v1::Revocation::Service {
   grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {
     return calls_.Run("GetCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
       ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGetCrl, message->parent()));
-      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().parts().store.LatestCrl(issuer->record().authority));
+      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().parts().store.LatestCrl(
+                                                issuer->record().authority, {message->shard(), message->delta()}));
       return ToProto(crl);
     });
   }
@@ -54,7 +58,8 @@ class RevocationService final : public v1::Revocation::Service {
                            v1::Crl* response) override {
     return calls_.Run("GenerateCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
       ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGenerateCrl, message->parent()));
-      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().GenerateCrl(*issuer, Calls::Deadline(*context)));
+      ASSIGN_OR_RETURN(const CrlScope scope, ScopeOf(issuer->record().authority, message->shard(), message->delta()));
+      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().GenerateCrl(*issuer, Calls::Deadline(*context), scope));
       return ToProto(crl);
     });
   }
@@ -65,6 +70,19 @@ class RevocationService final : public v1::Revocation::Service {
     RETURN_IF_ERROR(calls_.authority().Authorize(
         caller, permission, {authority, "", "", calls_.authority().parts().issuers.Predecessors(authority)}));
     return calls_.authority().FindIssuer(authority);
+  }
+
+  // Of a list that there is to be.
+  StatusOr<CrlScope> ScopeOf(const std::string& authority, int64_t shard, bool delta) const {
+    ASSIGN_OR_RETURN(const auto shards, calls_.authority().ShardsOf(authority));
+    if (!shards.contains(shard)) {
+      return FieldError(reason::kRequestInvalid, "shard",
+                        fmt::format("must be one of the {} there are", shards.size()));
+    }
+    if (delta && calls_.authority().parts().crl_delta_lifetime == absl::ZeroDuration()) {
+      return FieldError(reason::kRequestInvalid, "delta", "needs crl.delta_lifetime in the service's configuration");
+    }
+    return CrlScope{shard, delta};
   }
 
   const Calls& calls_;

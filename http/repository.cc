@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -58,9 +59,9 @@ std::string Repository::KnownIn(const std::string& path, const std::string& pref
 HttpResponse Repository::Handle(const HttpRequest& request) {
   std::string route = "unknown";
   HttpResponse response = NotFound();
-  if (const std::string name = KnownIn(request.path, "/crl/", ".crl"); !name.empty()) {
+  if (const std::optional<List> list = ListIn(request.path); list.has_value()) {
     route = "crl";
-    response = ServeCrl(name, request);
+    response = ServeCrl(*list, request);
   } else if (const std::string name = KnownIn(request.path, "/aia/", ".cer"); !name.empty()) {
     route = "aia";
     response = ServeCertificate(name, request);
@@ -93,36 +94,56 @@ HttpResponse Repository::ServeCertificate(const std::string& authority, const Ht
   return Serve(Publish(*der, "application/pkix-cert", parts->not_before, parts->not_after), request);
 }
 
-HttpResponse Repository::ServeCrl(const std::string& authority, const HttpRequest& request) {
+std::optional<Repository::List> Repository::ListIn(const std::string& path) const {
+  const std::string inner = NameIn(path, "/crl/", ".crl");
+  const size_t slash = std::min(inner.find('/'), inner.size());
+  List list{inner.substr(0, slash), {}};
+  if (list.authority.empty() || !content_.is_known(list.authority)) return std::nullopt;
+  if (slash == inner.size()) return list;
+  std::string_view rest = std::string_view(inner).substr(slash + 1);
+  constexpr std::string_view kDelta = "-delta";
+  list.scope.delta = rest.ends_with(kDelta);
+  if (list.scope.delta) rest.remove_suffix(kDelta.size());
+  const char* end = rest.data() + rest.size();
+  const auto [stop, error] = std::from_chars(rest.data(), end, list.scope.shard);
+  // One path a list: no sign, no leading zero, and shard 0's complete list has a path of its own.
+  const bool right = error == std::errc() && stop == end && std::to_string(list.scope.shard) == rest &&
+                     list.scope.shard < kMostCrlShards && (list.scope.delta || list.scope.shard > 0);
+  return right ? std::optional(std::move(list)) : std::nullopt;
+}
+
+HttpResponse Repository::ServeCrl(const List& list, const HttpRequest& request) {
   LatestCrl* latest = nullptr;  // within crls_, for as long as this lives
   {
     const std::lock_guard lock(crls_mutex_);
-    latest = &crls_[authority];
+    latest = &crls_[list];
   }
-  const std::shared_ptr<const Publication> publication = Refresh(authority, *latest);
-  if (publication == nullptr) return Unavailable(fmt::format("the CRL of authority '{}'", authority));
+  const std::shared_ptr<const Publication> publication = Refresh(list, *latest);
+  // The complete list of shard 0 is everybody's, and will come; another may be one that there will never be.
+  if (publication == nullptr && list.scope != CrlScope()) return NotFound();
+  if (publication == nullptr) return Unavailable(fmt::format("the CRL of authority '{}'", list.authority));
   return Serve(*publication, request);
 }
 
-std::shared_ptr<const Repository::Publication> Repository::Refresh(const std::string& authority, LatestCrl& latest) {
+std::shared_ptr<const Repository::Publication> Repository::Refresh(const List& list, LatestCrl& latest) {
   std::unique_lock lock(latest.mutex);
   const Time now = clock_.Now();
   if (now >= latest.asked && now < latest.asked + kAskAgain) return latest.publication;
   latest.asked = now;
   // Whoever comes while the store is read is served what there is; without anything yet, he waits for the lock.
   if (latest.publication != nullptr) lock.unlock();
-  StatusOr<CrlRecord> record = content_.crl(authority);
+  StatusOr<CrlRecord> record = content_.crl(list.authority, list.scope);
   if (record.ok() && record->crl.empty())
     record = Error(
         Code::kInternal, reason::kStoreCorrupt,
         fmt::format("cannot publish CRL {} of authority '{}': the store holds no octets of it; generate a new one",
-                    record->number, authority));
+                    record->number, list.authority));
   std::shared_ptr<const Publication> publication;
   if (record.ok()) {
     publication = std::make_shared<const Publication>(
         Publish(record->crl, "application/pkix-crl", record->this_update, record->next_update));
-  } else {
-    LogUnreadable("crl_unreadable", authority, record.status());
+  } else if (list.scope == CrlScope() || !absl::IsNotFound(record.status())) {
+    LogUnreadable("crl_unreadable", list.authority, record.status());
   }
   if (!lock.owns_lock()) lock.lock();
   if (publication != nullptr && (latest.publication == nullptr || record->number > latest.number)) {

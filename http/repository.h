@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,9 @@ struct Check {
 // Where the repository's content comes from. Called by several threads at once; the latter two for authorities only
 // that were known a moment ago, and one that was known stays so.
 struct RepositoryContent {
-  std::function<bool(const std::string& authority)> is_known;                // has a certificate
-  std::function<StatusOr<Bytes>(const std::string& authority)> certificate;  // DER
-  std::function<StatusOr<CrlRecord>(const std::string& authority)> crl;      // the latest
+  std::function<bool(const std::string& authority)> is_known;                             // has a certificate
+  std::function<StatusOr<Bytes>(const std::string& authority)> certificate;               // DER
+  std::function<StatusOr<CrlRecord>(const std::string& authority, const CrlScope&)> crl;  // the latest
   std::function<std::vector<Check>()> checks;
 };
 
@@ -69,10 +70,18 @@ class Repository {
   // The authority in `path` when it is "<prefix>name<suffix>" and known; empty otherwise.
   std::string KnownIn(const std::string& path, const std::string& prefix, const std::string& suffix) const;
   HttpResponse ServeCertificate(const std::string& authority, const HttpRequest& request);
-  HttpResponse ServeCrl(const std::string& authority, const HttpRequest& request);
+  // One of an authority's lists.
+  struct List {
+    std::string authority;
+    CrlScope scope;
+    auto operator<=>(const List&) const = default;
+  };
+  // /crl/NAME.crl, /crl/NAME/SHARD.crl or /crl/NAME/SHARD-delta.crl, of an authority that is known.
+  std::optional<List> ListIn(const std::string& path) const;
+  HttpResponse ServeCrl(const List& list, const HttpRequest& request);
   HttpResponse ServeReadiness();
   HttpResponse AskReadiness() const;
-  std::shared_ptr<const Publication> Refresh(const std::string& authority, LatestCrl& latest);
+  std::shared_ptr<const Publication> Refresh(const List& list, LatestCrl& latest);
   static Publication Publish(ByteView der, const std::string& content_type, Time modified, Time next);
   HttpResponse Serve(const Publication& publication, const HttpRequest& request) const;
 
@@ -80,7 +89,7 @@ class Repository {
   const Clock& clock_;
   Metrics& metrics_;
   std::mutex crls_mutex_;
-  std::map<std::string, LatestCrl> crls_;  // a place for each known authority that was asked for; stays where it is
+  std::map<List, LatestCrl> crls_;  // a place for each list that was asked for; stays where it is
 
   std::mutex readiness_mutex_;
   Time readiness_asked_ = absl::InfinitePast();

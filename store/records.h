@@ -146,6 +146,8 @@ struct PolicyRecord {
   std::string ledger_entry;  // that witnesses the loading
 };
 
+inline constexpr int64_t kMostCrlShards = 4096;  // of one authority
+
 // Which of an authority's lists (RFC 5280 5.2.4, 5.2.5): that of the certificates of one shard, complete or delta.
 struct CrlScope {
   int64_t shard = 0;

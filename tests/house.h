@@ -68,7 +68,9 @@ class House {
                                                                            .clock = clock,
                                                                            .policies = policies_,
                                                                            .issuers = *issuers_,
-                                                                           .crl_lifetime = absl::Hours(24 * 7)});
+                                                                           .crl_lifetime = absl::Hours(24 * 7),
+                                                                           .crl_shards = crl_shards,
+                                                                           .crl_delta_lifetime = crl_delta_lifetime});
     lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
     LoadAll();
   }
@@ -161,6 +163,9 @@ class House {
   std::atomic<int> signatures = 0;
   Status signer_failure;
   StoreFault store_fault;
+  // Count from the next Reopen on.
+  std::map<std::string, int64_t> crl_shards;
+  Duration crl_delta_lifetime = absl::ZeroDuration();
   // The token: the labels on it, and what it answers instead of doing what it is asked.
   std::set<std::string> labels;
   int generated = 0;

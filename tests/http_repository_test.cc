@@ -164,7 +164,7 @@ TEST_F(RepositoryTest, LetsCachesKeepWhatIsPublishedAndNothingElse) {
     crl_->next_update = clock_.Now() + c.until_next_update;
     Repository repository({.is_known = [](const std::string&) { return true; },
                            .certificate = {},
-                           .crl = [&](const std::string&) { return crl_; },
+                           .crl = [&](const std::string&, const CrlScope&) { return crl_; },
                            .checks = {}},
                           clock_, metrics_);
     const HttpResponse response = repository.Handle(
@@ -325,7 +325,7 @@ TEST_F(RepositoryTest, ServesManyThreadsWhileListsAreReplaced) {
   std::atomic<uint64_t> number = 1;
   Repository repository({.is_known = [](const std::string& name) { return name == "devices"; },
                          .certificate = {},
-                         .crl = [&](const std::string&) -> StatusOr<CrlRecord> {
+                         .crl = [&](const std::string&, const CrlScope&) -> StatusOr<CrlRecord> {
                            CrlRecord record = *crl_;
                            record.number = number++;
                            record.crl = ToBytes(AsBytes(std::to_string(record.number)));
@@ -450,7 +450,7 @@ TEST(RepositoryOverHttp, SatisfiesOpensslAndCurl) {
   Metrics metrics;
   Repository repository({.is_known = [](const std::string& name) { return name == "judge"; },
                          .certificate = [&](const std::string&) { return authority.Certificate(); },
-                         .crl = [&](const std::string&) { return authority.Crl(); },
+                         .crl = [&](const std::string&, const CrlScope&) { return authority.Crl(); },
                          .checks = [] { return std::vector<Check>(); }},
                         clock, metrics);
   const auto server = HttpServer::Start({.listen = "127.0.0.1:0"},

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/yaml.h"
+#include "store/records.h"
 
 namespace hallmark {
 namespace {
@@ -41,6 +42,20 @@ bool IsTokenName(const std::string& name) {
 }
 
 // One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
+// crl: {shards: {devices: 16}}
+void ReadShards(yaml::Mapping& crl, Config& config) {
+  crl.Nested("shards", [&config](yaml::Mapping& shards) {
+    for (const std::string& authority : shards.Keys()) {
+      const int64_t count = shards.Required<int64_t>(authority);
+      if (count < 1 || count > kMostCrlShards) {
+        shards.Fail(authority, fmt::format("must be 1 to {}", kMostCrlShards));
+      }
+      config.crl_shards[authority] = count;
+    }
+    return shards.Finish();
+  });
+}
+
 void ReadTokens(yaml::Mapping& hsm, Config& config) {
   if (!hsm.Has("tokens")) {
     config.hsm_tokens.push_back(ReadToken(hsm, kOnlyToken));
@@ -114,6 +129,11 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
   top.Nested("crl", [&](yaml::Mapping& crl) {
     config.crl_lifetime = crl.Optional<Duration>("lifetime", config.crl_lifetime);
     if (config.crl_lifetime < absl::Minutes(1)) crl.Fail("lifetime", "must be at least 1m");
+    config.crl_delta_lifetime = crl.Optional<Duration>("delta_lifetime", config.crl_delta_lifetime);
+    if (crl.Has("delta_lifetime") && config.crl_delta_lifetime < absl::Minutes(1)) {
+      crl.Fail("delta_lifetime", "must be at least 1m; leave it out for no delta CRLs");
+    }
+    ReadShards(crl, config);
     return crl.Finish();
   });
   top.Nested("ocsp", [&](yaml::Mapping& ocsp) {

@@ -45,6 +45,8 @@ struct Config {
   std::filesystem::path profiles;
   std::filesystem::path roles;
   Duration crl_lifetime;
+  Duration crl_delta_lifetime = absl::ZeroDuration();  // zero: no deltas
+  std::map<std::string, int64_t> crl_shards = {};      // by authority; 1 where it is not named
   Duration ocsp_validity = absl::Hours(1);  // nextUpdate - thisUpdate; responses are replaced after half of it
   int64_t lots_alert_after = 10;            // refused attempts under a lot
   Duration lots_confirmation_watch = absl::Minutes(1);  // between two looks for what is not confirmed

@@ -193,7 +193,8 @@ RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher)
             const std::shared_ptr<const Issuers::Snapshot> known = instance.issuers().Current();
             return known->issuers.at(authority)->record().certificate;
           },
-          .crl = [&instance](const std::string& authority) { return instance.store().LatestCrl(authority); },
+          .crl = [&instance](const std::string& authority,
+                             const CrlScope& scope) { return instance.store().LatestCrl(authority, scope); },
           .checks = [&instance, &publisher] { return CheckReadiness(instance, publisher); }};
 }
 

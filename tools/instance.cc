@@ -62,12 +62,14 @@ Status Instance::OpenAuthorities() {
     const Status& key = issuer->CheckKey();
     if (!key.ok() && !absl::IsUnavailable(key)) return key;
   }
-  authority_ =
-      std::make_unique<CertificateAuthority>(CertificateAuthority::Parts{.store = *store_,
-                                                                         .clock = clock_,
-                                                                         .policies = *policies_,
-                                                                         .issuers = *issuers_,
-                                                                         .crl_lifetime = config_.crl_lifetime});
+  authority_ = std::make_unique<CertificateAuthority>(
+      CertificateAuthority::Parts{.store = *store_,
+                                  .clock = clock_,
+                                  .policies = *policies_,
+                                  .issuers = *issuers_,
+                                  .crl_lifetime = config_.crl_lifetime,
+                                  .crl_shards = config_.crl_shards,
+                                  .crl_delta_lifetime = config_.crl_delta_lifetime});
   lifecycle_ = std::make_unique<Lifecycle>(*authority_, MakeTokens());
   ASSIGN_OR_RETURN(news_, authority_->PutInForce(policies_->Current()));
   return absl::OkStatus();

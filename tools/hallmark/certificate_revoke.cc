@@ -54,27 +54,32 @@ std::string These(const std::vector<v1::Certificate>& certificates) {
   return certificates.size() == 1 ? "this certificate" : fmt::format("these {} certificates", certificates.size());
 }
 
-// The authority's CRL as soon as it lists all of `serials`, or none of them.
-StatusOr<v1::Crl> AwaitCrl(Session& session, Client& client, const std::string& authority,
+// A CRL, or the delta to it, as soon as the two together list all of `serials`, or none of them.
+StatusOr<v1::Crl> AwaitCrl(Session& session, Client& client, const v1::GetCrlRequest& list,
                            const std::vector<std::string>& serials, bool listed) {
   const Time deadline = session.clock.Now() + kCrlPatience;
   while (true) {
-    StatusOr<v1::Crl> crl = client.GetCrl(authority);
-    const bool comes_later = absl::IsNotFound(crl.status()) || absl::IsUnavailable(crl.status());
-    if (!crl.ok() && !comes_later)
-      return Annotate(crl.status(), fmt::format("done, but cannot read the CRL of {}", authority));
-    bool complete = crl.ok();
-    for (const std::string& serial : serials) {
-      if (!complete) break;
-      ASSIGN_OR_RETURN(const bool lists, Lists(AsBytes(crl->crl()), serial));
-      complete = lists == listed;
+    for (const bool delta : {false, true}) {
+      v1::GetCrlRequest request = list;
+      request.set_delta(delta);
+      StatusOr<v1::Crl> crl = client.GetCrl(request);
+      const bool comes_later = absl::IsNotFound(crl.status()) || absl::IsUnavailable(crl.status());
+      if (!crl.ok() && !comes_later)
+        return Annotate(crl.status(), fmt::format("done, but cannot read the CRL of {}", list.parent()));
+      bool complete = crl.ok();
+      for (const std::string& serial : serials) {
+        if (!complete) break;
+        ASSIGN_OR_RETURN(const bool lists, Lists(AsBytes(crl->crl()), serial));
+        // A delta lists what was released, too.
+        complete = delta ? lists : lists == listed;
+      }
+      if (complete) return crl;
     }
-    if (complete) return crl;
     if (session.clock.Now() >= deadline) {
       return Error(Code::kUnavailable, reason::kCrlUnknown,
                    fmt::format("done, which is durable, but the CRL of {} does not show it after {}; it follows as "
                                "soon as the service can sign it",
-                               authority, absl::FormatDuration(kCrlPatience)));
+                               list.parent(), absl::FormatDuration(kCrlPatience)));
     }
     absl::SleepFor(kCrlInterval);
   }
@@ -83,21 +88,25 @@ StatusOr<v1::Crl> AwaitCrl(Session& session, Client& client, const std::string& 
 // Waits for the CRLs that show what was done. An expired certificate need not be in one (RFC 5280 3.3).
 nlohmann::json AwaitCrls(Session& session, Client& client, const std::vector<v1::Certificate>& changed, bool listed,
                          ExitCode& exit_code) {
-  std::map<std::string, std::vector<std::string>> serials;
+  std::map<std::pair<std::string, int64_t>, std::vector<std::string>> serials;
   for (const v1::Certificate& certificate : changed) {
     if (absl::FromUnixSeconds(certificate.not_after().seconds()) < session.clock.Now()) continue;
-    serials[AuthorityName(ShortAuthority(certificate.name()))].push_back(certificate.serial());
+    serials[{AuthorityName(ShortAuthority(certificate.name())), certificate.crl_shard()}].push_back(
+        certificate.serial());
   }
   nlohmann::json crls = nlohmann::json::array();
-  for (const auto& [authority, expected] : serials) {
-    const StatusOr<v1::Crl> crl = AwaitCrl(session, client, authority, expected, listed);
+  for (const auto& [list, expected] : serials) {
+    v1::GetCrlRequest request;
+    request.set_parent(list.first);
+    request.set_shard(list.second);
+    const StatusOr<v1::Crl> crl = AwaitCrl(session, client, request, expected, listed);
     if (!crl.ok()) {
       session.Report(crl.status());
       if (exit_code == kDone) exit_code = ExitCodeOf(crl.status());
       continue;
     }
-    crls.push_back({{"authority", authority}, {"number", crl->number()}});
-    if (!session.json()) session.out << fmt::format("CRL number {} of {} says so\n", crl->number(), authority);
+    crls.push_back({{"authority", list.first}, {"number", crl->number()}, {"shard", list.second}});
+    if (!session.json()) session.out << fmt::format("CRL number {} of {} says so\n", crl->number(), list.first);
   }
   return crls;
 }

@@ -155,9 +155,7 @@ StatusOr<v1::Certificate> Client::RevokeCertificateByKey(const std::string& name
                            connection_->Deadline());
 }
 
-StatusOr<v1::Crl> Client::GetCrl(const std::string& authority) {
-  v1::GetCrlRequest request;
-  request.set_parent(authority);
+StatusOr<v1::Crl> Client::GetCrl(const v1::GetCrlRequest& request) {
   return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetCrl, request, connection_->Deadline());
 }
 
