@@ -19,7 +19,7 @@ using testing::OcspQuestion;
 using testing::RunCommand;
 using testing::Service;
 
-CommandResult Run(const std::string& command) {
+CommandResult Succeed(const std::string& command) {
   CommandResult result = RunCommand(command);
   EXPECT_EQ(result.exit_code, 0) << command << "\n" << result.output;
   return result;
@@ -33,15 +33,15 @@ class OcspServiceTest : public ::testing::Test {
       static Service made;
       const std::string at = Directory(made);
       made.MakeCsrs(at, "device", 3);
-      Run(
+      Succeed(
           fmt::format("{0}/hallmark --context {1}/contexts/station.yaml certificate issue --out {2} {2}/device-1.csr "
                       "{2}/device-2.csr {2}/device-3.csr",
                       testing::kPrograms, made.ca().string(), at));
       for (const char* name : {"devices", "root"}) {
-        Run(fmt::format("curl -sf {0}/aia/{1}.cer | openssl x509 -inform DER -out {2}/{1}.pem", made.base_url(), name,
-                        at));
+        Succeed(fmt::format("curl -sf {0}/aia/{1}.cer | openssl x509 -inform DER -out {2}/{1}.pem", made.base_url(),
+                            name, at));
       }
-      Run(fmt::format("cat {0}/devices.pem {0}/root.pem > {0}/trusted.pem", at));
+      Succeed(fmt::format("cat {0}/devices.pem {0}/root.pem > {0}/trusted.pem", at));
       return &made;
     }();
     return service;
@@ -63,7 +63,7 @@ class OcspServiceTest : public ::testing::Test {
   }
   static std::string CertOf(const std::string& device) { return fmt::format("-cert {}/{}.pem", At(), device); }
   static void Revoke(const std::string& device) {
-    Run(
+    Succeed(
         fmt::format("{}/hallmark --context {}/contexts/operator.yaml certificate revoke --reason keyCompromise --yes "
                     "--no-wait {}/{}.pem",
                     testing::kPrograms, TheService().ca().string(), At(), device));
@@ -138,7 +138,7 @@ TEST_F(OcspServiceTest, OpensslSeesARevocationAtOnce) {
 }
 
 TEST_F(OcspServiceTest, OpensslIsRefusedForAStrangersIssuer) {
-  Run(
+  Succeed(
       fmt::format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=stranger -keyout "
                   "{0}/stranger.key -out {0}/stranger.pem 2>/dev/null",
                   At()));
