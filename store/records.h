@@ -110,7 +110,7 @@ struct CertificateRecord {
   std::string profile;
   std::string profile_version;
   std::string subject;
-  Digest spki { int64_t crl_shard = 0; };
+  Digest spki{};
   Time not_before;
   Time not_after;
   Time intended;
@@ -123,6 +123,7 @@ struct CertificateRecord {
   uint64_t leaf_index = 0;  // of its issuance in the ledger
   std::optional<Revocation> revocation;
   std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
+  int64_t crl_shard = 0;                               // whose list its cRLDistributionPoints names
 };
 
 // Selects certificates; an empty field selects all. Fields are joined by AND.

@@ -1,9 +1,11 @@
 // CRLs by shard and with deltas, judged by OpenSSL: each certificate is found in the list that it names, and nowhere
 // else; a delta and its base say together what the next complete list says alone.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <thread>
 
+#include "base/file.h"
 #include "base/reason.h"
 #include "ca/crl.h"
 #include "ca/crl_publisher.h"

@@ -1,6 +1,8 @@
 // What becomes of a certificate that is held, released, revoked, and revoked again for another reason; and of its key.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "base/file.h"
 #include "base/reason.h"
 #include "ca/crl.h"
 #include "ca/proof.h"
