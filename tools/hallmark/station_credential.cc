@@ -187,7 +187,7 @@ StatusOr<v1::IssueCertificateRequest> EnrollmentRequest(const EnrollmentOrder& o
 StatusOr<v1::Certificate> MakeEnrollmentCredential(Session& session, const EnrollmentOrder& order) {
   std::error_code error;
   if (fs::exists(order.out, error)) {
-    return UsageError(fmt::format("{} is there already; name another file, or delete it", order.out.string()));
+    return UsageError(fmt::format("{} is there already; name another file, or remove it", order.out.string()));
   }
   ASSIGN_OR_RETURN(const Context context, session.LoadContext());
   ASSIGN_OR_RETURN(const Bytes leaf, LeafOf(context));

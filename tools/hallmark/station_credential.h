@@ -20,8 +20,8 @@ struct EnrollmentOrder {
   std::string lifetime;   // as yaml::ParseDuration reads it; empty: the profile's
   std::filesystem::path out;
 };
-// Makes an enrollment credential as the operator of the session's context, and returns its certificate. kInvalidArgument
-// (COMMAND_LINE_INVALID): there is such a file.
+// Makes an enrollment credential as the operator of the session's context, and returns its certificate.
+// kInvalidArgument (COMMAND_LINE_INVALID): there is such a file.
 StatusOr<v1::Certificate> MakeEnrollmentCredential(Session& session, const EnrollmentOrder& order);
 
 // kFailedPrecondition (FILE_UNREADABLE) when others may read it, kInvalidArgument (CONFIGURATION_INVALID) when it is
