@@ -41,32 +41,29 @@ struct Options {
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Runs `work(i)` for each i below `count` on `threads` threads; returns how many a second.
-double Rate(int count, int threads, const std::function<void(int)>& work) {
+// Runs `work(i)` for i = 0, 1, 2... on `threads` threads for as long as `goes_on(i)`; returns how many a second.
+double RateWhile(int threads, const std::function<bool(int)>& goes_on, const std::function<void(int)>& work) {
   std::atomic<int> next = 0;
+  std::atomic<int> done = 0;
   const auto start = Clock::now();
   std::vector<std::thread> workers;
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&] {
-      for (int i = next++; i < count; i = next++) work(i);
+      for (int i = next++; goes_on(i); i = next++, ++done) work(i);
     });
   }
   for (std::thread& worker : workers) worker.join();
-  return count / SecondsSince(start);
+  return done / SecondsSince(start);
 }
 
-// The same for as long as `seconds`.
+double Rate(int count, int threads, const std::function<void(int)>& work) {
+  return RateWhile(
+      threads, [count](int i) { return i < count; }, work);
+}
+
 double RateFor(int seconds, int threads, const std::function<void(int)>& work) {
-  std::atomic<int> next = 0;
-  const auto start = Clock::now();
-  std::vector<std::thread> workers;
-  for (int t = 0; t < threads; ++t) {
-    workers.emplace_back([&] {
-      while (SecondsSince(start) < seconds) work(next++);
-    });
-  }
-  for (std::thread& worker : workers) worker.join();
-  return next / SecondsSince(start);
+  return RateWhile(
+      threads, [=, start = Clock::now()](int) { return SecondsSince(start) < seconds; }, work);
 }
 
 int Cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
