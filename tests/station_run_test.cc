@@ -151,8 +151,8 @@ TEST(StationRunTest, WatchesAFolderAndConfirmsWhatIsInstalled) {
   line.MakeCsr("SN0001", "SN0001");
   ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
   // Renamed into place.
-  line.MakeCsr("part", "SN0002");
-  std::filesystem::rename(line.in() / "part.csr", line.directory() / "part");
+  std::ofstream(line.directory() / "part", std::ios::binary)
+      << FactoryFloor::RequestWithKeyOf("SN0002", "SN0002", "").csr();
   std::filesystem::rename(line.directory() / "part", line.in() / "SN0002.csr");
   ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.out() / "SN0002.json"); })) << line.Log();
   // While it runs nobody else sends, but confirming is open.
