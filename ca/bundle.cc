@@ -24,17 +24,16 @@ StatusOr<RequestBundle> AcceptBundle(const CertificateAuthority& authority, cons
                                      const std::filesystem::path& content_file,
                                      const std::function<Status(const std::string& request)>& check) {
   ASSIGN_OR_RETURN(RequestBundle bundle, RequestBundle::Open(signed_file, content_file));
-  const StatusOr<Caller> station = IdentifySigner(authority, bundle, realm);
-  RETURN_IF_ERROR(station.status());
-  if (bundle.station() != station->uri) {
+  ASSIGN_OR_RETURN(const Caller station, IdentifySigner(authority, bundle, realm));
+  if (bundle.station() != station.uri) {
     return Error(Code::kInvalidArgument, reason::kBundleInvalid,
-                 fmt::format("the bundle says that it is of {}, but {} has signed it", bundle.station(), station->uri));
+                 fmt::format("the bundle says that it is of {}, but {} has signed it", bundle.station(), station.uri));
   }
   RETURN_IF_ERROR(bundle.CheckAll(check));
   const Time now = TruncateToSecond(authority.parts().clock.Now());
   RETURN_IF_ERROR(
       authority.parts()
-          .store.AppendEntry(BundleAcceptedEntry(bundle.name(), station->uri, bundle.sha256(), carrier.uri, now), now)
+          .store.AppendEntry(BundleAcceptedEntry(bundle.name(), station.uri, bundle.sha256(), carrier.uri, now), now)
           .status());
   return bundle;
 }

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "store/lots.h"
 #include "store/records.h"
 
 namespace hallmark {

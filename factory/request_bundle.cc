@@ -3,16 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/reason.h"
+#include "factory/manifest_json.h"
 #include "factory/manifest_signature.h"
 #include "factory/signed_data.h"
 
 namespace hallmark {
 namespace {
 
-constexpr size_t kLineLimit = size_t{1} << 20;
+constexpr size_t kRequestLimit = size_t{1} << 20;
 constexpr size_t kNameLimit = 64;
 constexpr int kVersion = 1;
 constexpr char kRequests[] = "station-requests";
@@ -48,15 +50,15 @@ StatusOr<Bytes> SignerOf(const std::filesystem::path& content_file, ByteView sig
 
 StatusOr<std::string> DigestOf(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  const ssl::Owner<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
-  bool good = in && context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
-  for (std::string block(size_t{64} << 10, '\0'); good && in;) {
-    in.read(block.data(), static_cast<std::streamsize>(block.size()));
-    good = EVP_DigestUpdate(context.get(), block.data(), static_cast<size_t>(in.gcount())) == 1;
+  if (!in) {
+    return Error(Code::kFailedPrecondition, reason::kFileUnreadable, fmt::format("cannot read {}", file.string()));
   }
-  Digest digest;
-  if (good && !in.bad() && EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1) return Hex(digest);
-  return Error(Code::kFailedPrecondition, reason::kFileUnreadable, fmt::format("cannot read {}", file.string()));
+  SummedInput summed(in);
+  std::array<char, 4096> block;
+  while (summed.sgetn(block.data(), block.size()) > 0) continue;
+  RETURN_IF_ERROR(summed.status());
+  ASSIGN_OR_RETURN(const Digest digest, summed.Sha256());
+  return Hex(digest);
 }
 
 std::string TextOf(const nlohmann::json& header, const char* field) {
@@ -113,7 +115,7 @@ StatusOr<std::optional<std::string>> RequestBundle::Next() {
   char c = 0;
   while (content_.get(c) && c != '\n') {
     line += c;
-    if (line.size() > kLineLimit) return Fault(fmt::format("is longer than {} octets", kLineLimit));
+    if (line.size() > kRequestLimit) return Fault(fmt::format("is longer than {} octets", kRequestLimit));
   }
   if (content_.bad()) return Fault("cannot be read");
   if (line.empty() && content_.eof()) return std::optional<std::string>();

@@ -11,7 +11,7 @@
 namespace hallmark {
 namespace {
 
-constexpr size_t kInFlight = 32;
+constexpr size_t kInFlight = 64;
 constexpr Duration kWatchPeriod = absl::Milliseconds(400);
 constexpr Duration kAnswerLimit = absl::Seconds(30);  // from a message's arrival
 

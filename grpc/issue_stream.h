@@ -58,7 +58,7 @@ struct StreamParts {
 
 // Starts a stream and returns its reactor, which deletes itself when gRPC is done with it.
 //
-// At most 32 messages are between read and written: further ones wait with the client. A client that stops reading or
+// At most 64 messages are between read and written: further ones wait with the client. A client that stops reading or
 // sending holds its stream's memory and no thread.
 IssueReactor* NewIssueStream(StreamParts parts);
 

@@ -176,12 +176,4 @@ struct DeviceFilter {
   std::optional<DeviceState> state;
 };
 
-// A caller who is kept out although its certificate is good.
-struct SuspensionRecord {
-  std::string caller;  // URI
-  std::string reason;  // for people
-  std::string suspended_by;
-  Time suspended;
-};
-
 }  // namespace hallmark

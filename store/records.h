@@ -138,6 +138,14 @@ struct CertificateFilter {
   std::string lot = "";
 };
 
+// A caller who is kept out although its certificate is good.
+struct SuspensionRecord {
+  std::string caller;  // URI
+  std::string reason;  // for people
+  std::string suspended_by;
+  Time suspended;
+};
+
 // A text of policies/ that certificates were or are decided by.
 struct PolicyRecord {
   std::string profile;  // its name; empty: the roles

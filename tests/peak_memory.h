@@ -11,7 +11,7 @@ namespace hallmark::testing {
 // `act` succeeds in a process of its own, which needs less than `mebibytes` for it: of this one's, the tests before
 // would count.
 template <class Act>
-void ExpectLittleMemory(const Act& act, long mebibytes) {
+void ExpectLittleMemory(const Act& act, [[maybe_unused]] long mebibytes) {
   const pid_t child = fork();
   if (child == 0) _exit(act() ? 0 : 1);
   int status = 0;

@@ -151,8 +151,8 @@ TEST(StationRunTest, WatchesAFolderAndConfirmsWhatIsInstalled) {
   line.MakeCsr("SN0001", "SN0001");
   ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
   // Renamed into place.
-  line.MakeCsr("part", "SN0002");
-  std::filesystem::rename(line.in() / "part.csr", line.directory() / "part");
+  std::ofstream(line.directory() / "part", std::ios::binary)
+      << FactoryFloor::RequestWithKeyOf("SN0002", "SN0002", "").csr();
   std::filesystem::rename(line.directory() / "part", line.in() / "SN0002.csr");
   ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.out() / "SN0002.json"); })) << line.Log();
   // While it runs nobody else sends, but confirming is open.
@@ -283,7 +283,7 @@ TEST(StationRunTest, ASuspendedStationLosesNothingAndGoesOnOnceItIsResumed) {
 
 TEST(StationRunTest, RenewsItsOwnCredentialAndGoesOnWithIt) {
   const auto service = Service::WithLots();
-  ASSERT_EQ(RunCommand(fmt::format("sed -i 's/lifetime: 30d/lifetime: 15s/' {}/policies/profiles/station-enrolled.yaml",
+  ASSERT_EQ(RunCommand(fmt::format("sed -i 's/lifetime: 30d/lifetime: 24s/' {}/policies/profiles/station-enrolled.yaml",
                                    service->ca().string()))
                 .exit_code,
             0);
@@ -299,7 +299,7 @@ TEST(StationRunTest, RenewsItsOwnCredentialAndGoesOnWithIt) {
   std::filesystem::rename(line.directory() / "station.yaml", line.context());
   const std::string before = ReadFile(line.context()).value();
   line.MakeCsr("SN0001", "SN0001");
-  std::this_thread::sleep_for(std::chrono::seconds(11));  // until less than a third of its life is left
+  std::this_thread::sleep_for(std::chrono::seconds(17));  // until less than a third of its life is left
   const auto run = line.Run("--lot a-17");
   EXPECT_EQ(run.exit_code, 0) << run.output;
   EXPECT_NE(ReadFile(line.context()).value(), before);

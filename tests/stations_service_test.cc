@@ -150,15 +150,15 @@ TEST_F(StationsServiceTest, ARenewalTakesANewKeyAndReplacesTheContextAtOnce) {
 
 TEST_F(StationsServiceTest, ARenewalThatIsDueNeedsNoForceAndAnOperatorsStationRenewsToo) {
   EXPECT_EQ(service_->Stop(), 0);
-  RunCommand(fmt::format("sed -i 's/lifetime: 30d/lifetime: 15s/' {}/policies/profiles/station-enrolled.yaml",
+  RunCommand(fmt::format("sed -i 's/lifetime: 30d/lifetime: 20s/' {}/policies/profiles/station-enrolled.yaml",
                          service_->ca().string()));
   service_->Start();
   auto renewed = service_->Hallmark("station", "station renew --force");  // was init's
   ASSERT_EQ(renewed.exit_code, 0) << renewed.output;
-  // Not while more than five seconds are left.
+  // Not while more than a third of its life is left.
   EXPECT_THAT(service_->Hallmark("station", "station renew").output, HasSubstr("Not due yet"));
   bool due = false;
-  for (const Time end = absl::Now() + absl::Seconds(14); !due && absl::Now() < end;) {
+  for (const Time end = absl::Now() + absl::Seconds(19); !due && absl::Now() < end;) {
     renewed = service_->Hallmark("station", "station renew --output json");
     due = nlohmann::json::parse(renewed.output, nullptr, false).value("renewed", false);
   }

@@ -24,7 +24,8 @@ struct Signer {
 
 Bytes Sign(ByteView content) {
   static const Signer signer;
-  const ssl::Bio in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
+  const ssl::Bio in(BIO_new_mem_buf(content.empty() ? "" : reinterpret_cast<const char*>(content.data()),
+                                    static_cast<int>(content.size())));
   const ssl::Cms cms(CMS_sign(signer.certificate.get(), signer.key.get(), nullptr, in.get(), CMS_BINARY));
   Require(cms != nullptr, "OpenSSL signs");
   return ssl::ToDer(i2d_CMS_ContentInfo, cms.get()).value();

@@ -29,7 +29,7 @@ ATTRIBUTES = {
 GENERAL_NAMES = {  # openssl's name of the kind, and values to choose from
     "dns": ("DNS", ["ca.judges.example", "backup.judges.example"]),
     "ip": ("IP", ["192.0.2.1", "2001:db8::1"]),
-    "uri": ("URI", ["hallmark://{realm}/{profile}/judge", "urn:judges.example:Judges:Pump"]),
+    "uri": ("URI", ["hallmark://{realm}/{profile}/judge", "hallmark://{realm}/enrollment/judge", "urn:judges.example:Judges:Pump"]),
     "hardwareModuleName": ("otherName", ["1.3.6.1.4.1.32473.1:SN-0001"]),
 }
 HARDWARE_MODULE = """

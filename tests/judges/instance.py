@@ -85,6 +85,9 @@ class Instance:
             csr.write_csr(directory / "least.csr", profile["keys"][0], name, profile, self.config["realm"], False)
             self._hallmark("certificate", "issue", "--authority", self._issuer(profile), "--profile", name, "--out",
                            directory, directory)
+        credential = self.directory / "line.enrollment"
+        self._hallmark("station", "credential", "judged-line", "--out", credential)
+        self._hallmark("station", "enroll", credential, "--out", self.directory / "judged-line")
 
     def _issuer(self, profile: dict) -> str:
         by_profile = {made_under: name for name, made_under, _, _ in AUTHORITIES}

@@ -109,6 +109,7 @@ ProfileReading::ProfileReading(const std::string& yaml, const std::string& realm
                          "authorities",
                          "authority_profiles",
                          "authority_levels",
+                         "caller_role",
                          "issuer_keys",
                          "roles",
                          "standards"});

@@ -57,9 +57,12 @@ Status ParseFailure(CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
+StatusOr<std::filesystem::path> Session::FindContextFile() const {
+  return FindContext({context_file, environment.context, environment.home});
+}
+
 StatusOr<Context> Session::LoadContext() const {
-  ASSIGN_OR_RETURN(const std::filesystem::path file,
-                   FindContext({context_file, environment.context, environment.home}));
+  ASSIGN_OR_RETURN(const std::filesystem::path file, FindContextFile());
   return ReadContext(file);
 }
 

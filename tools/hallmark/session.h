@@ -41,7 +41,8 @@ struct Session {
   bool json() const { return output == "json"; }
   bool colored() const { return environment.out_is_terminal && !environment.no_color && !json(); }
 
-  // The context that the options and the environment name.
+  // The context that the options and the environment name: its file, and what is in it.
+  StatusOr<std::filesystem::path> FindContextFile() const;
   StatusOr<Context> LoadContext() const;
   StatusOr<Client> Connect() const;
 

@@ -111,8 +111,7 @@ void AddSpoolOption(CLI::App& command, std::string& spool) {
 }
 
 StatusOr<Spool> OpenSpool(const Session& session, const std::string& spool, Database::Access access) {
-  ASSIGN_OR_RETURN(const std::filesystem::path file,
-                   FindContext({session.context_file, session.environment.context, session.environment.home}));
+  ASSIGN_OR_RETURN(const std::filesystem::path file, session.FindContextFile());
   return Spool::Open(Spool::PathOf(spool, file), access);
 }
 

@@ -11,6 +11,7 @@
 #include "tools/hallmark/station/out_folder.h"
 #include "tools/hallmark/station/report.h"
 #include "tools/hallmark/station/run.h"
+#include "tools/hallmark/station_credential.h"
 
 namespace hallmark::cli {
 namespace {
@@ -48,8 +49,8 @@ StatusOr<ExitCode> Export(Session& session, const ExportOptions& options) {
     return UsageError(fmt::format("{} is there already; name a new file, so that no bundle is lost", options.out));
   }
   ASSIGN_OR_RETURN(const Context context, session.LoadContext());
-  ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
-  ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller));
+  ASSIGN_OR_RETURN(const Caller caller, CallerOf(context));
+  ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller.uri));
   ASSIGN_OR_RETURN(const std::vector<Entry> entries, ToExport(spool, options.bundle));
   if (entries.empty()) {
     return Error(Code::kNotFound, reason::kRequestInvalid,
@@ -59,7 +60,7 @@ StatusOr<ExitCode> Export(Session& session, const ExportOptions& options) {
   ASSIGN_OR_RETURN(const Bytes random, RandomBytes(8));
   const std::string bundle = options.bundle.empty() ? "b-" + Hex(random) : options.bundle;
   const Time now = session.clock.Now();
-  ASSIGN_OR_RETURN(const std::string content, station::WriteRequests(bundle, caller, now, entries));
+  ASSIGN_OR_RETURN(const std::string content, station::WriteRequests(bundle, caller.uri, now, entries));
   ASSIGN_OR_RETURN(const Bytes signed_data, station::SignBundle(content, context));
   RETURN_IF_ERROR(WriteFile(options.out, signed_data));
   std::vector<int64_t> ids;
@@ -170,8 +171,8 @@ class Import {
 
 StatusOr<ExitCode> ImportAnswers(Session& session, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const Context context, session.LoadContext());
-  ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
-  ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller));
+  ASSIGN_OR_RETURN(const Caller caller, CallerOf(context));
+  ASSIGN_OR_RETURN(Spool spool, Spool::Claim(Spool::PathOf(options.spool, context.file), caller.uri));
   ASSIGN_OR_RETURN(station::OutFolder out, station::OutFolder::Open(options.out));
   std::ifstream in(options.file, std::ios::binary);
   if (!in) {

@@ -43,18 +43,6 @@ StatusOr<Bytes> LeafOf(const Context& context) {
   return std::move(chain.front());
 }
 
-// The caller that a certificate names: its sole subject alternative name.
-StatusOr<Caller> CallerOf(ByteView der) {
-  ASSIGN_OR_RETURN(const ssl::Certificate certificate, ParseDer(der));
-  const GeneralNameStack names(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
-  if (names == nullptr || sk_GENERAL_NAME_num(names.get()) != 1) return ParseCallerUri("");
-  const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), 0);
-  if (name->type != GEN_URI) return ParseCallerUri("");
-  const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
-  return ParseCallerUri(ToString({ASN1_STRING_get0_data(uri), static_cast<size_t>(ASN1_STRING_length(uri))}));
-}
-
 // A private key and its PEM.
 struct Key {
   ssl::EvpKey key;
@@ -184,14 +172,34 @@ StatusOr<v1::IssueCertificateRequest> EnrollmentRequest(const EnrollmentOrder& o
 
 }  // namespace
 
+StatusOr<Caller> CallerOf(ByteView certificate) {
+  ASSIGN_OR_RETURN(const ssl::Certificate parsed, ParseDer(certificate));
+  const GeneralNameStack names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(parsed.get(), NID_subject_alt_name, nullptr, nullptr)));
+  if (names != nullptr && sk_GENERAL_NAME_num(names.get()) == 1) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), 0);
+    if (name->type == GEN_URI) {
+      const ASN1_IA5STRING* uri = name->d.uniformResourceIdentifier;
+      return ParseCallerUri(ToString({ASN1_STRING_get0_data(uri), static_cast<size_t>(ASN1_STRING_length(uri))}));
+    }
+  }
+  return Invalid(
+      "the certificate names no caller (a URI as its only subjectAltName); use one that the operator issued under a "
+      "profile of callers");
+}
+
+StatusOr<Caller> CallerOf(const Context& context) {
+  ASSIGN_OR_RETURN(const Bytes leaf, LeafOf(context));
+  return CallerOf(leaf);
+}
+
 StatusOr<v1::Certificate> MakeEnrollmentCredential(Session& session, const EnrollmentOrder& order) {
   std::error_code error;
   if (fs::exists(order.out, error)) {
-    return UsageError(fmt::format("{} is there already; name another file, or delete it", order.out.string()));
+    return UsageError(fmt::format("{} is there already; name another file, or remove it", order.out.string()));
   }
   ASSIGN_OR_RETURN(const Context context, session.LoadContext());
-  ASSIGN_OR_RETURN(const Bytes leaf, LeafOf(context));
-  ASSIGN_OR_RETURN(const Caller caller, CallerOf(leaf));
+  ASSIGN_OR_RETURN(const Caller caller, CallerOf(context));
   ASSIGN_OR_RETURN(const Key key, MakeKey());
   ASSIGN_OR_RETURN(const v1::IssueCertificateRequest request, EnrollmentRequest(order, caller, key));
   Client client(context, session.clock);
@@ -234,8 +242,7 @@ StatusOr<Context> ReadEnrollmentCredential(const fs::path& file) {
 
 Status EnrollStation(Session& session, const fs::path& credential, const fs::path& directory) {
   ASSIGN_OR_RETURN(const Context enrollment, ReadEnrollmentCredential(credential));
-  ASSIGN_OR_RETURN(const Bytes leaf, LeafOf(enrollment));
-  ASSIGN_OR_RETURN(const Caller caller, CallerOf(leaf));
+  ASSIGN_OR_RETURN(const Caller caller, CallerOf(enrollment));
   const std::string uri = fmt::format("hallmark://{}/station/{}", caller.realm, caller.name);
   const fs::path context = directory / "station.yaml";
   std::error_code error;

@@ -10,9 +10,15 @@
 
 #include <filesystem>
 
+#include "policies/caller.h"
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
+
+// Who the certificate of a context (PEM, or the DER of a certificate) says that it is: a caller's URI, its sole subject
+// alternative name, as the service has it. kInvalidArgument (CONFIGURATION_INVALID) if it names nobody.
+StatusOr<Caller> CallerOf(const Context& context);
+StatusOr<Caller> CallerOf(ByteView certificate);
 
 struct EnrollmentOrder {
   std::string station;    // "line-1"

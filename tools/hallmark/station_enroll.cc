@@ -29,7 +29,7 @@ StatusOr<ExitCode> MakeCredential(Session& session, const Options& options) {
   } else {
     session.out << fmt::format(
         "{}: good for one enrollment until {}. Carry it to the line's PC, run there\n"
-        "  hallmark station enroll {} --out DIR\nand delete it.\n",
+        "  hallmark station enroll {} --out DIR\nand remove it.\n",
         options.out, Rfc3339(absl::FromUnixSeconds(certificate.not_after().seconds())), options.out);
   }
   return kDone;

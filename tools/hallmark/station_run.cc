@@ -119,9 +119,9 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
     ASSIGN_OR_RETURN(settings.rate, ParseRate(options.rate));
   }
   ASSIGN_OR_RETURN(const Context context, session.LoadContext());
-  ASSIGN_OR_RETURN(const std::string caller, station::CallerOf(context.certificate));
+  ASSIGN_OR_RETURN(const Caller caller, CallerOf(context));
   ASSIGN_OR_RETURN(station::Spool spool,
-                   station::Spool::Claim(station::Spool::PathOf(options.spool, context.file), caller));
+                   station::Spool::Claim(station::Spool::PathOf(options.spool, context.file), caller.uri));
   ASSIGN_OR_RETURN(station::OutFolder out, station::OutFolder::Open(options.out));
   Client client(context, session.clock);
   station::Intake intake(std::move(inputs), spool);

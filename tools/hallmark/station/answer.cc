@@ -14,7 +14,6 @@ namespace {
 using Stack = ssl::Owner<STACK_OF(X509), [](STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }>;
 using Store = ssl::Owner<X509_STORE, X509_STORE_free>;
 using StoreContext = ssl::Owner<X509_STORE_CTX, X509_STORE_CTX_free>;
-using Names = ssl::Owner<GENERAL_NAMES, GENERAL_NAMES_free>;
 
 ssl::Certificate ReadDer(const std::string& der) {
   const auto* data = reinterpret_cast<const uint8_t*>(der.data());
@@ -77,25 +76,6 @@ Status CheckChain(const v1::Certificate& certificate, const std::string& roots) 
   if (X509_verify_cert(context.get()) == 1) return absl::OkStatus();
   return ChainError(fmt::format("the certificate in the answer does not lead to a root of the context: {}",
                                 X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
-}
-
-StatusOr<std::string> CallerOf(const std::string& certificate) {
-  const ssl::Bio pem(BIO_new_mem_buf(certificate.data(), static_cast<int>(certificate.size())));
-  const ssl::Certificate own(pem == nullptr ? nullptr : PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
-  const Names names(own == nullptr ? nullptr
-                                   : static_cast<GENERAL_NAMES*>(
-                                         X509_get_ext_d2i(own.get(), NID_subject_alt_name, nullptr, nullptr)));
-  ERR_clear_error();
-  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_URI) continue;
-    const ASN1_STRING* uri = name->d.uniformResourceIdentifier;
-    return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(uri)),
-                       static_cast<size_t>(ASN1_STRING_length(uri)));
-  }
-  return Error(Code::kInvalidArgument, reason::kConfigurationInvalid,
-               "the certificate of the context names no caller (a URI in its subjectAltName); use the one that the "
-               "operator issued under the profile station");
 }
 
 }  // namespace hallmark::cli::station

@@ -15,7 +15,4 @@ Status CheckKey(const v1::IssueCertificateRequest& request, const v1::Certificat
 // line without a network may not know the time, or have been offline for long. kInvalidArgument (CHAIN_INVALID).
 Status CheckChain(const v1::Certificate& certificate, const std::string& roots);
 
-// The caller's URI in the certificate of a context (PEM). kInvalidArgument (CONFIGURATION_INVALID) if it has none.
-StatusOr<std::string> CallerOf(const std::string& certificate);
-
 }  // namespace hallmark::cli::station

@@ -6,17 +6,14 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
+#include "base/openssl.h"
 #include "base/reason.h"
 
 namespace hallmark::cli::station {
 namespace {
 
-struct Free {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
-using Archive = std::unique_ptr<archive, Free>;
+using Archive = ssl::Owner<archive, archive_read_free>;
 
 constexpr size_t kBlock = size_t{64} << 10;
 

@@ -90,7 +90,8 @@ ExitCode Report::Finish(const Status& end, const Intake::Tally& tally, int64_t w
   } else {
     for (const auto& [name, source] : tally.taken) {
       session_.err << fmt::format(
-          "not taken in: {}: another CSR is known as '{}'; rename the file, or give a reissue_reason in --list\n",
+          "not taken in: {}: another CSR is known as '{}'; rename the file, give a reissue_reason in --list, or "
+          "another --spool with another --out\n",
           Printable(source), Printable(name));
     }
     const double seconds = std::max(0.001, absl::ToDoubleSeconds(elapsed));
