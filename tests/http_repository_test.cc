@@ -91,7 +91,7 @@ class RepositoryTest : public ::testing::Test {
       {.is_known = [this](const std::string& name) { return name == "devices" || name == "root" || name == later_; },
        .certificate = [this](const std::string&) { return certificate_; },
        .crl =
-           [this](const std::string&) {
+           [this](const std::string&, const CrlScope&) {
              ++asked_;
              return crl_;
            },
@@ -300,7 +300,7 @@ TEST_F(RepositoryTest, ServesWhileTheStoreHangs) {
   Repository repository({.is_known = [](const std::string& name) { return name == "devices"; },
                          .certificate = {},
                          .crl =
-                             [&](const std::string&) {
+                             [&](const std::string&, const CrlScope&) {
                                if (++asked == 2) {
                                  hanging.set_value();
                                  release.get_future().wait();

@@ -36,7 +36,7 @@ class Service {
       {.is_known = [](const std::string& authority) { return authority == "devices"; },
        .certificate = [](const std::string&) { return StatusOr<Bytes>(absl::UnavailableError("none")); },
        .crl =
-           [this](const std::string&) {
+           [this](const std::string&, const CrlScope&) {
              return StatusOr<CrlRecord>({.authority = "devices",
                                          .number = 1,
                                          .this_update = clock_.Now(),
