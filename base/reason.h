@@ -28,6 +28,11 @@ inline constexpr char kNotOnHold[] = "NOT_ON_HOLD";
 inline constexpr char kRevocationProofInvalid[] = "REVOCATION_PROOF_INVALID";
 inline constexpr char kKeyCompromised[] = "KEY_COMPROMISED";  // once, and certified no more
 inline constexpr char kCrlUnknown[] = "CRL_UNKNOWN";
+inline constexpr char kCrlInvalid[] = "CRL_INVALID";                // one that was made elsewhere
+inline constexpr char kCrlOlder[] = "CRL_OLDER";                    // than the one there is
+inline constexpr char kCrlOfAnother[] = "CRL_OF_ANOTHER";           // issuer, under the same name
+inline constexpr char kRevocationUnknown[] = "REVOCATION_UNKNOWN";  // of many certificates
+inline constexpr char kRevocationChanged[] = "REVOCATION_CHANGED";  // since it was read
 
 // The certification request.
 inline constexpr char kCsrTooLarge[] = "CSR_TOO_LARGE";

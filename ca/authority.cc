@@ -95,11 +95,12 @@ StatusOr<Intended> Watched(const Intent& intent, StatusOr<Intended> intended) {
   return intended;
 }
 
-// A disabled authority answers for what it has issued, and so still certifies who does that for it.
+// A disabled or a revoked authority answers for what it has issued, and so still certifies who does that for it.
 Status CheckMayIssue(const CertificateAuthority& authority, const Issuer& issuer, const std::string& profile) {
-  if (issuer.record().state != AuthorityState::kDisabled || profile != kResponderProfile)
-    return authority.CheckIssuing(issuer);
-  RETURN_IF_ERROR(authority.CheckValid(issuer));
+  const AuthorityState state = issuer.record().state;
+  const bool answers = state == AuthorityState::kDisabled || state == AuthorityState::kRevoked;
+  if (!answers || profile != kResponderProfile) return authority.CheckIssuing(issuer);
+  if (state == AuthorityState::kDisabled) RETURN_IF_ERROR(authority.CheckValid(issuer));
   return issuer.CheckKey();
 }
 
@@ -235,6 +236,17 @@ StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const I
   return parts_.store.FindRevocation(path);
 }
 
+std::string CertificateAuthority::RevokedInPath(const Issuer& issuer) const {
+  const std::shared_ptr<const Issuers::Snapshot> known = parts_.issuers.Current();
+  const Issuer* authority = &issuer;
+  while (authority->record().state != AuthorityState::kRevoked) {
+    const std::string& parent = authority->record().parent;
+    if (parent.empty() || parent == authority->record().authority) return "";
+    authority = known->issuers.at(parent).get();
+  }
+  return authority->record().authority;
+}
+
 Status CertificateAuthority::CheckIssuing(const Issuer& issuer) const {
   const AuthorityRecord& record = issuer.record();
   if (record.state != AuthorityState::kStaged && record.state != AuthorityState::kEnabled) {
@@ -252,6 +264,8 @@ Status CertificateAuthority::CheckValid(const Issuer& issuer) const {
                  fmt::format("authority '{}' {}; {}", record.authority, why, AskInstead(record)));
   };
   if (issuer.not_after() < parts_.clock.Now()) return refuse("expired on " + Rfc3339(issuer.not_after()));
+  const std::string revoked = RevokedInPath(issuer);
+  if (!revoked.empty()) return refuse(fmt::format("cannot be believed, since authority '{}' is REVOKED", revoked));
   ASSIGN_OR_RETURN(const std::optional<Revocation> revocation, FindRevocation(issuer));
   if (revocation.has_value()) return refuse("or one above it was revoked on " + Rfc3339(revocation->revoked));
   return absl::OkStatus();

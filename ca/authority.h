@@ -140,6 +140,9 @@ class CertificateAuthority {
   // CALLER_UNAUTHENTICATED, CALLER_UNKNOWN, CALLER_REVOKED, CALLER_SUSPENDED, CALLER_EXPIRED.
   StatusOr<Caller> Identify(ByteView certificate, const std::string& realm) const;
 
+  // Tells the observers that a certificate was revoked or released, and that is durable.
+  void TellRevocation(const CertificateRecord& changed) const;
+
   // To be set before the first call of any other method.
   void SetObservers(Observers observers) { observers_ = std::move(observers); }
 
@@ -191,6 +194,8 @@ class CertificateAuthority {
   Status CollectEntries(CrlRecord& crl, CrlEntries& entries) const;
   // Of the authority's certificate or of one above it, as far as authorities of this instance issued them.
   StatusOr<std::optional<Revocation>> FindRevocation(const Issuer& issuer) const;
+  // The authority or one above it that is REVOKED, also by whoever certified it elsewhere; empty: none.
+  std::string RevokedInPath(const Issuer& issuer) const;
   StatusOr<Issued> Complete(const IssuerPointer& issuer, const Intended& intended, Time deadline) const;
   StatusOr<Issued> Finish(IssuerPointer issuer, const Intended& intended, Time deadline) const;
 

@@ -79,6 +79,13 @@ StatusOr<Caller> CertificateAuthority::Identify(ByteView certificate, const std:
         fmt::format("the certificate of {}, or an authority above it, was revoked on {}; ask an operator for a new one",
                     uri, Rfc3339(revocation->revoked)));
   }
+  const std::string revoked_authority = RevokedInPath(*known->issuers.at(record->authority));
+  if (!revoked_authority.empty()) {
+    return Unauthenticated(reason::kCallerRevoked,
+                           fmt::format("the certificate of {} cannot be believed, since authority '{}' is REVOKED; ask "
+                                       "an operator for a new one",
+                                       uri, revoked_authority));
+  }
   ASSIGN_OR_RETURN(const std::optional<SuspensionRecord> suspension, parts_.store.FindSuspension(uri));
   if (suspension.has_value()) {
     return Unauthenticated(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ca/certificate.h"
 #include "ca/der.h"
 
 namespace hallmark {
@@ -30,6 +31,27 @@ Status ReadEntry(der::Reader& list, ByteView& last_serial) {
   if (!Less(last_serial, serial)) return absl::InvalidArgumentError("serial numbers do not ascend");
   last_serial = serial;
   return absl::OkStatus();
+}
+
+// One entry of a list that is well formed.
+StatusOr<RevokedCertificate> ReadListed(der::Reader& list) {
+  ASSIGN_OR_RETURN(const ByteView entry, list.Content(der::kSequence));
+  der::Reader fields(entry);
+  ASSIGN_OR_RETURN(const ByteView content, fields.Content(der::kInteger));
+  ASSIGN_OR_RETURN(const ByteView serial, der::UnsignedContent(content));
+  ASSIGN_OR_RETURN(const der::Element date, fields.Next());
+  RevokedCertificate revoked;
+  revoked.serial = ToBytes(serial);
+  ASSIGN_OR_RETURN(revoked.revoked, der::ReadTime(date));
+  if (fields.empty()) return revoked;
+  ASSIGN_OR_RETURN(const der::Element whole, fields.Next(der::kSequence));
+  ASSIGN_OR_RETURN(const std::vector<Extension> extensions, ReadExtensions(whole.whole));
+  const Extension* reason = FindExtension(extensions, oid::kReasonCode);
+  if (reason == nullptr) return revoked;
+  ASSIGN_OR_RETURN(const ByteView code, der::ReadWhole(reason->value, der::kEnumerated));
+  if (code.size() != 1) return absl::InvalidArgumentError("a reasonCode has not one octet");
+  revoked.reason = static_cast<RevocationReason>(code[0]);
+  return revoked;
 }
 
 bool EntriesWellFormed(ByteView content) {
@@ -99,6 +121,24 @@ StatusOr<CrlParts> ReadCrl(ByteView der) {
     parts.entries_well_formed = EntriesWellFormed(*revoked);
   }
   return parts;
+}
+
+StatusOr<ListedCrl> ReadListedCrl(ByteView der) {
+  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
+  if (!parts.entries_well_formed) return absl::InvalidArgumentError("its entries are malformed or out of order");
+  const Extension* extension = FindExtension(parts.extensions, oid::kCrlNumber);
+  if (extension == nullptr) return absl::InvalidArgumentError("it has no cRLNumber");
+  ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(extension->value, der::kInteger));
+  ASSIGN_OR_RETURN(const ByteView number, der::UnsignedContent(content));
+  ListedCrl list{.this_update = parts.this_update, .next_update = parts.next_update, .issuer = ToBytes(parts.issuer)};
+  if (number.size() > sizeof list.number) return absl::InvalidArgumentError("its cRLNumber has over 64 bits");
+  for (const uint8_t octet : number) list.number = list.number << 8 | octet;
+  der::Reader entries(parts.revoked_certificates);
+  while (!entries.empty()) {
+    ASSIGN_OR_RETURN(RevokedCertificate revoked, ReadListed(entries));
+    list.revoked.push_back(std::move(revoked));
+  }
+  return list;
 }
 
 }  // namespace hallmark

@@ -45,4 +45,15 @@ struct CrlParts {
 };
 StatusOr<CrlParts> ReadCrl(ByteView der);
 
+// What a list of anybody's says, without views.
+struct ListedCrl {
+  uint64_t number = 0;  // cRLNumber
+  Time this_update;
+  Time next_update;
+  Bytes issuer;                                  // Name
+  std::vector<RevokedCertificate> revoked = {};  // in its order
+};
+// kInvalidArgument: no CRL of version 2 with a cRLNumber of at most 64 bits.
+StatusOr<ListedCrl> ReadListedCrl(ByteView der);
+
 }  // namespace hallmark

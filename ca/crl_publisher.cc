@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/freshness.h"
 
 namespace hallmark {
 namespace {
@@ -95,29 +96,43 @@ bool CrlPublisher::NeedsDelta(const Issuer& issuer, int64_t shard, uint64_t coun
 Status CrlPublisher::Check() const {
   const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Current();
   for (const auto& [name, issuer] : known->issuers) {
-    const StatusOr<std::string> fault = FaultOf(name);
+    if (issuer->not_after() <= authority_.parts().clock.Now()) continue;  // nobody asks for its lists any more
+    const StatusOr<std::string> fault = FaultOf(*issuer);
     std::string why = fault.ok() ? *fault : Message(fault.status());
     if (why.empty()) continue;
     const std::lock_guard lock(mutex_);
     const auto failure = failures_.find(name);
     // An authority that has just come to be: its first list is being made.
     if (fault.ok() && looked_ && failure == failures_.end()) continue;
-    if (failure != failures_.end() && !failure->second.ok()) why = Message(failure->second);
+    if (failure != failures_.end() && !failure->second.ok()) {
+      why = fmt::format("{} ({})", Message(failure->second), why);
+    }
     return Error(Code::kUnavailable, reason::kCrlUnknown,
-                 fmt::format("authority '{}' has no valid CRL: {}", name, why));
+                 fmt::format("authority '{}' has no valid CRL, or not for long: {}", name, why));
   }
   return absl::OkStatus();
 }
 
 // What is wrong with its lists; empty: nothing.
-StatusOr<std::string> CrlPublisher::FaultOf(const std::string& authority) const {
+StatusOr<std::string> CrlPublisher::FaultOf(const Issuer& issuer) const {
+  const CertificateAuthority::Parts& parts = authority_.parts();
+  const std::string& authority = issuer.record().authority;
+  const Time now = parts.clock.Now();
   ASSIGN_OR_RETURN(const auto shards, authority_.ShardsOf(authority));
-  ASSIGN_OR_RETURN(const Lists latest, authority_.parts().store.LatestCrls(authority));
+  ASSIGN_OR_RETURN(const Lists latest, parts.store.LatestCrls(authority));
+  std::vector<CrlScope> scopes;
   for (const auto& [shard, count] : shards) {
-    const auto list = latest.find({shard, false});
-    if (list == latest.end()) return fmt::format("none was made of shard {}", shard);
-    if (list->second.next_update <= authority_.parts().clock.Now()) {
-      return fmt::format("that of shard {} has expired", shard);
+    scopes.push_back({shard, false});
+    if (parts.crl_delta_lifetime > absl::ZeroDuration()) scopes.push_back({shard, true});
+  }
+  for (const CrlScope& scope : scopes) {
+    const std::string which = fmt::format("{} of shard {}", scope.delta ? "the delta" : "that", scope.shard);
+    const auto list = latest.find(scope);
+    if (list == latest.end()) return which + " was not made yet";
+    const CrlRecord& crl = list->second;
+    if (crl.next_update <= now) return which + " has expired";
+    if (crl.next_update < issuer.not_after() && EndsSoon(crl.this_update, crl.next_update, now)) {
+      return fmt::format("{} ends on {}", which, Rfc3339(crl.next_update));
     }
   }
   return "";

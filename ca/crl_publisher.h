@@ -23,7 +23,8 @@ class CrlPublisher {
   // An authority's revocations have changed.
   void Notify() { refresh_.Notify(); }
 
-  // OK when every authority has a list that is still valid. kUnavailable otherwise; the message says which and why.
+  // OK when every authority has lists that are valid, and for longer than a quarter of their window, by when they
+  // should have been renewed. kUnavailable otherwise; the message says which and why.
   Status Check() const;
 
  private:
@@ -34,7 +35,7 @@ class CrlPublisher {
   StatusOr<bool> NeedsComplete(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
   bool NeedsDelta(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
   bool IsDue(const CrlRecord& crl) const;
-  StatusOr<std::string> FaultOf(const std::string& authority) const;
+  StatusOr<std::string> FaultOf(const Issuer& issuer) const;
 
   const CertificateAuthority& authority_;
   mutable std::mutex mutex_;

@@ -125,6 +125,48 @@ std::string BundleAcceptedEntry(const std::string& bundle, const std::string& st
                {"time", Rfc3339(time)}});
 }
 
+std::string MassRevocationEntryOf(const char* type, const MassRevocationRecord& revocation, const std::string& caller,
+                                  Time time) {
+  const CertificateFilter& filter = revocation.filter;
+  nlohmann::json selects = nlohmann::json::object();
+  const auto select = [&selects](const char* field, const std::string& value) {
+    if (!value.empty()) selects[field] = value;
+  };
+  select("authority", filter.authority);
+  select("profile", filter.profile);
+  select("subject", filter.subject);
+  select("caller", filter.caller);
+  select("lot", filter.lot);
+  select("device", filter.device_serial);
+  if (filter.spki.has_value()) select("spki_sha256", Hex(*filter.spki));
+  if (filter.revoked.has_value()) selects["revoked"] = *filter.revoked;
+  if (filter.issued_from.has_value()) select("issued_from", Rfc3339(*filter.issued_from));
+  if (filter.issued_before.has_value()) select("issued_before", Rfc3339(*filter.issued_before));
+  if (filter.leaf_end.has_value()) selects["ledger_size"] = *filter.leaf_end;
+  nlohmann::json entry = {{"type", type},
+                          {"revocation", revocation.revocation},
+                          {"filter", std::move(selects)},
+                          {"reason", Name(revocation.reason)},
+                          {"seen", revocation.seen},
+                          {"changed", revocation.changed},
+                          {"caller", caller},
+                          {"time", Rfc3339(time)}};
+  if (revocation.invalidity.has_value()) entry["invalidity_date"] = Rfc3339(*revocation.invalidity);
+  return Dump(entry);
+}
+
+std::string CrlImportedEntry(const ImportedCrlRecord& crl) {
+  return Dump({{"type", "crl_imported"},
+               {"name", crl.name},
+               {"issuer", crl.issuer_name},
+               {"number", crl.number},
+               {"sha256", Hex(Sha256(crl.crl))},
+               {"this_update", Rfc3339(crl.this_update)},
+               {"next_update", Rfc3339(crl.next_update)},
+               {"caller", crl.imported_by},
+               {"time", Rfc3339(crl.imported)}});
+}
+
 std::string CallerSuspendedEntry(const SuspensionRecord& suspension) {
   return Dump({{"type", "caller_suspended"},
                {"suspended", suspension.caller},

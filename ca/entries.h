@@ -29,6 +29,11 @@ std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const 
 std::string BundleAcceptedEntry(const std::string& bundle, const std::string& station, const std::string& sha256,
                                 const std::string& caller, Time time);
 
+// "mass_revocation_started", "mass_revocation_stopped", "mass_revocation_done".
+std::string MassRevocationEntryOf(const char* type, const MassRevocationRecord& revocation, const std::string& caller,
+                                  Time time);
+std::string CrlImportedEntry(const ImportedCrlRecord& crl);
+
 std::string CallerSuspendedEntry(const SuspensionRecord& suspension);
 std::string CallerResumedEntry(const std::string& suspended, const std::string& caller, Time time);
 

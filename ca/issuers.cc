@@ -6,11 +6,13 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/description.h"
 
 namespace hallmark {
 namespace {
 
 constexpr size_t kMaxDepth = 8;
+constexpr size_t kNameLimit = 63;
 constexpr Duration kRecent = absl::Seconds(1);
 
 const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
@@ -39,6 +41,39 @@ Status NotIssuing(const AuthorityRecord& record) {
                fmt::format("authority '{}' awaits its activation and has no certificate yet; fetch its CSR, have it "
                            "certified and activate it, or repeat the request that creates it",
                            record.authority));
+}
+
+// NAME where a URL's path is "<prefix>NAME<suffix>" and NAME could be an authority's; empty otherwise.
+std::string NameIn(const std::string& url, std::string_view prefix, std::string_view suffix) {
+  const size_t scheme = url.find("://");
+  const size_t slash = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
+  if (slash == url.npos) return "";
+  const std::string_view path = std::string_view(url).substr(slash);
+  if (path.size() <= prefix.size() + suffix.size() || !path.starts_with(prefix) || !path.ends_with(suffix)) return "";
+  const std::string_view name = path.substr(prefix.size(), path.size() - prefix.size() - suffix.size());
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  const bool right = name.size() <= kNameLimit && name.find_first_not_of(kAllowed) == name.npos && name[0] >= 'a';
+  return right ? std::string(name) : "";
+}
+
+// The issuers above an authority that is certified elsewhere. What has the name of one of ours is ours.
+void AddElsewhere(const AuthorityRecord& record, Issuers::Snapshot& snapshot) {
+  const Bytes* child = &record.certificate;
+  for (const Bytes& parent : record.external_chain) {
+    const StatusOr<Description> description = Describe(*child);
+    child = &parent;
+    if (!description.ok()) continue;  // it was read when it came; who looks at it will say
+    const auto add = [&](const std::vector<std::string>& urls, std::string_view prefix, std::string_view suffix) {
+      for (const std::string& url : urls) {
+        const std::string name = NameIn(url, prefix, suffix);
+        const bool ours = std::any_of(snapshot.records.begin(), snapshot.records.end(),
+                                      [&](const AuthorityRecord& one) { return one.authority == name; });
+        if (!name.empty() && !ours) snapshot.elsewhere.emplace(name, parent);
+      }
+    };
+    add(description->crl_distribution_points, "/crl/", ".crl");
+    add(description->ca_issuers, "/aia/", ".cer");
+  }
 }
 
 }  // namespace
@@ -77,6 +112,7 @@ StatusOr<std::shared_ptr<Issuers::Snapshot>> Issuers::BuildAll(PolicyPointer pol
     if (record.certificate.empty()) continue;
     ASSIGN_OR_RETURN(next->issuers[record.authority], Build(*next, record, *earlier));
   }
+  for (const AuthorityRecord& record : next->records) AddElsewhere(record, *next);
   return next;
 }
 

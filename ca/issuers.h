@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +25,9 @@ class Issuers {
     PolicyPointer policies;                // that the issuers' templates are made of
     std::vector<AuthorityRecord> records;  // in the order in which they were added
     IssuerMap issuers;                     // of those that have a certificate
+    // Authorities above ours whose keys are elsewhere: their certificates (DER), by the name under which the
+    // certificates below them say that their lists and certificates are served, ".../crl/NAME.crl", ".../aia/NAME.cer".
+    std::map<std::string, Bytes> elsewhere = {};
   };
 
   // Knows nobody before Reload. `store`, `clock` and `policies` outlive it.

@@ -40,9 +40,10 @@ StatusOr<AuthorityRecord> Lifecycle::Get(const std::string& authority, uint64_t 
 }
 
 StatusOr<AuthorityRecord> Lifecycle::Commit(const char* type, const std::vector<AuthorityRecord>& records,
-                                            const Caller& caller) {
+                                            const Caller& caller, const RevokedWithAuthorities& revoked) {
   const Time now = TruncateToSecond(parts().clock.Now());
-  RETURN_IF_ERROR(parts().store.UpdateAuthorities(records, AuthorityEntry(type, records, caller.uri, now), now));
+  RETURN_IF_ERROR(
+      parts().store.UpdateAuthorities(records, AuthorityEntry(type, records, caller.uri, now), now, revoked));
   RETURN_IF_ERROR(parts().issuers.Reload());
   ASSIGN_OR_RETURN(AuthorityRecord record, parts().store.GetAuthority(records.front().authority));
   if (changed_) changed_(record);

@@ -63,6 +63,30 @@ struct AuthorityChanges {
   std::optional<std::vector<std::string>> profiles;
 };
 
+// The end of an authority.
+struct AuthorityRevocation {
+  // What else is revoked: nothing; the authorities below, all the way down; and what any of them has issued, too.
+  enum class Below { kNothing, kAuthorities, kCertificates };
+  std::string request_id;  // the same in a retry
+  RevocationReason reason = RevocationReason::kUnspecified;
+  std::optional<Time> invalidity;
+  Below below = Below::kNothing;
+  uint64_t version = 0;
+  bool validate_only = false;
+};
+
+struct RevokedAuthorities {
+  std::vector<AuthorityRecord> authorities;       // the one that was asked for first
+  std::vector<MassRevocationRecord> revocations;  // of what they have issued
+  std::vector<std::string> elsewhere;  // those of the authorities whose certificate somebody else has to revoke
+};
+
+// A list of an authority whose key is elsewhere.
+struct ImportedCrl {
+  ImportedCrlRecord record;
+  std::vector<AuthorityRecord> changed;  // authorities of ours that it revokes (REVOKED) or holds (DISABLED)
+};
+
 // Thread-safe; one act at a time in this process, and between processes the store's versions decide.
 // Errors of every act: kPermissionDenied; kNotFound (AUTHORITY_UNKNOWN); kAborted (AUTHORITY_CHANGED), also when
 // `version` is given (not 0) and is not the record's.
@@ -101,6 +125,18 @@ class Lifecycle {
   StatusOr<AuthorityRecord> SetState(const Caller& caller, const std::string& authority, AuthorityState state,
                                      bool keep_predecessor, uint64_t version);
 
+  // REVOKED, for ever: it issues no more from the moment that this returns, and its certificates are revoked by who
+  // issued them as far as that is an authority of this instance. Its CRL and OCSP go on. What is revoked below has the
+  // same reason, unless that is a compromise, which is the authority's alone, and then none. Idempotent. What they have
+  // issued is revoked in steps afterwards (ca/mass_revocation.h). kInvalidArgument (REQUEST_INVALID).
+  StatusOr<RevokedAuthorities> Revoke(const Caller& caller, const std::string& authority,
+                                      const AuthorityRevocation& asked);
+
+  // Serves a list (DER) of an authority above ours, as of a ceremony, under `name` or, if that is empty, the one that
+  // the certificates below it name. kInvalidArgument (CRL_INVALID): it is no complete list of such an authority, not
+  // signed by it, of the future, or expired. kFailedPrecondition: CRL_OLDER, CRL_OF_ANOTHER.
+  StatusOr<ImportedCrl> ImportCrl(const Caller& caller, ByteView crl, const std::string& name, bool validate_only);
+
   // Changes where its key is found, or the profiles that it issues under. A URI that is new is opened and must be of
   // the same key.
   StatusOr<AuthorityRecord> Update(const Caller& caller, const std::string& authority, const AuthorityChanges& changes,
@@ -113,7 +149,18 @@ class Lifecycle {
   Status CheckAccess(const Caller& caller, const char* permission, const std::string& authority) const;
   StatusOr<AuthorityRecord> Get(const std::string& authority, uint64_t version) const;
   // Commits, and makes the issuers and the observer see it.
-  StatusOr<AuthorityRecord> Commit(const char* type, const std::vector<AuthorityRecord>& records, const Caller& caller);
+  StatusOr<AuthorityRecord> Commit(const char* type, const std::vector<AuthorityRecord>& records, const Caller& caller,
+                                   const RevokedWithAuthorities& revoked = {});
+
+  // authority_revocation.cc
+  StatusOr<std::vector<AuthorityRecord>> Below(const AuthorityRecord& record) const;
+  StatusOr<RevokedWithAuthorities> RevokedWith(const Caller& caller, const AuthorityRevocation& asked,
+                                               const std::vector<AuthorityRecord>& authorities, Time now) const;
+  Status AddCertificates(const AuthorityRecord& record, const Revocation& revocation,
+                         RevokedWithAuthorities& revoked) const;
+
+  // imported_crl.cc
+  std::vector<AuthorityRecord> ChangedBy(const ListedCrl& list, ByteView issuer_certificate) const;
 
   // creation.cc
   StatusOr<AuthorityRecord> Make(const PolicyPointer& policies, const Caller& caller, const NewAuthority& asked,

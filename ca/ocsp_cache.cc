@@ -7,6 +7,7 @@ std::optional<SignedResponse> OcspCache::Find(const Key& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return std::nullopt;
   places_.splice(places_.begin(), places_, found->second.place);
+  found->second.asked = true;
   return found->second.response;
 }
 
@@ -20,12 +21,22 @@ void OcspCache::Put(const Key& key, SignedResponse response, uint64_t drops) {
   if (drops != drops_ || limit_ == 0) return;
   const auto found = entries_.find(key);
   if (found != entries_.end()) {
+    if (found->second.response.der != response.der) found->second.asked = false;
     found->second.response = std::move(response);
     return;
   }
   while (entries_.size() >= limit_) Erase(entries_.find(places_.back()));
   places_.push_front(key);
   entries_.emplace(key, Entry{std::move(response), places_.begin()});
+}
+
+std::vector<OcspCache::Key> OcspCache::Due(Time time) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Key> due;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.asked && entry.response.refresh <= time) due.push_back(key);
+  }
+  return due;
 }
 
 void OcspCache::Drop(const std::string& authority, ByteView serial) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -43,6 +44,8 @@ class OcspCache {
   // Grows with each Drop. To be read before the status is looked up: what was dropped meanwhile is not put back.
   uint64_t drops() const;
   void Put(const Key& key, SignedResponse response, uint64_t drops);
+  // What was asked for since it was signed, and is to be replaced before `time`.
+  std::vector<Key> Due(Time time) const;
   void Drop(const std::string& authority, ByteView serial);
   void DropAll(const std::string& authority);
   size_t size() const;
@@ -51,6 +54,7 @@ class OcspCache {
   struct Entry {
     SignedResponse response;
     std::list<Key>::iterator place;
+    bool asked = false;  // for, since it was signed
   };
   using Entries = std::map<Key, Entry>;
 

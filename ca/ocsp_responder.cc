@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/der.h"
 
 namespace hallmark {
 namespace {
@@ -204,7 +205,14 @@ StatusOr<OcspAnswer> OcspResponder::AnswerOne(const Issuer& issuer, const CertId
   std::optional<SignedResponse> kept = cache_.Find(key);
   if (kept.has_value() && (now < kept->this_update || now >= kept->next_update || !IsTrue(key, *kept))) kept.reset();
   if (kept.has_value() && now < kept->refresh) return AnswerOf(*kept);
+  return SignOne(issuer, id, std::move(kept), drops);
+}
 
+StatusOr<OcspAnswer> OcspResponder::SignOne(const Issuer& issuer, const CertId& id, std::optional<SignedResponse> kept,
+                                            uint64_t drops) {
+  const std::string& authority = issuer.record().authority;
+  const OcspCache::Key key{authority, ToBytes(id.serial), ToBytes(id.der)};
+  const Time now = authority_.parts().clock.Now();
   const std::optional<uint64_t> count = RevocationCountOf(authority);  // before the status, so that it is never ahead
   const StatusOr<SingleResponse> response = LookUp(authority, id);
   if (response.ok() && kept.has_value() && !Same(RevocationOf(*response), kept->revocation)) kept.reset();
@@ -254,6 +262,23 @@ StatusOr<OcspAnswer> OcspResponder::Sign(const Issuer& issuer, std::vector<Singl
   return OcspAnswer{OcspStatus::kSuccessful,
                     std::make_shared<const std::string>(ToString(SuccessfulOcspResponse(basic))),
                     OcspAnswer::Reuse{now, now + (next_update - now) / 2, next_update}};
+}
+
+void OcspResponder::Renew(Duration ahead, const std::atomic<bool>& stopping) {
+  for (const OcspCache::Key& key : cache_.Due(authority_.parts().clock.Now() + ahead)) {
+    if (stopping) return;
+    // An OCSPRequest of this CertID alone.
+    const Bytes octets = der::Sequence({der::Sequence({der::Sequence({der::Sequence({key.cert_id})})})});
+    const StatusOr<OcspRequest> request = ReadOcspRequest(octets);
+    if (!request.ok()) continue;
+    const uint64_t drops = cache_.drops();
+    const StatusOr<IssuerPointer> issuer = FindIssuer(*request);
+    if (!issuer.ok()) continue;  // it has gone; so will what is kept of it
+    const StatusOr<OcspAnswer> made = SignOne(**issuer, request->ids[0], std::nullopt, drops);
+    if (made.ok()) continue;
+    LogFailure(made.status());
+    return;  // what is kept goes on, and the next watch tries again
+  }
 }
 
 void OcspResponder::RevocationChanged(const CertificateRecord& changed) {

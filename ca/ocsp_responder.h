@@ -10,6 +10,7 @@
 // Responses are not recorded in the ledger: they are made by a key that certifies nothing, out of what is recorded.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,10 @@ class OcspResponder {
   // or the store is away; internalError, which is logged.
   OcspAnswer Answer(ByteView request);
 
+  // Signs anew what was asked for since it was signed and would be replaced within `ahead`, so that nobody waits for a
+  // signature who asks what others ask; what nobody asks for any more lapses. For a regular watch.
+  void Renew(Duration ahead, const std::atomic<bool>& stopping);
+
   // To be told of every revocation and of every release.
   void RevocationChanged(const CertificateRecord& changed);
 
@@ -77,6 +82,9 @@ class OcspResponder {
   StatusOr<IssuerPointer> FindIssuer(const OcspRequest& request);
   std::shared_ptr<const NamedIssuers> NamesOf(const std::shared_ptr<const Issuers::Snapshot>& known);
   StatusOr<OcspAnswer> AnswerOne(const Issuer& issuer, const CertId& id);
+  // As it is now; `kept` is what was true until now, if there is something.
+  StatusOr<OcspAnswer> SignOne(const Issuer& issuer, const CertId& id, std::optional<SignedResponse> kept,
+                               uint64_t drops);
   void LogFailure(const Status& status);
   // Whether what a response says is still so; brings its count up to date.
   bool IsTrue(const OcspCache::Key& key, SignedResponse& response);

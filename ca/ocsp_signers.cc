@@ -226,6 +226,19 @@ void OcspSigners::Refresh(const std::atomic<bool>& stopping) {
   }
 }
 
+std::vector<ResponderFreshness> OcspSigners::Current() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ResponderFreshness> all;
+  for (const auto& [authority, slot] : slots_) {
+    if (slot.current == nullptr) continue;
+    all.push_back({.authority = authority,
+                   .not_before = slot.current->not_before,
+                   .not_after = slot.current->not_after,
+                   .failure = slot.failure});
+  }
+  return all;
+}
+
 void OcspSigners::Revoked(const CertificateRecord& revoked) {
   if (revoked.profile == kResponderProfile) Forget(revoked.authority, revoked.serial);
 }

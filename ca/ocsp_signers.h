@@ -30,6 +30,15 @@ struct OcspSigner {
 };
 using OcspSignerPointer = std::shared_ptr<const OcspSigner>;
 
+// A responder that is in use.
+struct ResponderFreshness {
+  std::string authority;
+  Time not_before;
+  Time not_after;
+  Duration validity = absl::ZeroDuration();  // of its answers; whoever signs them says
+  Status failure;                            // of the last attempt to renew it
+};
+
 // Thread-safe.
 class OcspSigners {
  public:
@@ -44,6 +53,7 @@ class OcspSigners {
   // Renews what is in use once two thirds of its certificate's life are over, and forgets what was revoked, by
   // whichever process. For a regular watch.
   void Refresh(const std::atomic<bool>& stopping);
+  std::vector<ResponderFreshness> Current() const;  // by authority
   // A certificate of the authority was revoked; if it is its responder's, another is made when it is needed.
   void Revoked(const CertificateRecord& revoked);
 

@@ -33,12 +33,17 @@ bool Same(const std::optional<Revocation>& a, const std::optional<Revocation>& b
 
 }  // namespace
 
+void CertificateAuthority::TellRevocation(const CertificateRecord& changed) const {
+  const auto& observer = changed.revocation.has_value() ? observers_.revoked : observers_.released;
+  if (observer) observer(changed);
+}
+
 StatusOr<CertificateRecord> CertificateAuthority::Revoke(const CertificateRecord& found,
                                                          const Revocation& revocation) const {
   ASSIGN_OR_RETURN(CertificateRecord revoked,
                    parts_.store.Revoke(found.authority, found.serial, revocation,
                                        CertificateRevokedEntry(found.authority, found.serial, revocation)));
-  if (!Same(found.revocation, revoked.revocation) && observers_.revoked) observers_.revoked(revoked);
+  if (!Same(found.revocation, revoked.revocation)) TellRevocation(revoked);
   return revoked;
 }
 
@@ -65,7 +70,7 @@ StatusOr<CertificateRecord> CertificateAuthority::Release(const Caller& caller, 
   ASSIGN_OR_RETURN(
       CertificateRecord released,
       parts_.store.Release(authority, serial, release, CertificateReleasedEntry(authority, serial, release)));
-  if (observers_.released) observers_.released(released);
+  TellRevocation(released);
   return released;
 }
 

@@ -1,5 +1,6 @@
 #include "base/reason.h"
 #include "ca/chain.h"
+#include "grpc/convert_revocation.h"
 #include "grpc/services.h"
 #include "hallmark/v1/authorities.grpc.pb.h"
 
@@ -96,6 +97,17 @@ class AuthoritiesService final : public v1::Authorities::Service {
       return Describe(
           lifecycle_.Activate(caller, authority, AsBytes(message->certificates()), message->validate_only()));
     });
+  }
+
+  grpc::Status RevokeAuthority(grpc::ServerContext* context, const v1::RevokeAuthorityRequest* message,
+                               v1::RevokeAuthorityResponse* response) override {
+    return calls_.Run("RevokeAuthority", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::RevokeAuthorityResponse> {
+                        ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(message->name(), "name"));
+                        ASSIGN_OR_RETURN(const AuthorityRevocation asked, FromProto(*message));
+                        ASSIGN_OR_RETURN(const auto revoked, lifecycle_.Revoke(caller, authority, asked));
+                        return ToProto(revoked, parts().issuers.base_url());
+                      });
   }
 
  private:

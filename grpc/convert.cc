@@ -47,10 +47,6 @@ bool IsIdentifier(std::string_view text) {
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
 }
 
-v1::RevocationReason ToProto(RevocationReason reason) {
-  return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1);
-}
-
 }  // namespace
 
 google::rpc::Status ToRpcStatus(const Status& status) {
@@ -146,6 +142,10 @@ StatusOr<RevocationReason> FromProto(v1::RevocationReason reason) {
     return FieldError(reason::kRequestInvalid, "reason", "is required; UNSPECIFIED is one");
   }
   return static_cast<RevocationReason>(static_cast<int>(reason) - 1);
+}
+
+v1::RevocationReason ToProto(RevocationReason reason) {
+  return static_cast<v1::RevocationReason>(static_cast<int>(reason) + 1);
 }
 
 v1::Certificate ToProto(const CertificateRecord& record) {

@@ -38,6 +38,7 @@ google::protobuf::Timestamp ToTimestamp(Time time);
 
 StatusOr<Request> FromProto(const v1::IssueCertificateRequest& message);
 StatusOr<RevocationReason> FromProto(v1::RevocationReason reason);
+v1::RevocationReason ToProto(RevocationReason reason);
 
 v1::Certificate ToProto(const CertificateRecord& record);
 v1::Certificate ToProto(const Issued& issued);  // with its chain and its description

@@ -14,7 +14,7 @@ Status Refuse(const std::string& what) {
   return FieldError(reason::kRequestInvalid, "filter",
                     what +
                         "; write terms such as profile = \"device\" AND revoked = true, of profile, subject, caller, "
-                        "lot, spki_sha256 and revoked");
+                        "lot, device, spki_sha256, issued_from, issued_before and revoked");
 }
 
 class Tokens {
@@ -61,6 +61,13 @@ Status Unknown(const std::string& field, const std::string& value, const char* k
                     fmt::format("'{} = {}' is not known; write {}", field, value, known));
 }
 
+StatusOr<Time> ParseInstant(const std::string& field, const std::string& value) {
+  Time time;
+  std::string why;
+  if (absl::ParseTime(absl::RFC3339_sec, value, &time, &why) && time == TruncateToSecond(time)) return time;
+  return Refuse(fmt::format("{} is not an instant such as \"2026-11-28T10:00:00Z\"", field));
+}
+
 Status Set(CertificateFilter& filter, const std::string& field, const std::string& value) {
   if (field == "profile") {
     filter.profile = value;
@@ -70,6 +77,12 @@ Status Set(CertificateFilter& filter, const std::string& field, const std::strin
     filter.caller = value;
   } else if (field == "lot") {
     filter.lot = value;
+  } else if (field == "device") {
+    filter.device_serial = value;
+  } else if (field == "issued_from") {
+    ASSIGN_OR_RETURN(filter.issued_from, ParseInstant(field, value));
+  } else if (field == "issued_before") {
+    ASSIGN_OR_RETURN(filter.issued_before, ParseInstant(field, value));
   } else if (field == "spki_sha256") {
     const StatusOr<Bytes> digest = FromHex(value);
     if (!digest.ok() || digest->size() != Digest().size()) return Refuse("spki_sha256 is not 64 hexadecimal digits");
@@ -110,6 +123,29 @@ StatusOr<CertificateFilter> ParseFilter(const std::string& text) {
   CertificateFilter filter;
   for (const auto& [field, value] : terms) RETURN_IF_ERROR(Set(filter, field, value));
   return filter;
+}
+
+std::string FilterText(const CertificateFilter& filter) {
+  std::string text;
+  const auto add = [&text](const char* field, const std::string& value) {
+    if (value.empty()) return;
+    std::string quoted;
+    for (const char c : value) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    text += fmt::format("{}{} = \"{}\"", text.empty() ? "" : " AND ", field, quoted);
+  };
+  add("profile", filter.profile);
+  add("subject", filter.subject);
+  add("caller", filter.caller);
+  add("lot", filter.lot);
+  add("device", filter.device_serial);
+  if (filter.spki.has_value()) add("spki_sha256", Hex(*filter.spki));
+  if (filter.issued_from.has_value()) add("issued_from", Rfc3339(*filter.issued_from));
+  if (filter.issued_before.has_value()) add("issued_before", Rfc3339(*filter.issued_before));
+  if (filter.revoked.has_value()) add("revoked", *filter.revoked ? "true" : "false");
+  return text;
 }
 
 StatusOr<LotFilter> ParseLotFilter(const std::string& text) {

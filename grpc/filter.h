@@ -13,8 +13,10 @@ namespace hallmark {
 // \\ inside) or words. kInvalidArgument (REQUEST_INVALID).
 StatusOr<std::map<std::string, std::string>> ParseFilterTerms(const std::string& text);
 
-// Fields: profile, subject, caller, lot, spki_sha256, revoked.
+// Fields: profile, subject, caller, lot, device, spki_sha256, issued_from, issued_before, revoked.
 StatusOr<CertificateFilter> ParseFilter(const std::string& text);
+// What ParseFilter would read; authority, order and leaf_end have no field.
+std::string FilterText(const CertificateFilter& filter);
 // Fields: manufacturer, state.
 StatusOr<LotFilter> ParseLotFilter(const std::string& text);
 // Field: state.

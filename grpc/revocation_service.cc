@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/reason.h"
+#include "grpc/convert_revocation.h"
 #include "grpc/services.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 
@@ -9,7 +10,8 @@ namespace {
 
 class RevocationService final : public v1::Revocation::Service {
  public:
-  explicit RevocationService(const Calls& calls) : calls_(calls) {}
+  RevocationService(const Calls& calls, Lifecycle& lifecycle, RevocationParts parts)
+      : calls_(calls), lifecycle_(lifecycle), parts_(std::move(parts)) {}
 
   grpc::Status RevokeCertificate(grpc::ServerContext* context, const v1::RevokeCertificateRequest* message,
                                  v1::Certificate* response) override {
@@ -43,6 +45,94 @@ class RevocationService final : public v1::Revocation::Service {
               calls_.authority().RevokeByKey(caller, name.authority, name.serial, AsBytes(message->signature())));
           return ToProto(record);
         });
+  }
+
+  grpc::Status RevokeCertificates(grpc::ServerContext* context, const v1::RevokeCertificatesRequest* message,
+                                  v1::RevokeCertificatesResponse* response) override {
+    return calls_.Run("RevokeCertificates", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::RevokeCertificatesResponse> {
+                        ASSIGN_OR_RETURN(const MassRevocation asked, FromProto(*message));
+                        v1::RevokeCertificatesResponse answer;
+                        if (message->validate_only()) {
+                          ASSIGN_OR_RETURN(const auto preview, parts_.mass_revocations.Preview(caller, asked));
+                          *answer.mutable_preview() = ToProto(preview);
+                        } else {
+                          ASSIGN_OR_RETURN(const auto started, parts_.mass_revocations.Start(caller, asked));
+                          *answer.mutable_revocation() = ToProto(started);
+                        }
+                        return answer;
+                      });
+  }
+
+  grpc::Status GetMassRevocation(grpc::ServerContext* context, const v1::GetMassRevocationRequest* message,
+                                 v1::MassRevocation* response) override {
+    return calls_.Run("GetMassRevocation", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::MassRevocation> {
+                        ASSIGN_OR_RETURN(const std::string name, ParseRevocationName(message->name()));
+                        ASSIGN_OR_RETURN(const auto record, parts_.mass_revocations.Get(caller, name));
+                        return ToProto(record);
+                      });
+  }
+
+  grpc::Status ListMassRevocations(grpc::ServerContext* context, const v1::ListMassRevocationsRequest*,
+                                   v1::ListMassRevocationsResponse* response) override {
+    return calls_.Run("ListMassRevocations", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ListMassRevocationsResponse> {
+                        ASSIGN_OR_RETURN(const auto records, parts_.mass_revocations.List(caller));
+                        v1::ListMassRevocationsResponse list;
+                        for (const MassRevocationRecord& record : records) *list.add_revocations() = ToProto(record);
+                        return list;
+                      });
+  }
+
+  grpc::Status StopMassRevocation(grpc::ServerContext* context, const v1::StopMassRevocationRequest* message,
+                                  v1::MassRevocation* response) override {
+    return calls_.Run("StopMassRevocation", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::MassRevocation> {
+                        ASSIGN_OR_RETURN(const std::string name, ParseRevocationName(message->name()));
+                        ASSIGN_OR_RETURN(const auto record, parts_.mass_revocations.Stop(caller, name));
+                        return ToProto(record);
+                      });
+  }
+
+  grpc::Status ImportCrl(grpc::ServerContext* context, const v1::ImportCrlRequest* message,
+                         v1::ImportedCrl* response) override {
+    return calls_.Run("ImportCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::ImportedCrl> {
+      std::string name;
+      if (!message->name().empty()) {
+        ASSIGN_OR_RETURN(name,
+                         ParseResourceName("importedCrls/", message->name(), "name", "importedCrls/{name} or empty"));
+      }
+      ASSIGN_OR_RETURN(const auto imported,
+                       lifecycle_.ImportCrl(caller, AsBytes(message->crl()), name, message->validate_only()));
+      v1::ImportedCrl answer = ToProto(imported.record);
+      for (const AuthorityRecord& record : imported.changed) {
+        answer.add_changed_authorities("authorities/" + record.authority);
+      }
+      return answer;
+    });
+  }
+
+  grpc::Status ListImportedCrls(grpc::ServerContext* context, const v1::ListImportedCrlsRequest*,
+                                v1::ListImportedCrlsResponse* response) override {
+    return calls_.Run("ListImportedCrls", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ListImportedCrlsResponse> {
+                        RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetCrl, {}));
+                        ASSIGN_OR_RETURN(const auto records, calls_.authority().parts().store.ListImportedCrls());
+                        v1::ListImportedCrlsResponse list;
+                        for (const ImportedCrlRecord& record : records) *list.add_crls() = ToProto(record);
+                        return list;
+                      });
+  }
+
+  grpc::Status GetRevocationStatus(grpc::ServerContext* context, const v1::GetRevocationStatusRequest*,
+                                   v1::RevocationStatus* response) override {
+    return calls_.Run("GetRevocationStatus", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::RevocationStatus> {
+                        RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetCrl, {}));
+                        ASSIGN_OR_RETURN(const Freshness freshness, parts_.freshness());
+                        return ToProto(freshness);
+                      });
   }
 
   grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {
@@ -86,12 +176,15 @@ class RevocationService final : public v1::Revocation::Service {
   }
 
   const Calls& calls_;
+  Lifecycle& lifecycle_;
+  const RevocationParts parts_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls) {
-  return std::make_unique<RevocationService>(calls);
+std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls, Lifecycle& lifecycle,
+                                                     const RevocationParts& parts) {
+  return std::make_unique<RevocationService>(calls, lifecycle, parts);
 }
 
 }  // namespace hallmark

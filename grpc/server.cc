@@ -56,7 +56,7 @@ GrpcServer::GrpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) 
 GrpcServer::~GrpcServer() { Stop(absl::Now()); }
 
 StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, const CertificateAuthority& authority,
-                                                        Lifecycle& lifecycle) {
+                                                        Lifecycle& lifecycle, const RevocationParts& revocation) {
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -65,7 +65,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   parts->services.push_back(MakeIssuanceService(
       parts->calls, parts->streams, {.workers = options.workers, .upload_directory = options.upload_directory}));
   parts->services.push_back(MakeAuthoritiesService(parts->calls, lifecycle));
-  parts->services.push_back(MakeRevocationService(parts->calls));
+  parts->services.push_back(MakeRevocationService(parts->calls, lifecycle, revocation));
   parts->services.push_back(MakeProfilesService(parts->calls));
   parts->services.push_back(MakeStationsService(parts->calls));
   parts->services.push_back(MakeLotsService(

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/secret.h"
+#include "ca/freshness.h"
 #include "ca/lifecycle.h"
+#include "ca/mass_revocation.h"
 
 namespace hallmark {
 
@@ -24,6 +27,12 @@ struct GrpcOptions {
   std::function<void(const std::string& method, const Status& status, Duration took)> observer;
 };
 
+// What revokes, besides the authority; all of it outlives the server.
+struct RevocationParts {
+  const MassRevocations& mass_revocations;
+  std::function<StatusOr<Freshness>()> freshness;
+};
+
 // Serves from Start to its destruction. Messages over 64 KiB are refused.
 class GrpcServer {
  public:
@@ -32,10 +41,10 @@ class GrpcServer {
   // not; TLS 1.3's suites are not affected.
   static constexpr char kTls13OnlyCipherSuites[] = "PSK-AES256-GCM-SHA384";
 
-  // `authority` and `lifecycle` outlive the server. kFailedPrecondition: the address cannot be listened on, or the TLS
+  // The parts outlive the server. kFailedPrecondition: the address cannot be listened on, or the TLS
   // files are no pair.
   static StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcOptions options, const CertificateAuthority& authority,
-                                                     Lifecycle& lifecycle);
+                                                     Lifecycle& lifecycle, const RevocationParts& revocation);
   ~GrpcServer();
 
   int port() const;

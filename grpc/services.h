@@ -7,6 +7,7 @@
 
 #include "ca/lifecycle.h"
 #include "grpc/call.h"
+#include "grpc/server.h"
 
 namespace grpc {
 class Service;
@@ -23,7 +24,8 @@ struct IssuanceOptions {
 };
 std::unique_ptr<grpc::Service> MakeIssuanceService(const Calls& calls, OpenStreams& streams, IssuanceOptions options);
 std::unique_ptr<grpc::Service> MakeAuthoritiesService(const Calls& calls, Lifecycle& lifecycle);
-std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls, Lifecycle& lifecycle,
+                                                     const RevocationParts& parts);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeStationsService(const Calls& calls);
 

@@ -17,6 +17,10 @@ namespace {
 const prometheus::Histogram::BucketBoundaries kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                           0.25,  0.5,    1,     2.5,  5,     10};
 
+const prometheus::Histogram::BucketBoundaries kVisibleSeconds = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                                                 1,    2.5,   5,    10,  30,   60};
+const std::array<std::string, 3> kCrlLabels = {"authority", "shard", "kind"};
+
 // A family of `Metric` with Size labels. Keeps its children at hand, since prometheus::Family::Add builds a metric and
 // a map of labels each time that it is asked for one.
 template <class Metric, size_t Size>
@@ -85,14 +89,26 @@ struct Metrics::Families {
                      {"authority", "profile"}};
   Counters<2> revoked{Counter(registry, "hallmark_certificates_revoked_total", "Certificates revoked, by CRLReason."),
                       {"authority", "reason"}};
-  Gauges<1> crl_number{Gauge(registry, "hallmark_crl_number", "CRLNumber of the latest CRL."), {"authority"}};
-  Gauges<1> crl_this_update{
+  Gauges<3> crl_number{Gauge(registry, "hallmark_crl_number", "CRLNumber of the latest CRL."), kCrlLabels};
+  Gauges<3> crl_this_update{
       Gauge(registry, "hallmark_crl_this_update_seconds", "thisUpdate of the latest CRL, in seconds since 1970."),
-      {"authority"}};
-  Gauges<1> crl_next_update{
+      kCrlLabels};
+  Gauges<3> crl_next_update{
       Gauge(registry, "hallmark_crl_next_update_seconds", "nextUpdate of the latest CRL, in seconds since 1970."),
-      {"authority"}};
-  Gauges<1> crl_size{Gauge(registry, "hallmark_crl_size_bytes", "Size of the latest CRL's DER."), {"authority"}};
+      kCrlLabels};
+  Gauges<3> crl_waiting{
+      Gauge(registry, "hallmark_crl_waiting", "Changes of revocation that are not on the latest CRL."), kCrlLabels};
+  Gauges<3> crl_size{Gauge(registry, "hallmark_crl_size_bytes", "Size of the latest CRL's DER."), kCrlLabels};
+  Children<prometheus::Histogram, 0> visible_seconds{
+      Histogram(registry, "hallmark_revocation_visible_seconds",
+                "From the answer to a revocation or a release to the CRL that shows it, in seconds."),
+      {}};
+  Gauges<1> ocsp_responder{Gauge(registry, "hallmark_ocsp_responder_not_after_seconds",
+                                 "When the OCSP responder's certificate ends, in seconds since 1970."),
+                           {"authority"}};
+  Gauges<0> ocsp_cached{Gauge(registry, "hallmark_ocsp_cached_responses", "OCSP responses that are kept."), {}};
+  Gauges<0> mass_revocations{
+      Gauge(registry, "hallmark_mass_revocations_running", "Revocations of many certificates that are under way."), {}};
   Gauges<0> policies_loaded{Gauge(registry, "hallmark_policies_loaded_timestamp_seconds",
                                   "When the policies in force were loaded, in seconds since 1970."),
                             {}};
@@ -145,11 +161,31 @@ void Metrics::CountRevoked(const std::string& authority, const std::string& reas
   families_->revoked.Get({authority, reason}).Increment();
 }
 
-void Metrics::SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets) {
-  families_->crl_number.Get({authority}).Set(static_cast<double>(number));
-  families_->crl_this_update.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(this_update)));
-  families_->crl_next_update.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(next_update)));
-  families_->crl_size.Get({authority}).Set(static_cast<double>(octets));
+void Metrics::SetCrl(const CrlLabels& labels, const CrlValues& values) {
+  const std::array<std::string, 3> key = {labels.authority, std::to_string(labels.shard), labels.kind};
+  families_->crl_number.Get(key).Set(static_cast<double>(values.number));
+  families_->crl_this_update.Get(key).Set(static_cast<double>(absl::ToUnixSeconds(values.this_update)));
+  families_->crl_next_update.Get(key).Set(static_cast<double>(absl::ToUnixSeconds(values.next_update)));
+  families_->crl_waiting.Get(key).Set(static_cast<double>(values.waiting));
+}
+
+void Metrics::SetCrlSize(const CrlLabels& labels, size_t octets) {
+  families_->crl_size.Get({labels.authority, std::to_string(labels.shard), labels.kind})
+      .Set(static_cast<double>(octets));
+}
+
+void Metrics::ObserveVisibleSeconds(double seconds) {
+  families_->visible_seconds.Get({}, kVisibleSeconds).Observe(seconds);
+}
+
+void Metrics::SetOcspResponder(const std::string& authority, Time not_after) {
+  families_->ocsp_responder.Get({authority}).Set(static_cast<double>(absl::ToUnixSeconds(not_after)));
+}
+
+void Metrics::SetOcspCached(size_t responses) { families_->ocsp_cached.Get({}).Set(static_cast<double>(responses)); }
+
+void Metrics::SetMassRevocations(size_t running) {
+  families_->mass_revocations.Get({}).Set(static_cast<double>(running));
 }
 
 void Metrics::SetPolicies(const std::map<std::string, std::string>& versions, Time loaded) {

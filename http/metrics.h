@@ -36,9 +36,32 @@ class Metrics {
   void CountIssued(const std::string& authority, const std::string& profile);
   // hallmark_certificates_revoked_total; `reason` by its name of RFC 5280 5.3.1, "keyCompromise".
   void CountRevoked(const std::string& authority, const std::string& reason);
-  // hallmark_crl_number, _this_update_seconds and _next_update_seconds (since 1970), and _size_bytes, of the
-  // authority's latest list.
-  void SetCrl(const std::string& authority, uint64_t number, Time this_update, Time next_update, size_t octets);
+  // hallmark_crl_number, _this_update_seconds and _next_update_seconds (since 1970), and _waiting (changes of
+  // revocation that are not on it), of the latest list of each scope, with the labels authority, shard, and kind:
+  // "complete", "delta", or "imported", of an authority whose key is elsewhere.
+  struct CrlLabels {
+    std::string authority;
+    int64_t shard = 0;
+    const char* kind = "complete";
+  };
+  struct CrlValues {
+    uint64_t number = 0;
+    Time this_update;
+    Time next_update;
+    int64_t waiting = 0;
+  };
+  void SetCrl(const CrlLabels& labels, const CrlValues& values);
+  // hallmark_crl_size_bytes.
+  void SetCrlSize(const CrlLabels& labels, size_t octets);
+  // hallmark_revocation_visible_seconds, a histogram from 10 ms to 60 s: from the answer to a revocation or a release
+  // to the list that shows it.
+  void ObserveVisibleSeconds(double seconds);
+  // hallmark_ocsp_responder_not_after_seconds (since 1970), when the certificate of an authority's responder ends, and
+  // hallmark_ocsp_cached_responses.
+  void SetOcspResponder(const std::string& authority, Time not_after);
+  void SetOcspCached(size_t responses);
+  // hallmark_mass_revocations_running.
+  void SetMassRevocations(size_t running);
 
   // hallmark_policies_loaded_timestamp_seconds (since 1970), and hallmark_profile_info{profile, version}, 1 of each of
   // `versions`, by the profile's name, and of no other.

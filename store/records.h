@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -124,6 +125,7 @@ struct CertificateRecord {
   std::optional<Revocation> revocation;
   std::optional<ClaimedDevice> device = std::nullopt;  // of a lot
   int64_t crl_shard = 0;                               // whose list its cRLDistributionPoints names
+  uint64_t revocation_change = 0;                      // of its shard's count, the last that was of it; 0: none
 };
 
 // Selects certificates; an empty field selects all. Fields are joined by AND.
@@ -136,6 +138,72 @@ struct CertificateFilter {
   std::optional<bool> revoked;
   bool newest_first = false;  // an order, not a field
   std::string lot = "";
+  std::string device_serial = "";                    // of a device in a lot
+  std::optional<Time> issued_from = std::nullopt;    // and later
+  std::optional<Time> issued_before = std::nullopt;  // not at it
+  std::optional<uint64_t> leaf_end = std::nullopt;   // issued by entries of the ledger before this one
+};
+
+// How many certificates are alike.
+struct CertificateCount {
+  std::string authority;
+  std::string profile;
+  std::string lot;                         // empty: none
+  std::optional<RevocationReason> reason;  // absent: they are not revoked
+  bool expired = false;
+  int64_t certificates = 0;
+  int64_t registration_ids = 0;  // of them that have one
+};
+
+// One certificate to be revoked, with the ledger's entry for it.
+struct CertificateRevocation {
+  CertificateId certificate;
+  Revocation revocation;
+  std::string ledger_entry;
+};
+
+// The numbers are on disk: do not change them.
+enum class MassRevocationState { kRunning = 1, kDone = 2, kStopped = 3 };
+
+// The revocation of all certificates that a filter selects, or, with kRemoveFromCrl, their release: what was asked for,
+// and how far it is.
+struct MassRevocationRecord {
+  std::string revocation;  // its name, [a-z0-9-]
+  std::string caller;      // who asked
+  std::string request_id;  // unique for this caller
+  Digest request_digest{};
+  // With a leaf_end what is issued later is not concerned. Without one what was under way is: it is looked for again
+  // until the revocation is a minute old.
+  CertificateFilter filter;
+  RevocationReason reason = RevocationReason::kUnspecified;
+  std::optional<Time> invalidity;
+  Time created;
+  int64_t total = 0;     // certificates that the filter selects
+  int64_t seen = 0;      // of them so far
+  int64_t changed = 0;   // revoked or released by it; the others were so already, or cannot be
+  std::string position;  // the page token of what comes next
+  MassRevocationState state = MassRevocationState::kRunning;
+  std::optional<Time> finished;  // or stopped
+  std::string stopped_by;
+};
+
+// What is revoked with authorities, in the same transaction; each with the ledger's entry for it.
+struct RevokedWithAuthorities {
+  std::vector<CertificateRevocation> certificates;
+  std::vector<std::pair<MassRevocationRecord, std::string>> below;
+};
+
+// Of an authority whose key is not here: the list that it made itself, and that is served for it.
+struct ImportedCrlRecord {
+  std::string name;         // under which it is served, [a-z][a-z0-9-]{0,62}
+  Digest issuer{};          // SHA-256 of the issuer's SubjectPublicKeyInfo
+  std::string issuer_name;  // RFC 4514
+  uint64_t number = 0;      // cRLNumber
+  Time this_update;
+  Time next_update;
+  Bytes crl;  // DER
+  Time imported;
+  std::string imported_by;  // the caller's URI
 };
 
 // A caller who is kept out although its certificate is good.

@@ -37,6 +37,9 @@ struct ReplacedCertificate {
   std::string ledger_entry;
 };
 
+// The ledger's entry of a revocation of many that is done. Must not call the store.
+using MassRevocationEntry = std::function<std::string(const MassRevocationRecord&)>;
+
 // A page of a listing. Tokens are opaque, stay valid while rows are added, and belong to one filter.
 template <class T>
 struct Page {
@@ -58,8 +61,9 @@ class Store {
   // `ledger_entry`; all of it in one transaction. Name, predecessor, and what is known of the request that made an
   // authority stay as they are. kAborted (AUTHORITY_CHANGED): one of them was changed since it was read; nothing has
   // changed, read again and decide anew. kNotFound (AUTHORITY_UNKNOWN).
+  // With it, what is `revoked`: as Revoke and StartMassRevocation have it.
   virtual Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& ledger_entry,
-                                   Time time) = 0;
+                                   Time time, const RevokedWithAuthorities& revoked = {}) = 0;
   // kNotFound (AUTHORITY_UNKNOWN). A look-up by name, fit for each issuance.
   virtual StatusOr<AuthorityRecord> GetAuthority(const std::string& authority) = 0;
   // In the order in which they were added.
@@ -107,20 +111,41 @@ class Store {
   // in 1..1000.
   virtual StatusOr<Page<CertificateRecord>> ListCertificates(const CertificateFilter& filter, int page_size,
                                                              const std::string& page_token) = 0;
+  // Those that a filter selects, put together by all that a CertificateCount says; `now` tells what has expired. Takes
+  // as long as reading each of them does.
+  virtual StatusOr<std::vector<CertificateCount>> CountCertificates(const CertificateFilter& filter, Time now) = 0;
 
   // --- Revocation.
 
   // Revokes a certificate and appends `ledger_entry`. Idempotent: a certificate that is revoked already keeps its
   // first revocation, which is returned in the record, and the ledger stays as it is; but a hold gives way to whatever
-  // is for ever, and every other reason to kKeyCompromise. A device whose certificate it is becomes kRevoked, unless it
-  // is held only. A key that is compromised is blocked: Intend certifies it no more. kNotFound (CERTIFICATE_UNKNOWN);
-  // kFailedPrecondition (REVOKED_FOR_EVER): a hold of what is revoked.
+  // is for ever, and every other reason to kKeyCompromise and kCaCompromise. A device whose certificate it is becomes
+  // kRevoked, unless it is held only. A key that is compromised is blocked: Intend certifies it no more. kNotFound
+  // (CERTIFICATE_UNKNOWN); kFailedPrecondition (REVOKED_FOR_EVER): a hold of what is revoked.
   virtual StatusOr<CertificateRecord> Revoke(const std::string& authority, ByteView serial,
                                              const Revocation& revocation, const std::string& ledger_entry) = 0;
 
   // Ends a hold. kNotFound (CERTIFICATE_UNKNOWN); kFailedPrecondition (NOT_ON_HOLD).
   virtual StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial,
                                               const hallmark::Release& release, const std::string& ledger_entry) = 0;
+
+  // Begins a revocation of many, at seen = 0, or finds the earlier one of the same caller and request id.
+  // kAlreadyExists (REQUEST_ID_REUSED): same id, other digest.
+  virtual StatusOr<MassRevocationRecord> StartMassRevocation(const MassRevocationRecord& asked,
+                                                             const std::string& ledger_entry) = 0;
+  // Goes on with `before`, as it was read, by these certificates, each of which changes as Revoke or Release have it or
+  // stays as it is where these refuse; returns those that have changed, and sets `before` to what follows. kNotFound
+  // (REVOCATION_UNKNOWN); kAborted (REVOCATION_CHANGED): it is not where it was; read it again. With a `done_entry` it
+  // is done; without one and at the end of the list, it begins again with what is not revoked.
+  virtual StatusOr<std::vector<CertificateRecord>> StepMassRevocation(
+      MassRevocationRecord& before, const std::vector<CertificateRevocation>& certificates,
+      const std::string& next_position, Time now, const MassRevocationEntry& done_entry) = 0;
+  // Idempotent; what is done stays done. kNotFound (REVOCATION_UNKNOWN).
+  virtual StatusOr<MassRevocationRecord> StopMassRevocation(const std::string& revocation, const std::string& caller,
+                                                            Time now, const std::string& ledger_entry) = 0;
+  virtual StatusOr<MassRevocationRecord> GetMassRevocation(const std::string& revocation) = 0;
+  virtual StatusOr<std::vector<MassRevocationRecord>> ListMassRevocations(size_t count) = 0;  // newest first
+  virtual StatusOr<std::vector<MassRevocationRecord>> RunningMassRevocations() = 0;           // oldest first
 
   // How many changes of revocation the authority has seen: grows by one with each, never falls.
   virtual StatusOr<uint64_t> RevocationCount(const std::string& authority) = 0;
@@ -148,6 +173,15 @@ class Store {
   virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope = {}) = 0;
   // Those of all scopes, without their octets.
   virtual StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(const std::string& authority) = 0;
+
+  // Keeps a list that was made elsewhere instead of an earlier one of that name, and updates authorities with it, as
+  // UpdateAuthorities does without an entry of its own. Of the same octets once more nothing is done.
+  // kFailedPrecondition: CRL_OLDER when the one there is has this number or a higher one, or a later thisUpdate;
+  // CRL_OF_ANOTHER when it is of another issuer.
+  virtual Status ImportCrl(const ImportedCrlRecord& crl, const std::vector<AuthorityRecord>& authorities,
+                           const std::string& ledger_entry) = 0;
+  virtual StatusOr<ImportedCrlRecord> GetImportedCrl(const std::string& name) = 0;  // kNotFound (CRL_UNKNOWN)
+  virtual StatusOr<std::vector<ImportedCrlRecord>> ListImportedCrls() = 0;          // by name, without their octets
 
   // --- Policies.
 

@@ -211,6 +211,27 @@ std::vector<Row> AccessMatrixTest::Rows() const {
        "none",
        With<v1::RevokeCertificateByKeyRequest>([&](auto& r) { r.set_name(no_certificate); }),
        {"station", "operator"}},
+      {"Revocation/RevokeCertificates", "of nobody", With<v1::RevokeCertificatesRequest>([&](auto& r) {
+         r.set_request_id("matrix");
+         r.set_filter("caller = nobody");
+         r.set_reason(v1::SUPERSEDED);
+         r.set_validate_only(true);
+       }),
+       kOperator},
+      {"Revocation/GetMassRevocation", "none",
+       With<v1::GetMassRevocationRequest>([](auto& r) { r.set_name("revocations/none"); }), kReaders},
+      {"Revocation/ListMassRevocations", "all", With<v1::ListMassRevocationsRequest>([](auto&) {}), kReaders},
+      {"Revocation/StopMassRevocation", "none",
+       With<v1::StopMassRevocationRequest>([](auto& r) { r.set_name("revocations/none"); }), kOperator},
+      {"Revocation/ImportCrl", "nothing", With<v1::ImportCrlRequest>([](auto&) {}), kOperator},
+      {"Revocation/ListImportedCrls", "all", With<v1::ListImportedCrlsRequest>([](auto&) {}), kEverybody},
+      {"Revocation/GetRevocationStatus", "all", With<v1::GetRevocationStatusRequest>([](auto&) {}), kEverybody},
+      {"Authorities/RevokeAuthority", "none", With<v1::RevokeAuthorityRequest>([&](auto& r) {
+         r.set_request_id("matrix");
+         r.set_name(nobody);
+         r.set_reason(v1::SUPERSEDED);
+       }),
+       kOperator},
       {"Revocation/GetCrl", "of devices", With<v1::GetCrlRequest>([&](auto& r) { r.set_parent(devices); }), kEverybody},
       {"Revocation/GenerateCrl", "of devices", With<v1::GenerateCrlRequest>([&](auto& r) { r.set_parent(devices); }),
        kOperator},

@@ -22,9 +22,9 @@ class FaultyStore : public Store {
   Status AddAuthority(const AuthorityRecord& authority, const std::string& entry) override {
     return Mutate([&] { return store_->AddAuthority(authority, entry); });
   }
-  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& entry,
-                           Time time) override {
-    return Mutate([&] { return store_->UpdateAuthorities(authorities, entry, time); });
+  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& entry, Time time,
+                           const RevokedWithAuthorities& revoked) override {
+    return Mutate([&] { return store_->UpdateAuthorities(authorities, entry, time, revoked); });
   }
   StatusOr<AuthorityRecord> GetAuthority(const std::string& authority) override {
     return store_->GetAuthority(authority);
@@ -53,6 +53,38 @@ class FaultyStore : public Store {
                                                      const std::string& page_token) override {
     return store_->ListCertificates(filter, page_size, page_token);
   }
+  StatusOr<std::vector<CertificateCount>> CountCertificates(const CertificateFilter& filter, Time now) override {
+    return store_->CountCertificates(filter, now);
+  }
+  StatusOr<MassRevocationRecord> StartMassRevocation(const MassRevocationRecord& asked,
+                                                     const std::string& entry) override {
+    return Mutate([&] { return store_->StartMassRevocation(asked, entry); });
+  }
+  StatusOr<std::vector<CertificateRecord>> StepMassRevocation(MassRevocationRecord& before,
+                                                              const std::vector<CertificateRevocation>& certificates,
+                                                              const std::string& next_position, Time now,
+                                                              const MassRevocationEntry& done_entry) override {
+    return Mutate([&] { return store_->StepMassRevocation(before, certificates, next_position, now, done_entry); });
+  }
+  StatusOr<MassRevocationRecord> StopMassRevocation(const std::string& revocation, const std::string& caller, Time now,
+                                                    const std::string& entry) override {
+    return Mutate([&] { return store_->StopMassRevocation(revocation, caller, now, entry); });
+  }
+  StatusOr<MassRevocationRecord> GetMassRevocation(const std::string& revocation) override {
+    return store_->GetMassRevocation(revocation);
+  }
+  StatusOr<std::vector<MassRevocationRecord>> ListMassRevocations(size_t count) override {
+    return store_->ListMassRevocations(count);
+  }
+  StatusOr<std::vector<MassRevocationRecord>> RunningMassRevocations() override {
+    return store_->RunningMassRevocations();
+  }
+  Status ImportCrl(const ImportedCrlRecord& crl, const std::vector<AuthorityRecord>& authorities,
+                   const std::string& entry) override {
+    return Mutate([&] { return store_->ImportCrl(crl, authorities, entry); });
+  }
+  StatusOr<ImportedCrlRecord> GetImportedCrl(const std::string& name) override { return store_->GetImportedCrl(name); }
+  StatusOr<std::vector<ImportedCrlRecord>> ListImportedCrls() override { return store_->ListImportedCrls(); }
   StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial, const hallmark::Release& release,
                                       const std::string& entry) override {
     return Mutate([&] { return store_->Release(authority, serial, release, entry); });

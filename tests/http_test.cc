@@ -449,8 +449,10 @@ TEST(Metrics, TellsWhatItWasToldInPrometheusText) {
   metrics.CountHttpRequest("crl", 304);
   metrics.CountIssued("devices", "device");
   metrics.CountRevoked("devices", "keyCompromise");
-  metrics.SetCrl("devices", 6, absl::FromUnixSeconds(1795514400), absl::FromUnixSeconds(1795600800), 100);
-  metrics.SetCrl("devices", 7, absl::FromUnixSeconds(1795514460), absl::FromUnixSeconds(1795600860), 12345);
+  metrics.SetCrl({"devices"}, {6, absl::FromUnixSeconds(1795514400), absl::FromUnixSeconds(1795600800), 1});
+  metrics.SetCrl({"devices"}, {7, absl::FromUnixSeconds(1795514460), absl::FromUnixSeconds(1795600860), 0});
+  metrics.SetCrl({"devices", 3, "delta"}, {8, absl::FromUnixSeconds(1795514460), absl::FromUnixSeconds(1795600860), 2});
+  metrics.SetCrlSize({"devices"}, 12345);
   for (const bool up : {true, false, true, false}) metrics.SetTokenUp("main", up);
   metrics.SetKeyUp("devices", "pkcs11:token=a;id=%01", true);
   metrics.SetCollector([&metrics] { metrics.SetTokenSessions("main", 1, 2, 3); });
@@ -469,10 +471,11 @@ TEST(Metrics, TellsWhatItWasToldInPrometheusText) {
            "hallmark_http_requests_total{code=\"304\",route=\"crl\"} 1",
            "hallmark_certificates_issued_total{authority=\"devices\",profile=\"device\"} 1",
            "hallmark_certificates_revoked_total{authority=\"devices\",reason=\"keyCompromise\"} 1",
-           "hallmark_crl_number{authority=\"devices\"} 7",
-           "hallmark_crl_this_update_seconds{authority=\"devices\"} 1795514460",
-           "hallmark_crl_next_update_seconds{authority=\"devices\"} 1795600860",
-           "hallmark_crl_size_bytes{authority=\"devices\"} 12345",
+           "hallmark_crl_number{authority=\"devices\",kind=\"complete\",shard=\"0\"} 7",
+           "hallmark_crl_this_update_seconds{authority=\"devices\",kind=\"complete\",shard=\"0\"} 1795514460",
+           "hallmark_crl_next_update_seconds{authority=\"devices\",kind=\"complete\",shard=\"0\"} 1795600860",
+           "hallmark_crl_waiting{authority=\"devices\",kind=\"delta\",shard=\"3\"} 2",
+           "hallmark_crl_size_bytes{authority=\"devices\",kind=\"complete\",shard=\"0\"} 12345",
            "hallmark_hsm_token_up{token=\"main\"} 0",
            "hallmark_hsm_token_losses_total{token=\"main\"} 2",
            "hallmark_hsm_key_up{authority=\"devices\",key=\"pkcs11:token=a;id=%01\"} 1",

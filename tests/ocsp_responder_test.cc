@@ -103,6 +103,32 @@ void ExpectVerified(const OcspAnswer& answer, const std::vector<Bytes>& chain) {
   EXPECT_EQ(OCSP_basic_verify(basic.get(), untrusted.get(), store.get(), 0), 1) << ssl::DrainErrors();
 }
 
+TEST_F(OcspResponderTest, WhatIsAskedForIsSignedAnewBeforeAnybodyWaits) {
+  const CertificateRecord asked = Device("device-1");
+  const CertificateRecord forgotten = Device("device-2");
+  const auto ask = [&](const CertificateRecord& record) { return Ask({.ids = {IdOf(record)}}); };
+  ask(forgotten);
+  ask(asked);
+  ask(asked);  // again, from what is kept
+  const std::atomic<bool> stopping = false;
+  const int signatures = house_.signatures;
+  responder_->Renew(absl::Minutes(1), stopping);
+  EXPECT_EQ(house_.signatures, signatures) << "it is not time yet";
+  house_.clock.now += absl::Minutes(29) + absl::Seconds(30);
+  responder_->Renew(absl::Minutes(1), stopping);
+  EXPECT_EQ(house_.signatures, signatures + 1);
+  const Time renewed = house_.clock.now;
+  house_.clock.now += absl::Minutes(5);
+  EXPECT_EQ(ask(asked).single().this_update, renewed);
+  EXPECT_EQ(house_.signatures, signatures + 1) << "nobody waited for it";
+  // An outage leaves what is kept.
+  house_.clock.now += absl::Minutes(25);
+  house_.signer_failure = absl::UnavailableError("away");
+  responder_->Renew(absl::Minutes(1), stopping);
+  house_.signer_failure = absl::OkStatus();
+  EXPECT_EQ(ask(asked).answer.status, OcspStatus::kSuccessful);
+}
+
 TEST_F(OcspResponderTest, SaysGoodRevokedAndUnknown) {
   const CertificateRecord good = Device("device-1");
   const CertificateRecord bad = Device("device-2");

@@ -85,7 +85,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n4\n");
+              "wal\n1215065197\n7\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -120,7 +120,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_THAT(store->LatestCrl("devices"), IsOk());
   }
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "4\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "7\nok\n");
   {
     const auto store = MustOpen();
     AuthorityRecord devices = store->GetAuthority("devices").value();
@@ -135,6 +135,31 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM authorities"), HasSubstr("an authority is kept"));
 }
 
+TEST_F(SqliteStoreTest, WhatWasRevokedBeforeThereWereShardsStaysSo) {
+  ASSERT_EQ(Sqlite3(path_, ".read " + std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-2.sql"), "");
+  ASSERT_EQ(Sqlite3(path_,
+                    "UPDATE certificates SET revoked = 1795600000, revocation_reason = 1, revoked_by = 'alice' WHERE "
+                    "subject = 'CN=Device-2'; UPDATE counters SET revocations = 1 WHERE authority = 'devices'"),
+            "");
+  const auto store = MustOpen();
+  const std::map<int64_t, uint64_t> shards = {{0, 1}};
+  EXPECT_EQ(store->CountShards("devices").value(), shards);
+  std::vector<RevokedCertificate> revoked;
+  const auto add = [&revoked](const RevokedCertificate& one) { revoked.push_back(one); };
+  EXPECT_EQ(store->ForEachRevoked("devices", Time(), add).value(), 1u);
+  ASSERT_EQ(revoked.size(), 1u);
+  EXPECT_EQ(revoked[0].reason, RevocationReason::kKeyCompromise);
+  EXPECT_EQ(store->LatestCrls("devices")->size(), 1u);
+  // Its key is certified no more.
+  const CertificateRecord record = store->GetCertificate("devices", revoked[0].serial).value();
+  Intent intent = ExampleIntent(1);
+  intent.subject = record.subject;
+  intent.spki = record.spki;
+  EXPECT_THAT(store->CheckKey(intent), Fails(Code::kFailedPrecondition, reason::kKeyCompromised));
+  EXPECT_THAT(store->Release("devices", revoked[0].serial, {At(1), "alice"}, "{}"),
+              Fails(Code::kFailedPrecondition, reason::kNotOnHold));
+}
+
 TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
   const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-2.sql";
   ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
@@ -145,7 +170,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
   const auto store = MustOpen();
   EXPECT_EQ(Sqlite3(path_, all), before);
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "4\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "7\nok\n");
   EXPECT_THAT(CheckLedger(*store), IsOk());
   std::map<std::string, CertificateRecord> devices;
   const auto listed = store->ListCertificates({"devices", "", "", "", {}, {}}, 10, "");
@@ -281,7 +306,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 5"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 8"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

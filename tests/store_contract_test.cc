@@ -707,6 +707,145 @@ TEST_P(StoreContractTest, ACertificateKeepsItsFirstRevocation) {
   EXPECT_EQ(*store_->RevocationCount("devices"), 1u);
 }
 
+// --- Revocations of many.
+
+MassRevocationRecord ExampleMass(RevocationReason reason = RevocationReason::kSuperseded) {
+  MassRevocationRecord record;
+  record.revocation = "mass-1";
+  record.caller = "spiffe://operator.example/alice";
+  record.request_id = "request-1";
+  record.request_digest = Sha256(AsBytes("mass"));
+  record.filter.authority = "devices";
+  record.filter.leaf_end = 100;
+  record.reason = reason;
+  record.created = At(60);
+  record.total = 3;
+  return record;
+}
+CertificateRevocation ExampleRevocation(int n, RevocationReason reason = RevocationReason::kSuperseded) {
+  return {{"devices", ExampleIntent(n).serial}, {At(70), reason, "spiffe://operator.example/alice"}, "{}"};
+}
+const MassRevocationEntry kDoneEntry = [](const MassRevocationRecord& record) {
+  return fmt::format(R"({{"changed":{}}})", record.changed);
+};
+
+TEST_P(StoreContractTest, ARevocationOfManyGoesOnFromWhereItIsAndNowhereElse) {
+  for (int n = 1; n <= 3; ++n) ASSERT_THAT(Issue(*store_, n), IsOk());
+  ASSERT_THAT(store_->Revoke("devices", ExampleIntent(2).serial, kRevocation, "{}"), IsOk());
+  auto record = store_->StartMassRevocation(ExampleMass(), R"({"mass":"begun"})");
+  ASSERT_THAT(record, IsOk());
+  const uint64_t begun = LedgerSize();
+  ASSERT_THAT(store_->StartMassRevocation(ExampleMass(), "{}"), IsOk());
+  EXPECT_EQ(LedgerSize(), begun);
+  MassRevocationRecord other = ExampleMass();
+  other.request_digest = Sha256(AsBytes("other"));
+  EXPECT_THAT(store_->StartMassRevocation(other, "{}"), Fails(Code::kAlreadyExists, reason::kRequestIdReused));
+  MassRevocationRecord stale = *record;
+  const auto first =
+      store_->StepMassRevocation(*record, {ExampleRevocation(1), ExampleRevocation(2)}, "next", At(70), nullptr);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_EQ(first->size(), 1u);  // the second was revoked already
+  EXPECT_EQ(first->front().serial, ExampleIntent(1).serial);
+  EXPECT_THAT(store_->StepMassRevocation(stale, {ExampleRevocation(1)}, "next", At(70), nullptr),
+              Fails(Code::kAborted, reason::kRevocationChanged));
+  EXPECT_EQ(LedgerSize(), begun + 1);
+  Reopen();
+  record = store_->GetMassRevocation("mass-1");
+  ASSERT_THAT(record, IsOk());
+  EXPECT_EQ(record->position, "next");
+  EXPECT_EQ(record->seen, 2);
+  EXPECT_EQ(record->changed, 1);
+  EXPECT_EQ(record->filter.authority, "devices");
+  EXPECT_EQ(record->filter.leaf_end, 100u);
+  ASSERT_EQ(store_->RunningMassRevocations()->size(), 1u);
+  ASSERT_THAT(store_->StepMassRevocation(*record, {ExampleRevocation(3)}, "", At(80), kDoneEntry), IsOk());
+  EXPECT_EQ(record->state, MassRevocationState::kDone);
+  EXPECT_EQ(record->finished, At(80));
+  EXPECT_TRUE(store_->RunningMassRevocations()->empty());
+  EXPECT_EQ(store_->ListEntries(LedgerSize() - 1, 1)->front().entry, R"({"changed":2})");
+  EXPECT_THAT(store_->StepMassRevocation(*record, {}, "", At(80), kDoneEntry),
+              Fails(Code::kAborted, reason::kRevocationChanged));
+  EXPECT_THAT(CheckLedger(*store_), IsOk());
+}
+
+TEST_P(StoreContractTest, AStepOfManyHappensWholeOrNotAtAll) {
+  ASSERT_THAT(Issue(*store_, 1), IsOk());
+  auto record = store_->StartMassRevocation(ExampleMass(), "{}");
+  ASSERT_THAT(record, IsOk());
+  const MassRevocationRecord before = *record;
+  EXPECT_THAT(
+      store_->StepMassRevocation(*record, {ExampleRevocation(1), ExampleRevocation(9)}, "next", At(70), nullptr),
+      Fails(Code::kNotFound, reason::kCertificateUnknown));
+  EXPECT_EQ(record->position, before.position);
+  EXPECT_FALSE(store_->GetCertificate("devices", ExampleIntent(1).serial)->revocation.has_value());
+  EXPECT_EQ(store_->GetMassRevocation("mass-1")->seen, 0);
+  EXPECT_THAT(store_->GetMassRevocation("none"), Fails(Code::kNotFound, reason::kRevocationUnknown));
+  const auto stopped = store_->StopMassRevocation("mass-1", "alice", At(90), "{}");
+  ASSERT_THAT(stopped, IsOk());
+  EXPECT_EQ(stopped->state, MassRevocationState::kStopped);
+  EXPECT_EQ(stopped->stopped_by, "alice");
+  EXPECT_THAT(store_->StepMassRevocation(*record, {ExampleRevocation(1)}, "", At(90), kDoneEntry),
+              Fails(Code::kAborted, reason::kRevocationChanged));
+}
+
+TEST_P(StoreContractTest, CertificatesAreCountedByWhatTheyHaveInCommon) {
+  for (int n = 1; n <= 4; ++n) ASSERT_THAT(Issue(*store_, n), IsOk());
+  ASSERT_THAT(store_->Revoke("devices", ExampleIntent(2).serial, kRevocation, "{}"), IsOk());
+  CertificateFilter filter;
+  filter.authority = "devices";
+  const auto counts = store_->CountCertificates(filter, At(0)).value();
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts[0].certificates, 3);
+  EXPECT_FALSE(counts[0].reason.has_value());
+  EXPECT_FALSE(counts[0].expired);
+  EXPECT_EQ(counts[1].certificates, 1);
+  EXPECT_EQ(counts[1].reason, RevocationReason::kKeyCompromise);
+  EXPECT_TRUE(store_->CountCertificates(filter, At(5000))->front().expired);
+  filter.leaf_end = store_->GetCertificate("devices", ExampleIntent(2).serial)->leaf_index;
+  EXPECT_EQ(store_->CountCertificates(filter, At(0))->front().certificates, 1);
+  filter = {};
+  filter.issued_from = At(2);
+  filter.issued_before = At(4);
+  EXPECT_EQ(store_->CountCertificates(filter, At(0))->size(), 2u);
+  EXPECT_THAT(ListSubjects(filter, 10), ElementsAre("CN=device-2,O=Example", "CN=device-3,O=Example"));
+  filter.issued_from = At(1000);
+  filter.issued_before.reset();
+  EXPECT_THAT(ListSubjects(filter, 10), IsEmpty());
+}
+
+// --- Lists that were made elsewhere.
+
+TEST_P(StoreContractTest, AnImportedListGivesWayToANewerOneOfItsIssuerOnly) {
+  ImportedCrlRecord crl{.name = "safe-root",
+                        .issuer = Sha256(AsBytes("key")),
+                        .issuer_name = "CN=Root",
+                        .number = 5,
+                        .this_update = At(10),
+                        .next_update = At(20),
+                        .crl = {1, 2, 3},
+                        .imported = At(11),
+                        .imported_by = "alice"};
+  ASSERT_THAT(store_->ImportCrl(crl, {}, "{}"), IsOk());
+  const uint64_t leaves = LedgerSize();
+  ASSERT_THAT(store_->ImportCrl(crl, {}, "{}"), IsOk());
+  EXPECT_EQ(LedgerSize(), leaves);
+  ImportedCrlRecord next = crl;
+  next.crl = {4};
+  EXPECT_THAT(store_->ImportCrl(next, {}, "{}"), Fails(Code::kFailedPrecondition, reason::kCrlOlder));
+  next.number = 6;
+  next.this_update = At(9);
+  EXPECT_THAT(store_->ImportCrl(next, {}, "{}"), Fails(Code::kFailedPrecondition, reason::kCrlOlder));
+  next.this_update = At(12);
+  next.issuer = Sha256(AsBytes("other"));
+  EXPECT_THAT(store_->ImportCrl(next, {}, "{}"), Fails(Code::kFailedPrecondition, reason::kCrlOfAnother));
+  next.issuer = crl.issuer;
+  ASSERT_THAT(store_->ImportCrl(next, {}, "{}"), IsOk());
+  Reopen();
+  EXPECT_EQ(store_->GetImportedCrl("safe-root")->crl, Bytes{4});
+  EXPECT_EQ(store_->ListImportedCrls()->at(0).number, 6u);
+  EXPECT_THAT(store_->GetImportedCrl("none"), Fails(Code::kNotFound, reason::kCrlUnknown));
+}
+
 TEST_P(StoreContractTest, TheRevokedOfOneAuthorityComeInTheOrderOfTheirSerials) {
   EXPECT_EQ(*store_->RevocationCount("devices"), 0u);
   for (int n = 0; n < 9; ++n) {

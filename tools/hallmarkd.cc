@@ -18,6 +18,8 @@
 #include "base/reason.h"
 #include "ca/crl_publisher.h"
 #include "ca/entries.h"
+#include "ca/freshness.h"
+#include "ca/mass_revocation.h"
 #include "ca/ocsp_responder.h"
 #include "grpc/server.h"
 #include "http/metrics.h"
@@ -33,7 +35,8 @@ constexpr Duration kRecoveryLimit = absl::Minutes(5);
 constexpr Duration kRecoveryPeriod = absl::Minutes(5);
 constexpr Duration kIntentAge = absl::Seconds(30);  // nobody waits for older ones
 constexpr Duration kGrace = absl::Seconds(10);
-constexpr Duration kOcspWatch = absl::Minutes(1);  // between two looks at the responders' certificates
+constexpr Duration kMassRevocationPeriod = absl::Seconds(5);  // between two looks for what waits
+constexpr Duration kOcspWatch = absl::Minutes(1);             // between two looks at the responders' certificates
 // Some stay free for CRLs and health while OCSP responses wait for a slow HSM.
 constexpr int kHttpThreads = OcspResponder::kSigning + 2;
 
@@ -142,13 +145,48 @@ class ConfirmationWatch {
   std::map<std::string, int64_t> told_;
 };
 
+const char* KindOf(const CrlScope& scope) { return scope.delta ? "delta" : "complete"; }
+
+// How long changes of revocation wait for a list that shows them.
+class Visibility {
+ public:
+  explicit Visibility(Metrics& metrics) : metrics_(metrics) {}
+
+  void Note(const CertificateRecord& changed) {
+    const std::lock_guard lock(mutex_);
+    Shard& shard = shards_[{changed.authority, changed.crl_shard}];
+    if (changed.revocation_change <= shard.shown) return metrics_.ObserveVisibleSeconds(0);
+    shard.waiting.emplace(changed.revocation_change, absl::Now());
+  }
+  void Show(const CrlRecord& crl) {
+    const Time now = absl::Now();
+    const std::lock_guard lock(mutex_);
+    Shard& shard = shards_[{crl.authority, crl.shard}];
+    shard.shown = std::max(shard.shown, crl.revocation_count);
+    const auto end = shard.waiting.upper_bound(shard.shown);
+    for (auto change = shard.waiting.begin(); change != end; change = shard.waiting.erase(change)) {
+      metrics_.ObserveVisibleSeconds(absl::ToDoubleSeconds(now - change->second));
+    }
+  }
+
+ private:
+  struct Shard {
+    uint64_t shown = 0;                // changes that a list shows
+    std::map<uint64_t, Time> waiting;  // those that none does yet, by their number
+  };
+  Metrics& metrics_;
+  std::mutex mutex_;
+  std::map<std::pair<std::string, int64_t>, Shard> shards_;  // by authority and shard; guarded by mutex_
+};
+
 Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPublisher>& publisher,
-                        OcspResponder& responder) {
+                        OcspResponder& responder, Visibility& visibility) {
   return {
       .issued = [&metrics](const CertificateRecord& record) { metrics.CountIssued(record.authority, record.profile); },
       .revoked =
-          [&metrics, &publisher, &responder](const CertificateRecord& record) {
+          [&metrics, &publisher, &responder, &visibility](const CertificateRecord& record) {
             metrics.CountRevoked(record.authority, Name(record.revocation->reason));
+            visibility.Note(record);
             responder.RevocationChanged(record);
             publisher->Notify();
             log::Info("certificate_revoked", {{"authority", record.authority},
@@ -157,23 +195,57 @@ Observers MakeObservers(Metrics& metrics, LotAlerts& alerts, std::optional<CrlPu
                                               {"caller", record.revocation->revoked_by}});
           },
       .released =
-          [&publisher, &responder](const CertificateRecord& record) {
+          [&publisher, &responder, &visibility](const CertificateRecord& record) {
+            visibility.Note(record);
             responder.RevocationChanged(record);
             publisher->Notify();
             log::Info("certificate_released", {{"authority", record.authority}, {"serial", Hex(record.serial)}});
           },
       .crl_issued =
-          [&metrics](const CrlRecord& crl) {
-            metrics.SetCrl(crl.authority, crl.number, crl.this_update, crl.next_update, crl.crl.size());
-            log::Info("crl_issued", {{"authority", crl.authority}, {"number", crl.number}, {"octets", crl.crl.size()}});
+          [&metrics, &visibility](const CrlRecord& crl) {
+            metrics.SetCrlSize({crl.authority, crl.shard, KindOf(crl.scope())}, crl.crl.size());
+            visibility.Show(crl);
+            log::Info("crl_issued", {{"authority", crl.authority},
+                                     {"shard", crl.shard},
+                                     {"kind", KindOf(crl.scope())},
+                                     {"number", crl.number},
+                                     {"octets", crl.crl.size()}});
           },
       .attempt_refused = [&alerts](const AttemptRecord& attempt, int64_t total) { alerts.Note(attempt, total); }};
 }
 
-std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher) {
+// OK when every responder that is in use can go on for longer than a quarter of its certificate's life.
+Status CheckResponders(const Instance& instance, const OcspSigners& signers) {
+  const Time now = instance.clock().Now();
+  for (const ResponderFreshness& responder : signers.Current()) {
+    if (!EndsSoon(responder.not_before, responder.not_after, now) || responder.failure.ok()) continue;
+    return Error(Code::kUnavailable, reason::kHsmUnavailable,
+                 fmt::format("the OCSP responder of authority '{}' ends on {}, and cannot be renewed: {}",
+                             responder.authority, Rfc3339(responder.not_after), Message(responder.failure)));
+  }
+  return absl::OkStatus();
+}
+
+// Of authorities above ours. No replica of this service can make one, so that none is out of service for it.
+Status CheckImported(Instance& instance) {
+  const Time now = instance.clock().Now();
+  ASSIGN_OR_RETURN(const std::vector<ImportedCrlRecord> imported, instance.store().ListImportedCrls());
+  for (const ImportedCrlRecord& crl : imported) {
+    if (!EndsSoon(crl.this_update, crl.next_update, now)) continue;
+    return Error(Code::kUnavailable, reason::kCrlUnknown,
+                 fmt::format("the imported CRL '{}' ends on {}; make a new one and run: hallmark crl import FILE",
+                             crl.name, Rfc3339(crl.next_update)));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publisher, const OcspSigners& signers) {
   const Status store = instance.store().Check();
   StopIfDamaged(store);
-  std::vector<Check> checks = {{"store", store}, {"crl", publisher.Check()}};
+  std::vector<Check> checks = {{"store", store},
+                               {"crl", publisher.Check()},
+                               {"ocsp", CheckResponders(instance, signers)},
+                               {"imported_crl", CheckImported(instance), false}};
   for (const ConfiguredTokens::Entry& entry : instance.tokens().all()) {
     checks.push_back({"token " + entry.name, entry.token->health().status, false});
   }
@@ -183,19 +255,42 @@ std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publis
   return checks;
 }
 
-RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher) {
+bool IsKnown(const Issuers::Snapshot& known, const std::string& authority) {
+  return known.issuers.contains(authority) || known.elsewhere.contains(authority);
+}
+
+// What is served of an authority whose key is elsewhere.
+StatusOr<CrlRecord> ImportedCrlOf(Store& store, const std::string& name, const CrlScope& scope) {
+  if (scope != CrlScope()) return Error(Code::kNotFound, reason::kCrlUnknown, name + " has one list");
+  ASSIGN_OR_RETURN(ImportedCrlRecord imported, store.GetImportedCrl(name));
+  CrlRecord crl;
+  crl.authority = name;
+  crl.number = imported.number;
+  crl.this_update = imported.this_update;
+  crl.next_update = imported.next_update;
+  crl.crl = std::move(imported.crl);
+  return crl;
+}
+
+RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher, const OcspSigners& signers) {
   return {.is_known =
               [&instance](const std::string& authority) {
                 Issuers& issuers = instance.issuers();
-                return issuers.Current()->issuers.contains(authority) || issuers.Recent()->issuers.contains(authority);
+                return IsKnown(*issuers.Current(), authority) || IsKnown(*issuers.Recent(), authority);
               },
           .certificate = [&instance](const std::string& authority) -> StatusOr<Bytes> {
             const std::shared_ptr<const Issuers::Snapshot> known = instance.issuers().Current();
+            const auto elsewhere = known->elsewhere.find(authority);
+            if (elsewhere != known->elsewhere.end()) return elsewhere->second;
             return known->issuers.at(authority)->record().certificate;
           },
-          .crl = [&instance](const std::string& authority,
-                             const CrlScope& scope) { return instance.store().LatestCrl(authority, scope); },
-          .checks = [&instance, &publisher] { return CheckReadiness(instance, publisher); }};
+          .crl = [&instance](const std::string& authority, const CrlScope& scope) -> StatusOr<CrlRecord> {
+            if (instance.issuers().Current()->elsewhere.contains(authority)) {
+              return ImportedCrlOf(instance.store(), authority, scope);
+            }
+            return instance.store().LatestCrl(authority, scope);
+          },
+          .checks = [&instance, &publisher, &signers] { return CheckReadiness(instance, publisher, signers); }};
 }
 
 // Metrics and log lines of tokens and keys that go and come.
@@ -252,6 +347,26 @@ void FinishIntents(const CertificateAuthority& authority) {
   }
 }
 
+void Revoke(const MassRevocations& mass_revocations, const std::atomic<bool>& stopping) {
+  const Status status = mass_revocations.Work(stopping);
+  if (status.ok()) return;
+  StopIfDamaged(status);
+  log::Warning("mass_revocation_waits", log::Describe(status));
+}
+
+void CollectFreshness(const Freshness& freshness, Metrics& metrics) {
+  for (const ListFreshness& list : freshness.lists) {
+    if (list.number == 0) continue;
+    metrics.SetCrl({list.name, list.scope.shard, list.imported ? "imported" : KindOf(list.scope)},
+                   {list.number, list.this_update, list.next_update, list.waiting});
+  }
+  for (const ResponderFreshness& responder : freshness.responders) {
+    metrics.SetOcspResponder(responder.authority, responder.not_after);
+  }
+  metrics.SetOcspCached(freshness.cached_responses);
+  metrics.SetMassRevocations(freshness.running.size());
+}
+
 void ReportPolicies(const Instance& instance, const std::vector<PolicyRecord>& news, Metrics& metrics) {
   std::map<std::string, std::string> versions;
   for (const auto& [name, profile] : instance.policies().Current()->profiles) versions[name] = profile->version;
@@ -281,7 +396,6 @@ Status Serve(const Config& config) {
                    Instance::Open(config, ReadPinEnvironment(), MakeHsmObservers(metrics)));
   ReportHsm(*instance, metrics);
   ReportPolicies(*instance, instance->news(), metrics);
-  metrics.SetCollector([&] { CollectSessions(*instance, metrics); });
   if (instance->issuers().Current()->records.empty()) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityUnknown,
                  "the database has no authority yet; run: hallmark init DIR");
@@ -300,13 +414,30 @@ Status Serve(const Config& config) {
   LotAlerts alerts(metrics, config.lots_alert_after);
   OcspSigners ocsp_signers(instance->authority(), instance->MakeResponderTokens(), config.realm);
   OcspResponder responder(instance->authority(), ocsp_signers, {.validity = config.ocsp_validity});
-  instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher, responder));
+  Visibility visibility(metrics);
+  instance->authority().SetObservers(MakeObservers(metrics, alerts, publisher, responder, visibility));
   publisher.emplace(instance->authority());
-  instance->lifecycle().SetObserver([&publisher](const AuthorityRecord& record) {
+  MassRevocations mass_revocations(instance->authority());
+  Periodic mass_revocation_work(kMassRevocationPeriod,
+                                [&](const std::atomic<bool>& stopping) { Revoke(mass_revocations, stopping); });
+  mass_revocations.SetNotify([&mass_revocation_work] { mass_revocation_work.Notify(); });
+  instance->lifecycle().SetObserver([&publisher, &mass_revocation_work](const AuthorityRecord& record) {
     publisher->Notify();
+    mass_revocation_work.Notify();
     log::Info("authority_changed", {{"authority", record.authority}, {"state", Name(record.state)}});
   });
-  Repository repository(MakeContent(*instance, *publisher), instance->clock(), metrics);
+  const auto look_at_freshness = [&]() -> StatusOr<Freshness> {
+    ASSIGN_OR_RETURN(Freshness freshness, LookAtFreshness(instance->authority(), ocsp_signers));
+    for (ResponderFreshness& one : freshness.responders) one.validity = config.ocsp_validity;
+    freshness.cached_responses = responder.cached();
+    return freshness;
+  };
+  metrics.SetCollector([&] {
+    CollectSessions(*instance, metrics);
+    if (const StatusOr<Freshness> freshness = look_at_freshness(); freshness.ok())
+      CollectFreshness(*freshness, metrics);
+  });
+  Repository repository(MakeContent(*instance, *publisher, ocsp_signers), instance->clock(), metrics);
   const OcspRoute ocsp([&responder](ByteView request) { return responder.Answer(request); }, instance->clock(),
                        metrics);
   std::error_code ignored;
@@ -320,7 +451,8 @@ Status Serve(const Config& config) {
   }
   options.workers = std::max(options.workers, sessions);
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
-                   GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle()));
+                   GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle(),
+                                     {.mass_revocations = mass_revocations, .freshness = look_at_freshness}));
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
                    HttpServer::Start({.listen = config.http_listen, .threads = kHttpThreads, .post_path = kOcspPath},
                                      [&](const HttpRequest& request) {
@@ -335,7 +467,11 @@ Status Serve(const Config& config) {
       config.hsm_key_watch, [&](const std::atomic<bool>& stopping) { instance->ExamineKeys(stopping); },
       Periodic::Start::kAfterPeriod);
   const Periodic ocsp_watch(
-      kOcspWatch, [&](const std::atomic<bool>& stopping) { ocsp_signers.Refresh(stopping); },
+      kOcspWatch,
+      [&](const std::atomic<bool>& stopping) {
+        ocsp_signers.Refresh(stopping);
+        responder.Renew(kOcspWatch, stopping);
+      },
       Periodic::Start::kAfterPeriod);
   ConfirmationWatch confirmations(instance->authority(), metrics);
   const Periodic confirmation_watch(

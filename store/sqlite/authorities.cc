@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/reason.h"
+#include "store/sqlite/certificates.h"
 #include "store/sqlite/columns.h"
+#include "store/sqlite/mass_revocations.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -106,9 +108,16 @@ Status AddAuthority(Transaction& transaction, const AuthorityRecord& authority, 
 }
 
 Status UpdateAuthorities(Transaction& transaction, const std::vector<AuthorityRecord>& authorities,
-                         const std::string& ledger_entry, Time time) {
+                         const std::string& ledger_entry, Time time, const RevokedWithAuthorities& revoked) {
   for (const AuthorityRecord& authority : authorities)
     RETURN_IF_ERROR(UpdateAuthority(transaction.connection, authority));
+  for (const auto& [certificate, revocation, entry] : revoked.certificates) {
+    RETURN_IF_ERROR(Revoke(transaction, certificate.authority, certificate.serial, revocation, entry).status());
+  }
+  for (const auto& [below, entry] : revoked.below) {
+    RETURN_IF_ERROR(StartMassRevocation(transaction, below, entry).status());
+  }
+  if (ledger_entry.empty()) return absl::OkStatus();
   return AppendLeaf(transaction, ledger_entry, time).status();
 }
 

@@ -11,7 +11,7 @@ namespace hallmark::sqlite {
 
 Status AddAuthority(Transaction& transaction, const AuthorityRecord& authority, const std::string& ledger_entry);
 Status UpdateAuthorities(Transaction& transaction, const std::vector<AuthorityRecord>& authorities,
-                         const std::string& ledger_entry, Time time);
+                         const std::string& ledger_entry, Time time, const RevokedWithAuthorities& revoked = {});
 StatusOr<AuthorityRecord> GetAuthority(Connection& connection, const std::string& authority);
 StatusOr<std::vector<AuthorityRecord>> ListAuthorities(Connection& connection);
 

@@ -44,6 +44,7 @@ enum Column {
   kDevice,
   kInvalidity,
   kCrlShard,
+  kRevocationChange,
 };
 
 std::string SelectWhere(const char* condition) {
@@ -215,9 +216,15 @@ Status CheckCaller(Connection& connection, const Intent& intent) {
                fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
 }
 
-// A change of revocation of row `id`: counted for its authority and its shard, and on record in the ledger.
-Status CountChange(Transaction& transaction, int64_t id, const std::string& authority, const std::string& ledger_entry,
-                   Time time) {
+// The key is in other hands (RFC 5280 5.3.1), be it a device's or an authority's.
+bool IsCompromise(RevocationReason reason) {
+  return reason == RevocationReason::kKeyCompromise || reason == RevocationReason::kCaCompromise;
+}
+
+// A change of revocation of row `id`: counted for its authority and its shard, and on record in the ledger. Returns its
+// number.
+StatusOr<int64_t> CountChange(Transaction& transaction, int64_t id, const std::string& authority,
+                              const std::string& ledger_entry, Time time) {
   Connection& connection = transaction.connection;
   RETURN_IF_ERROR(
       connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
@@ -230,27 +237,28 @@ Status CountChange(Transaction& transaction, int64_t id, const std::string& auth
                                            "RETURNING revocations",
                                            {authority, id}));
   RETURN_IF_ERROR(connection.Execute("UPDATE certificates SET revocation_change = ?2 WHERE id = ?1", {id, change}));
-  return AppendLeaf(transaction, ledger_entry, time).status();
+  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, time).status());
+  return change;
 }
 
 // Revokes the certificate of row `id`, whose revocation so far gives way; `time` is that of the act.
-Status RevokeRow(Transaction& transaction, int64_t id, const std::string& authority, const Revocation& revocation,
-                 Time time, const std::string& ledger_entry) {
+StatusOr<int64_t> RevokeRow(Transaction& transaction, int64_t id, const std::string& authority,
+                            const Revocation& revocation, Time time, const std::string& ledger_entry) {
   Connection& connection = transaction.connection;
   RETURN_IF_ERROR(connection.Execute(
       "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4, invalidity_date = ?5 WHERE id = "
       "?1",
       {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by,
        revocation.invalidity.has_value() ? Value(Seconds(*revocation.invalidity)) : Value(nullptr)}));
-  RETURN_IF_ERROR(CountChange(transaction, id, authority, ledger_entry, time));
-  if (revocation.reason == RevocationReason::kKeyCompromise) {
+  ASSIGN_OR_RETURN(const int64_t change, CountChange(transaction, id, authority, ledger_entry, time));
+  if (IsCompromise(revocation.reason)) {
     RETURN_IF_ERROR(
         connection.Execute("INSERT OR IGNORE INTO compromised_keys (spki, compromised, authority, serial) "
                            "SELECT spki, ?2, authority, serial FROM certificates WHERE id = ?1",
                            {id, Seconds(time)}));
   }
-  if (revocation.reason == RevocationReason::kCertificateHold) return absl::OkStatus();
-  return NoteRevoked(transaction, id);
+  if (revocation.reason != RevocationReason::kCertificateHold) RETURN_IF_ERROR(NoteRevoked(transaction, id));
+  return change;
 }
 
 // What becomes of a revocation that stands when another is asked for; nothing: it stays.
@@ -262,7 +270,7 @@ StatusOr<std::optional<Revocation>> Changed(const std::optional<Revocation>& sta
     return Error(Code::kFailedPrecondition, reason::kRevokedForEver,
                  fmt::format("it was revoked for ever on {} and cannot be put on hold", Rfc3339(stands->revoked)));
   }
-  const bool worse = asked.reason == RevocationReason::kKeyCompromise && stands->reason != asked.reason;
+  const bool worse = IsCompromise(asked.reason) && !IsCompromise(stands->reason);
   if (!on_hold && !worse) return std::optional<Revocation>();
   Revocation changed = asked;
   changed.revoked = stands->revoked;
@@ -290,7 +298,8 @@ Status RevokeReplaced(Transaction& transaction, int64_t id, const ReplacedCertif
   Revocation revocation = replaced.revocation;
   if (!rows.IsNull(0)) revocation.revoked = rows.Instant(0);  // held since
   if (!rows.IsNull(1)) revocation.invalidity = rows.Instant(1);
-  return RevokeRow(transaction, before, authority, revocation, replaced.revocation.revoked, replaced.ledger_entry);
+  return RevokeRow(transaction, before, authority, revocation, replaced.revocation.revoked, replaced.ledger_entry)
+      .status();
 }
 
 }  // namespace
@@ -302,7 +311,7 @@ std::string CertificateColumns() {
          "revoked_by, draft, certificate, id, lot, device_serial, registration_id, "
          "(SELECT r.authority FROM certificates r WHERE r.id = certificates.replaces), "
          "(SELECT r.serial FROM certificates r WHERE r.id = certificates.replaces), revoke_replaced, device, "
-         "invalidity_date, crl_shard";
+         "invalidity_date, crl_shard, revocation_change";
 }
 
 CertificateRecord ReadCertificate(const Rows& rows) {
@@ -324,7 +333,8 @@ CertificateRecord ReadCertificate(const Rows& rows) {
                            .leaf_index = static_cast<uint64_t>(rows.Integer(kLeafIndex)),
                            .revocation = std::nullopt,
                            .device = ReadClaimed(rows),
-                           .crl_shard = rows.Integer(kCrlShard)};
+                           .crl_shard = rows.Integer(kCrlShard),
+                           .revocation_change = static_cast<uint64_t>(rows.Integer(kRevocationChange))};
   if (!rows.IsNull(kRevoked)) {
     record.revocation = Revocation{.revoked = rows.Instant(kRevoked),
                                    .reason = static_cast<RevocationReason>(rows.Integer(kRevocationReason)),
@@ -466,7 +476,9 @@ StatusOr<CertificateRecord> Revoke(Transaction& transaction, const std::string& 
   const StatusOr<std::optional<Revocation>> changed = Changed(record.revocation, revocation);
   if (!changed.ok()) return Annotate(changed.status(), "certificate " + Hex(serial));
   if (!changed->has_value()) return record;
-  RETURN_IF_ERROR(RevokeRow(transaction, id, authority, **changed, revocation.revoked, ledger_entry));
+  ASSIGN_OR_RETURN(const int64_t change,
+                   RevokeRow(transaction, id, authority, **changed, revocation.revoked, ledger_entry));
+  record.revocation_change = static_cast<uint64_t>(change);
   record.revocation = **changed;
   record.revocation->revoked = TruncateToSecond(record.revocation->revoked);
   return record;
@@ -494,7 +506,8 @@ StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string&
       "UPDATE certificates SET revoked = NULL, revocation_reason = NULL, revoked_by = NULL, invalidity_date = NULL "
       "WHERE id = ?1",
       {id}));
-  RETURN_IF_ERROR(CountChange(transaction, id, authority, ledger_entry, release.released));
+  ASSIGN_OR_RETURN(const int64_t change, CountChange(transaction, id, authority, ledger_entry, release.released));
+  record.revocation_change = static_cast<uint64_t>(change);
   record.revocation.reset();
   return record;
 }

@@ -28,6 +28,13 @@ Bytes FilterHash(const CertificateFilter& filter) {
   input.push_back(filter.revoked.has_value() ? *filter.revoked : 2);
   if (!filter.lot.empty()) Append(input, AsBytes("lot " + filter.lot));  // as before there were lots, otherwise
   if (filter.newest_first) input.push_back(1);                           // as before there was a choice, otherwise
+  if (!filter.device_serial.empty()) Append(input, AsBytes("device " + filter.device_serial));
+  for (const std::optional<Time>& bound : {filter.issued_from, filter.issued_before}) {
+    if (filter.issued_from.has_value() || filter.issued_before.has_value()) {
+      AppendInteger(input, bound.has_value() ? static_cast<uint64_t>(Seconds(*bound)) : 0);
+    }
+  }
+  if (filter.leaf_end.has_value()) AppendInteger(input, *filter.leaf_end);
   const Digest digest = Sha256(input);
   return Bytes(digest.begin(), digest.begin() + kHalfToken);
 }
@@ -59,6 +66,7 @@ StatusOr<int64_t> ParseToken(const std::string& token, const CertificateFilter& 
 const char* IndexFor(const CertificateFilter& filter) {
   if (filter.spki.has_value()) return "certificates_by_spki";
   if (!filter.subject.empty()) return "certificates_by_subject";
+  if (!filter.device_serial.empty()) return "certificates_by_device";
   if (!filter.lot.empty()) return "certificates_by_lot";
   if (filter.revoked == true) return "certificates_revoked";
   if (!filter.caller.empty()) return "certificates_by_caller";
@@ -73,27 +81,43 @@ struct Selection {
   std::vector<Value> values;
 };
 
-// `filter` must outlive the selection.
+// The filter's fields as further conditions. `filter` must outlive the selection.
+void AppendConditions(Selection& selection, const CertificateFilter& filter) {
+  const auto compare = [&selection](const char* condition, Value value) {
+    selection.values.push_back(value);
+    selection.sql += fmt::format(" AND {} ?{}", condition, selection.values.size());
+  };
+  if (!filter.authority.empty()) compare("authority =", filter.authority);
+  if (!filter.profile.empty()) compare("profile =", filter.profile);
+  if (!filter.subject.empty()) compare("subject =", filter.subject);
+  if (!filter.caller.empty()) compare("caller =", filter.caller);
+  if (!filter.lot.empty()) compare("lot =", filter.lot);
+  if (!filter.device_serial.empty()) compare("device_serial =", filter.device_serial);
+  if (filter.spki.has_value()) compare("spki =", ByteView(*filter.spki));
+  if (filter.issued_from.has_value()) compare("issued >=", Seconds(*filter.issued_from));
+  if (filter.issued_before.has_value()) compare("issued <", Seconds(*filter.issued_before));
+  if (filter.leaf_end.has_value()) compare("leaf_index <", static_cast<int64_t>(*filter.leaf_end));
+  if (filter.revoked.has_value())
+    selection.sql += *filter.revoked ? " AND revoked IS NOT NULL" : " AND revoked IS NULL";
+}
+
 Selection SelectPage(const CertificateFilter& filter, int64_t last, int64_t limit) {
   Selection selection{fmt::format("SELECT {} FROM certificates INDEXED BY {} WHERE leaf_index {} ?1",
                                   CertificateColumns(), IndexFor(filter), filter.newest_first ? "<" : ">"),
                       {last}};
-  const auto require = [&selection](const char* column, Value value) {
-    selection.values.push_back(value);
-    selection.sql += fmt::format(" AND {} = ?{}", column, selection.values.size());
-  };
-  if (!filter.authority.empty()) require("authority", filter.authority);
-  if (!filter.profile.empty()) require("profile", filter.profile);
-  if (!filter.subject.empty()) require("subject", filter.subject);
-  if (!filter.caller.empty()) require("caller", filter.caller);
-  if (!filter.lot.empty()) require("lot", filter.lot);
-  if (filter.spki.has_value()) require("spki", ByteView(*filter.spki));
-  if (filter.revoked.has_value())
-    selection.sql += *filter.revoked ? " AND revoked IS NOT NULL" : " AND revoked IS NULL";
+  AppendConditions(selection, filter);
   selection.values.push_back(limit);
   selection.sql +=
       fmt::format(" ORDER BY leaf_index{} LIMIT ?{}", filter.newest_first ? " DESC" : "", selection.values.size());
   return selection;
+}
+
+// The leaf index beyond which all that was issued from `time` on stands: a first page need not read what is before.
+StatusOr<int64_t> LastBefore(Connection& connection, Time time) {
+  return connection.QueryInteger(
+      "SELECT ifnull(min(leaf_index), 9223372036854775807) - 1 FROM certificates INDEXED BY certificates_by_issued "
+      "WHERE leaf_index IS NOT NULL AND issued >= ?1",
+      {Seconds(time)});
 }
 
 }  // namespace
@@ -101,11 +125,37 @@ Selection SelectPage(const CertificateFilter& filter, int64_t last, int64_t limi
 StatusOr<Page<CertificateRecord>> ListCertificates(Connection& connection, const CertificateFilter& filter,
                                                    int page_size, const std::string& page_token) {
   RETURN_IF_ERROR(CheckPageSize(page_size));
-  ASSIGN_OR_RETURN(const int64_t last, ParseToken(page_token, filter));
+  ASSIGN_OR_RETURN(int64_t last, ParseToken(page_token, filter));
+  if (filter.issued_from.has_value() && page_token.empty() && !filter.newest_first) {
+    ASSIGN_OR_RETURN(last, LastBefore(connection, *filter.issued_from));
+  }
   const Selection selection = SelectPage(filter, last, int64_t{page_size} + 1);
   ASSIGN_OR_RETURN(Rows rows, connection.Query(selection.sql, selection.values));
   return ReadPage(rows, page_size, ReadCertificate,
                   [&](const CertificateRecord& last_one) { return MakeToken(last_one.leaf_index, filter); });
+}
+
+StatusOr<std::vector<CertificateCount>> CountCertificates(Connection& connection, const CertificateFilter& filter,
+                                                          Time now) {
+  Selection selection{
+      fmt::format("SELECT authority, profile, ifnull(lot, ''), revocation_reason, not_after < ?1, count(*), "
+                  "count(registration_id) FROM certificates INDEXED BY {} WHERE leaf_index IS NOT NULL",
+                  IndexFor(filter)),
+      {Seconds(now)}};
+  AppendConditions(selection, filter);
+  selection.sql += " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(selection.sql, selection.values));
+  return ReadAll(rows, [](const Rows& row) {
+    CertificateCount count{.authority = row.Text(0),
+                           .profile = row.Text(1),
+                           .lot = row.Text(2),
+                           .reason = std::nullopt,
+                           .expired = row.Integer(4) != 0,
+                           .certificates = row.Integer(5),
+                           .registration_ids = row.Integer(6)};
+    if (!row.IsNull(3)) count.reason = static_cast<RevocationReason>(row.Integer(3));
+    return count;
+  });
 }
 
 }  // namespace hallmark::sqlite

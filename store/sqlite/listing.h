@@ -12,4 +12,7 @@ namespace hallmark::sqlite {
 StatusOr<Page<CertificateRecord>> ListCertificates(Connection& connection, const CertificateFilter& filter,
                                                    int page_size, const std::string& page_token);
 
+StatusOr<std::vector<CertificateCount>> CountCertificates(Connection& connection, const CertificateFilter& filter,
+                                                          Time now);
+
 }  // namespace hallmark::sqlite

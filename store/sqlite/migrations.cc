@@ -343,12 +343,60 @@ CREATE TABLE compromised_keys (
   serial BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO compromised_keys
-  SELECT spki, revoked, authority, serial FROM certificates WHERE revocation_reason = 1 ORDER BY revoked;
+  SELECT spki, revoked, authority, serial FROM certificates WHERE revocation_reason IN (1, 2) ORDER BY revoked;
 CREATE TRIGGER compromised_keys_are_kept BEFORE DELETE ON compromised_keys
 BEGIN SELECT raise(ABORT, 'a compromised key stays one'); END;
 CREATE TRIGGER revocations_are_for_ever BEFORE UPDATE OF revoked ON certificates
 WHEN OLD.revoked IS NOT NULL AND OLD.revocation_reason <> 6 AND NEW.revoked IS NOT OLD.revoked
 BEGIN SELECT raise(ABORT, 'a revocation stays'); END;
+)sql"},
+    // Revocations of many, and lists that were made elsewhere.
+    Migration{7, R"sql(
+CREATE INDEX certificates_by_device ON certificates (device_serial, leaf_index)
+  WHERE leaf_index IS NOT NULL AND device_serial IS NOT NULL;
+CREATE INDEX certificates_by_issued ON certificates (issued, leaf_index) WHERE leaf_index IS NOT NULL;
+CREATE TABLE mass_revocations (
+  id INTEGER PRIMARY KEY,
+  revocation TEXT NOT NULL UNIQUE,
+  caller TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  request_digest BLOB NOT NULL CHECK (length(request_digest) = 32),
+  -- the filter; NULL selects all
+  of_authority TEXT,
+  of_profile TEXT,
+  of_subject TEXT,
+  of_caller TEXT,
+  of_spki BLOB CHECK (length(of_spki) = 32),
+  of_lot TEXT,
+  of_device TEXT,
+  of_revoked INTEGER,
+  issued_from INTEGER,
+  issued_before INTEGER,
+  leaf_end INTEGER,
+  reason INTEGER NOT NULL,
+  invalidity_date INTEGER,
+  created INTEGER NOT NULL,
+  total INTEGER NOT NULL,
+  seen INTEGER NOT NULL DEFAULT 0,
+  changed INTEGER NOT NULL DEFAULT 0,
+  position TEXT NOT NULL DEFAULT '',
+  state INTEGER NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 3),
+  finished INTEGER,
+  stopped_by TEXT NOT NULL DEFAULT '',
+  UNIQUE (caller, request_id)
+) STRICT;
+CREATE INDEX mass_revocations_running ON mass_revocations (id) WHERE state = 1;
+CREATE TABLE imported_crls (
+  name TEXT PRIMARY KEY,
+  issuer BLOB NOT NULL CHECK (length(issuer) = 32),
+  issuer_name TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  this_update INTEGER NOT NULL,
+  next_update INTEGER NOT NULL,
+  imported INTEGER NOT NULL,
+  imported_by TEXT NOT NULL,
+  crl BLOB NOT NULL
+) STRICT;
 )sql"},
 };
 

@@ -11,9 +11,11 @@
 #include "store/sqlite/database_file.h"
 #include "store/sqlite/devices.h"
 #include "store/sqlite/group_commit.h"
+#include "store/sqlite/imported_crls.h"
 #include "store/sqlite/listing.h"
 #include "store/sqlite/lots.h"
 #include "store/sqlite/manufacturers.h"
+#include "store/sqlite/mass_revocations.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/policies.h"
 #include "store/sqlite/readers.h"
@@ -42,10 +44,10 @@ class SqliteStore : public Store {
                   [&](Transaction& transaction) { return sqlite::AddAuthority(transaction, authority, ledger_entry); });
   }
 
-  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& ledger_entry,
-                           Time time) override {
+  Status UpdateAuthorities(const std::vector<AuthorityRecord>& authorities, const std::string& ledger_entry, Time time,
+                           const RevokedWithAuthorities& revoked) override {
     return Mutate("cannot update an authority", [&](Transaction& transaction) {
-      return sqlite::UpdateAuthorities(transaction, authorities, ledger_entry, time);
+      return sqlite::UpdateAuthorities(transaction, authorities, ledger_entry, time, revoked);
     });
   }
 
@@ -102,6 +104,71 @@ class SqliteStore : public Store {
     return Read("cannot list certificates", [&](Connection& connection) {
       return sqlite::ListCertificates(connection, filter, page_size, page_token);
     });
+  }
+
+  StatusOr<std::vector<CertificateCount>> CountCertificates(const CertificateFilter& filter, Time now) override {
+    return Read("cannot count certificates",
+                [&](Connection& connection) { return sqlite::CountCertificates(connection, filter, now); });
+  }
+
+  StatusOr<MassRevocationRecord> StartMassRevocation(const MassRevocationRecord& asked,
+                                                     const std::string& ledger_entry) override {
+    return Mutate("cannot begin a revocation of many", [&](Transaction& transaction) {
+      return sqlite::StartMassRevocation(transaction, asked, ledger_entry);
+    });
+  }
+
+  StatusOr<std::vector<CertificateRecord>> StepMassRevocation(MassRevocationRecord& before,
+                                                              const std::vector<CertificateRevocation>& certificates,
+                                                              const std::string& next_position, Time now,
+                                                              const MassRevocationEntry& done_entry) override {
+    // Another attempt begins where this one did.
+    MassRevocationRecord after;
+    ASSIGN_OR_RETURN(std::vector<CertificateRecord> changed,
+                     Mutate("cannot go on with a revocation of many", [&](Transaction& transaction) {
+                       after = before;
+                       return sqlite::StepMassRevocation(transaction, after, certificates, next_position, now,
+                                                         done_entry);
+                     }));
+    before = std::move(after);
+    return changed;
+  }
+
+  StatusOr<MassRevocationRecord> StopMassRevocation(const std::string& revocation, const std::string& caller, Time now,
+                                                    const std::string& ledger_entry) override {
+    return Mutate("cannot stop a revocation of many", [&](Transaction& transaction) {
+      return sqlite::StopMassRevocation(transaction, revocation, caller, now, ledger_entry);
+    });
+  }
+
+  StatusOr<MassRevocationRecord> GetMassRevocation(const std::string& revocation) override {
+    return Read("cannot look a revocation of many up",
+                [&](Connection& connection) { return sqlite::GetMassRevocation(connection, revocation); });
+  }
+
+  StatusOr<std::vector<MassRevocationRecord>> ListMassRevocations(size_t count) override {
+    return Read("cannot list the revocations of many",
+                [&](Connection& connection) { return sqlite::ListMassRevocations(connection, count); });
+  }
+
+  StatusOr<std::vector<MassRevocationRecord>> RunningMassRevocations() override {
+    return Read("cannot list the revocations of many", sqlite::RunningMassRevocations);
+  }
+
+  Status ImportCrl(const ImportedCrlRecord& crl, const std::vector<AuthorityRecord>& authorities,
+                   const std::string& ledger_entry) override {
+    return Mutate("cannot keep a CRL", [&](Transaction& transaction) {
+      return sqlite::ImportCrl(transaction, crl, authorities, ledger_entry);
+    });
+  }
+
+  StatusOr<ImportedCrlRecord> GetImportedCrl(const std::string& name) override {
+    return Read("cannot look a CRL up",
+                [&](Connection& connection) { return sqlite::GetImportedCrl(connection, name); });
+  }
+
+  StatusOr<std::vector<ImportedCrlRecord>> ListImportedCrls() override {
+    return Read("cannot list the CRLs", sqlite::ListImportedCrls);
   }
 
   StatusOr<CertificateRecord> Release(const std::string& authority, ByteView serial, const hallmark::Release& release,

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "tools/hallmark/describe.h"
 #include "tools/hallmark/names.h"
+#include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
@@ -124,6 +125,7 @@ void AddAuthority(CLI::App& app, Session& session) {
   csr->callback([&session, options] { session.Finish(Csr(session, *options)); });
   AddAuthorityCreation(*group, session);
   AddAuthorityActs(*group, session);
+  AddAuthorityRevocation(*group, session);
 }
 
 }  // namespace hallmark::cli

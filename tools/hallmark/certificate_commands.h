@@ -18,11 +18,18 @@ StatusOr<v1::Certificate> Fetch(Client& client, const CertificateReference& refe
 
 // What ListCertificates takes: the terms that are not empty, joined. A subject without "=" is a common name.
 struct ListTerms {
-  std::string profile;
-  std::string subject;
-  std::string caller;
+  std::string profile = "";
+  std::string subject = "";
+  std::string caller = "";
+  std::string lot = "";
+  std::string device = "";
+  std::string spki = "";  // SHA-256 in hexadecimal
+  std::string issued_from = "";
+  std::string issued_before = "";
   bool revoked = false;
 };
 std::string ListFilter(const ListTerms& terms);
+// Adds an option for each term but `spki` and `revoked`.
+void AddTerms(CLI::App& command, ListTerms& terms);
 
 }  // namespace hallmark::cli

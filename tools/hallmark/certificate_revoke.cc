@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "tools/hallmark/certificate_commands.h"
 #include "tools/hallmark/describe.h"
+#include "tools/hallmark/revocation_commands.h"
 
 namespace hallmark::cli {
 namespace {
@@ -43,11 +44,8 @@ StatusOr<std::vector<v1::Certificate>> FetchAll(Client& client, const Options& o
 
 // Asks the person at the terminal, after showing what it is about.
 Status Confirm(Session& session, const std::vector<v1::Certificate>& certificates, const std::string& question) {
-  session.err << CertificateTable(certificates, session.clock.Now(), false) << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(session.in, answer);
-  if (answer == "y" || answer == "Y" || answer == "yes") return absl::OkStatus();
-  return Error(Code::kCancelled, "", "nothing was changed, since the answer was not y");
+  session.err << CertificateTable(certificates, session.clock.Now(), false);
+  return Ask(session, false, question);
 }
 
 std::string These(const std::vector<v1::Certificate>& certificates) {
@@ -148,11 +146,7 @@ StatusOr<v1::RevokeCertificateRequest> RevocationOf(const Session& session, cons
   ASSIGN_OR_RETURN(const v1::RevocationReason reason, ParseReason(options.reason));
   request.set_reason(reason);
   if (options.invalidity.empty()) return request;
-  Time invalidity;
-  std::string why;
-  if (!absl::ParseTime(absl::RFC3339_full, options.invalidity, &invalidity, &why)) {
-    return UsageError(fmt::format("--invalidity-date {}: write 2026-11-28T10:00:00Z", options.invalidity));
-  }
+  ASSIGN_OR_RETURN(const Time invalidity, ParseInstant("--invalidity-date", options.invalidity));
   if (invalidity > session.clock.Now()) return UsageError("--invalidity-date is in the future");
   request.mutable_invalidity_time()->set_seconds(absl::ToUnixSeconds(invalidity));
   return request;

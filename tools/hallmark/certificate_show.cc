@@ -88,7 +88,9 @@ std::string ListFilter(const ListTerms& terms) {
       terms.subject.empty() || terms.subject.find('=') != std::string::npos ? terms.subject : "CN=" + terms.subject;
   std::string filter;
   for (const auto& [field, value] :
-       {std::pair("profile", terms.profile), std::pair("subject", subject), std::pair("caller", terms.caller)}) {
+       {std::pair("profile", terms.profile), std::pair("subject", subject), std::pair("caller", terms.caller),
+        std::pair("lot", terms.lot), std::pair("device", terms.device), std::pair("spki_sha256", terms.spki),
+        std::pair("issued_from", terms.issued_from), std::pair("issued_before", terms.issued_before)}) {
     if (value.empty()) continue;
     std::string quoted;
     for (const char c : value) {
@@ -99,6 +101,17 @@ std::string ListFilter(const ListTerms& terms) {
   }
   if (terms.revoked) filter += fmt::format("{}revoked = true", filter.empty() ? "" : " AND ");
   return filter;
+}
+
+void AddTerms(CLI::App& command, ListTerms& terms) {
+  command.add_option("--lot", terms.lot, "Of devices of this lot");
+  command.add_option("--device", terms.device, "Of the device with this serial number, as its lot has it")
+      ->type_name("SERIAL");
+  command.add_option("--profile", terms.profile, "Of this profile");
+  command.add_option("--subject", terms.subject, "Of this subject: a common name, or all of it (CN=x,O=y)");
+  command.add_option("--caller,--station", terms.caller, "That this caller asked for")->type_name("URI");
+  command.add_option("--issued-from", terms.issued_from, "Issued at this time or later")->type_name("RFC3339");
+  command.add_option("--issued-before", terms.issued_before, "Issued before this time")->type_name("RFC3339");
 }
 
 void AddShow(CLI::App& group, Session& session) {
@@ -124,12 +137,11 @@ void AddList(CLI::App& group, Session& session) {
   CLI::App* list = AddCommand(group, "list", "List certificates in the order of their issuance",
                               "  hallmark certificate list\n"
                               "  hallmark certificate list --subject device-1\n"
+                              "  hallmark certificate list --device SN0042\n"
                               "  hallmark certificate list --profile station --revoked --all\n"
                               "  hallmark certificate list --all --output json | jq -r '.certificates[].serial'");
   list->add_option("--authority", options->authority, "Only of this authority");
-  list->add_option("--profile", options->terms.profile, "Only of this profile");
-  list->add_option("--subject", options->terms.subject, "Only of this subject: a common name, or all of it (CN=x,O=y)");
-  list->add_option("--caller", options->terms.caller, "Only those that this caller asked for")->type_name("URI");
+  AddTerms(*list, options->terms);
   list->add_flag("--revoked", options->terms.revoked, "Only revoked ones");
   CLI::Option* limit = list->add_option("--limit", options->limit, "At most so many")
                            ->check(CLI::Range(1, 1'000'000, "1 to 1000000"))

@@ -10,7 +10,8 @@ namespace hallmark::cli {
 namespace {
 
 constexpr Duration kReplayTimeout = absl::Minutes(30);
-constexpr Duration kSilence = absl::Seconds(15);  // of a stream that owes answers
+constexpr Duration kSearchTimeout = absl::Minutes(5);  // counting a million certificates takes seconds
+constexpr Duration kSilence = absl::Seconds(15);       // of a stream that owes answers
 constexpr Duration kTurn = absl::Milliseconds(100);
 constexpr Duration kBundleTimeout = absl::Hours(1);
 
@@ -29,6 +30,13 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Stations"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificateByKey"},
+           {"service": "hallmark.v1.Revocation", "method": "RevokeCertificates"},
+           {"service": "hallmark.v1.Revocation", "method": "GetMassRevocation"},
+           {"service": "hallmark.v1.Revocation", "method": "ListMassRevocations"},
+           {"service": "hallmark.v1.Revocation", "method": "StopMassRevocation"},
+           {"service": "hallmark.v1.Revocation", "method": "ImportCrl"},
+           {"service": "hallmark.v1.Revocation", "method": "ListImportedCrls"},
+           {"service": "hallmark.v1.Revocation", "method": "GetRevocationStatus"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
                   "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
@@ -155,8 +163,56 @@ StatusOr<v1::Certificate> Client::RevokeCertificateByKey(const std::string& name
                            connection_->Deadline());
 }
 
+StatusOr<v1::RevokeCertificatesResponse> Client::RevokeCertificates(const v1::RevokeCertificatesRequest& request) {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::RevokeCertificates, request,
+                           connection_->clock.Now() + kSearchTimeout);
+}
+
+StatusOr<v1::MassRevocation> Client::GetMassRevocation(const std::string& name) {
+  v1::GetMassRevocationRequest request;
+  request.set_name(name);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetMassRevocation, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ListMassRevocationsResponse> Client::ListMassRevocations() {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ListMassRevocations,
+                           v1::ListMassRevocationsRequest(), connection_->Deadline());
+}
+
+StatusOr<v1::MassRevocation> Client::StopMassRevocation(const std::string& name) {
+  v1::StopMassRevocationRequest request;
+  request.set_name(name);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::StopMassRevocation, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ImportedCrl> Client::ImportCrl(const v1::ImportCrlRequest& request) {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ImportCrl, request, connection_->Deadline());
+}
+
+StatusOr<v1::ListImportedCrlsResponse> Client::ListImportedCrls() {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ListImportedCrls,
+                           v1::ListImportedCrlsRequest(), connection_->Deadline());
+}
+
+StatusOr<v1::RevocationStatus> Client::GetRevocationStatus() {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetRevocationStatus,
+                           v1::GetRevocationStatusRequest(), connection_->Deadline());
+}
+
+StatusOr<v1::RevokeAuthorityResponse> Client::RevokeAuthority(const v1::RevokeAuthorityRequest& request) {
+  return connection_->Call(connection_->authorities, &v1::Authorities::Stub::RevokeAuthority, request,
+                           connection_->Deadline());
+}
+
 StatusOr<v1::Crl> Client::GetCrl(const v1::GetCrlRequest& request) {
   return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetCrl, request, connection_->Deadline());
+}
+
+StatusOr<v1::Crl> Client::GenerateCrl(const v1::GenerateCrlRequest& request) {
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GenerateCrl, request,
+                           connection_->Deadline());
 }
 
 StatusOr<v1::Authority> Client::GetAuthority(const std::string& authority) {

@@ -64,7 +64,16 @@ class Client {
   StatusOr<v1::Certificate> RevokeCertificate(const v1::RevokeCertificateRequest& request);
   StatusOr<v1::Certificate> ReleaseCertificate(const std::string& name);
   StatusOr<v1::Certificate> RevokeCertificateByKey(const std::string& name, const std::string& signature);
+  StatusOr<v1::RevokeCertificatesResponse> RevokeCertificates(const v1::RevokeCertificatesRequest& request);
+  StatusOr<v1::MassRevocation> GetMassRevocation(const std::string& name);  // "revocations/...", as is the other
+  StatusOr<v1::ListMassRevocationsResponse> ListMassRevocations();
+  StatusOr<v1::MassRevocation> StopMassRevocation(const std::string& name);
+  StatusOr<v1::ImportedCrl> ImportCrl(const v1::ImportCrlRequest& request);
+  StatusOr<v1::ListImportedCrlsResponse> ListImportedCrls();
+  StatusOr<v1::RevocationStatus> GetRevocationStatus();
+  StatusOr<v1::RevokeAuthorityResponse> RevokeAuthority(const v1::RevokeAuthorityRequest& request);
   StatusOr<v1::Crl> GetCrl(const v1::GetCrlRequest& request);
+  StatusOr<v1::Crl> GenerateCrl(const v1::GenerateCrlRequest& request);
   StatusOr<v1::Authority> GetAuthority(const std::string& authority);  // "authorities/devices", as are the two below
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
   StatusOr<v1::FetchCsrResponse> FetchCsr(const std::string& authority);

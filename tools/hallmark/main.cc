@@ -11,6 +11,7 @@
 #include "tools/hallmark/lint_command.h"
 #include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
+#include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
 #include "tools/hallmark/station.h"
 
@@ -42,7 +43,11 @@ int Main(int argc, char** argv) {
   AddInit(app, session);
   AddDoctor(app, session);
   AddCertificate(app, session);
+  AddRevokeMany(app, session);
+  AddRevocation(app, session);
+  AddStatus(app, session);
   AddAuthority(app, session);
+  AddCrl(app, session);
   AddProfile(app, session);
   AddManufacturer(app, session);
   AddLot(app, session);

@@ -1,6 +1,7 @@
 #include "tools/hallmark/names.h"
 
 #include <fmt/format.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::string_view kAuthorities = "authorities/";
 constexpr std::string_view kCertificates = "/certificates/";
+constexpr size_t kKeyFileLimit = size_t{64} << 10;
 
 struct NamedReason {
   v1::RevocationReason reason;
@@ -31,6 +33,7 @@ constexpr std::array kReasons = {
     NamedReason{v1::SUPERSEDED, 4, "superseded"},
     NamedReason{v1::CESSATION_OF_OPERATION, 5, "cessationOfOperation"},
     NamedReason{v1::CERTIFICATE_HOLD, 6, "certificateHold"},
+    NamedReason{v1::REMOVE_FROM_CRL, 8, "removeFromCRL"},
     NamedReason{v1::PRIVILEGE_WITHDRAWN, 9, "privilegeWithdrawn"},
     NamedReason{v1::AA_COMPROMISE, 10, "aACompromise"},
 };
@@ -122,6 +125,44 @@ const char* ReasonName(v1::RevocationReason reason) {
     if (reason == row.reason) return row.name;
   }
   return "unknown reason";
+}
+
+StatusOr<Time> ParseInstant(const std::string& option, const std::string& text) {
+  Time time;
+  std::string why;
+  if (absl::ParseTime(absl::RFC3339_sec, text, &time, &why) && time == TruncateToSecond(time)) return time;
+  return UsageError(fmt::format("{} {}: write 2026-11-28T10:00:00Z", option, text));
+}
+
+StatusOr<std::string> ReadKeyDigest(const std::string& text) {
+  const std::string folded = Folded(text);
+  if (folded.size() == 2 * Digest().size() && FromHex(folded).ok()) return folded;
+  ASSIGN_OR_RETURN(const std::string content, ReadFile(text, kKeyFileLimit));
+  const bool is_pem = content.find("-----BEGIN") != std::string::npos;
+  Bytes der = ToBytes(AsBytes(content));
+  if (is_pem) {
+    for (const char* label : {"PUBLIC KEY", "CERTIFICATE"}) {
+      const StatusOr<std::vector<Bytes>> blocks = PemDecode(label, content);
+      if (blocks.ok() && !blocks->empty()) der = blocks->front();
+    }
+  }
+  const uint8_t* position = der.data();
+  ssl::EvpKey key(d2i_PUBKEY(nullptr, &position, static_cast<long>(der.size())));
+  if (key != nullptr && position == der.data() + der.size()) return Hex(Sha256(der));
+  const StatusOr<ssl::Certificate> certificate = ParseCertificate(der);
+  ssl::DrainErrors();
+  if (!certificate.ok()) {
+    return UsageError(
+        fmt::format("{} is neither a public key nor a certificate, PEM or DER, nor 64 hexadecimal digits", text));
+  }
+  ASSIGN_OR_RETURN(const Bytes spki, ssl::ToDer(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate->get())));
+  return Hex(Sha256(spki));
+}
+
+StatusOr<std::string> NewRequestId() {
+  std::array<uint8_t, 16> octets;
+  if (RAND_bytes(octets.data(), octets.size()) == 1) return Hex(octets);
+  return Error(Code::kInternal, reason::kInternal, "no random numbers: " + ssl::DrainErrors());
 }
 
 StatusOr<std::string> SerialOf(ByteView certificate) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "hallmark/v1/authorities.pb.h"
 #include "hallmark/v1/resources.pb.h"
@@ -32,6 +33,14 @@ StatusOr<CertificateReference> ReadReference(const std::string& text, const std:
 // kInvalidArgument (COMMAND_LINE_INVALID), with those that there are, otherwise.
 StatusOr<v1::RevocationReason> ParseReason(const std::string& text);
 const char* ReasonName(v1::RevocationReason reason);
+
+// Of "2026-11-28T10:00:00Z", in whole seconds. kInvalidArgument (COMMAND_LINE_INVALID) names `option`.
+StatusOr<Time> ParseInstant(const std::string& option, const std::string& text);
+// The SHA-256 of a SubjectPublicKeyInfo in hexadecimal: as it is written, or of a file with a public key or a
+// certificate, PEM or DER.
+StatusOr<std::string> ReadKeyDigest(const std::string& text);
+// A request id that nobody else has.
+StatusOr<std::string> NewRequestId();
 
 // The serial number of a certificate, in lower-case hexadecimal. kInvalidArgument (REQUEST_INVALID) if it is not one.
 StatusOr<std::string> SerialOf(ByteView certificate);

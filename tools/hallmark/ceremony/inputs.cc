@@ -35,34 +35,6 @@ StatusOr<Input> LoadProfileText(const Ceremony& ceremony) {
                            wish.profile));
 }
 
-// The smallest list of a CRL's own: number, time, serial numbers.
-struct PreviousCrl {
-  uint64_t number = 0;
-  Time this_update;
-  std::vector<Bytes> serials;
-};
-
-StatusOr<PreviousCrl> ReadPrevious(ByteView der) {
-  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
-  const Extension* extension = FindExtension(parts.extensions, oid::kCrlNumber);
-  if (extension == nullptr) return absl::InvalidArgumentError("it has no cRLNumber");
-  ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(extension->value, der::kInteger));
-  ASSIGN_OR_RETURN(const ByteView number, der::UnsignedContent(content));
-  PreviousCrl previous;
-  if (number.size() > sizeof previous.number) return absl::InvalidArgumentError("its cRLNumber has over 64 bits");
-  for (const uint8_t octet : number) previous.number = previous.number << 8 | octet;
-  previous.this_update = parts.this_update;
-  der::Reader list(parts.revoked_certificates);
-  while (!list.empty()) {
-    ASSIGN_OR_RETURN(const ByteView entry, list.Content(der::kSequence));
-    der::Reader fields(entry);
-    ASSIGN_OR_RETURN(const ByteView serial, fields.Content(der::kInteger));
-    ASSIGN_OR_RETURN(const ByteView magnitude, der::UnsignedContent(serial));
-    previous.serials.push_back(ToBytes(magnitude));
-  }
-  return previous;
-}
-
 Bytes WithoutLeadingZeros(ByteView serial) {
   const auto first = std::find_if(serial.begin(), serial.end(), [](uint8_t octet) { return octet != 0; });
   return Bytes(first, serial.end());
@@ -97,7 +69,7 @@ Status ReadPreviousCrl(const Ceremony& ceremony, const Inputs& inputs, Material&
   if (found == inputs.end()) return absl::OkStatus();
   const Input& input = found->second;
   ASSIGN_OR_RETURN(const Bytes der, InputDer(input, "X509 CRL"));
-  const StatusOr<PreviousCrl> previous = ReadPrevious(der);
+  const StatusOr<ListedCrl> previous = ReadListedCrl(der);
   if (!previous.ok()) return Unfit(fmt::format("{} is no CRL: {}", input.file, Message(previous.status())));
   if (!material.issuer->Issued(der)) {
     return Unfit(fmt::format("{} is not a list of the issuer in {}", input.file, inputs.at("issuer_certificate").file));
@@ -106,12 +78,12 @@ Status ReadPreviousCrl(const Ceremony& ceremony, const Inputs& inputs, Material&
     return Unfit(fmt::format("crl.number is {}, but {} has number {} already; give a greater one (RFC 5280 5.2.3)",
                              ceremony.crl->number, input.file, previous->number));
   }
-  for (const Bytes& serial : previous->serials) {
+  for (const RevokedCertificate& listed : previous->revoked) {
     const bool kept = std::any_of(material.revoked.begin(), material.revoked.end(),
-                                  [&](const RevokedCertificate& revoked) { return revoked.serial == serial; });
+                                  [&](const RevokedCertificate& revoked) { return revoked.serial == listed.serial; });
     if (kept) continue;
     return Unfit(fmt::format("{} revokes the certificate {}, which crl.entries lacks; a revocation is for ever",
-                             input.file, Hex(serial)));
+                             input.file, Hex(listed.serial)));
   }
   material.previous_number = previous->number;
   material.previous_this_update = previous->this_update;
