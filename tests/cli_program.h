@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "tests/status_matchers.h"
+#include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
 
 namespace hallmark::testing {
@@ -31,6 +32,10 @@ class Program {
     cli::AddGlobalOptions(app_, session_);
     cli::AddCertificate(app_, session_);
     cli::AddAuthority(app_, session_);
+    cli::AddRevokeMany(app_, session_);
+    cli::AddRevocation(app_, session_);
+    cli::AddStatus(app_, session_);
+    cli::AddCrl(app_, session_);
     cli::AddCompletion(app_, session_);
   }
   cli::ExitCode Run(const std::vector<std::string>& arguments) { return cli::Run(app_, session_, arguments); }

@@ -53,7 +53,7 @@ std::string Joined(const std::vector<std::string>& words) {
 
 TEST(Help, OfEveryCommandDescribesItAndHasAnExampleOfThatCommand) {
   const auto commands = AllCommands();
-  EXPECT_THAT(commands, SizeIs(21));
+  EXPECT_THAT(commands, SizeIs(35));
   for (const auto& path : commands) {
     SCOPED_TRACE(Joined(path));
     Program program;
@@ -104,9 +104,16 @@ TEST(CommandLine, ThatMakesNoSenseEndsWithExitCode2AndSaysWhy) {
       {{"certificate", "show", "4a", "--chain"}, "requires --pem"},
       {{"certificate", "show", "4a", "--pem", "--output", "json"}, "exclude each other"},
       {{"certificate", "show", "not-hex"}, "neither a certificate's name"},
-      {{"certificate", "revoke", "4a", "--yes"}, "--reason is required"},
+      {{"certificate", "revoke", "4a", "--yes"}, "say why: --reason"},
+      {{"certificate", "revoke", "4a", "--signature", "x", "--reason", "1", "--yes"}, "leave --reason out"},
+      {{"certificate", "hold", "4a"}, "add --yes to confirm"},
+      {{"revoke", "--reason", "superseded"}, "say which"},
+      {{"revoke", "--lot", "a-17"}, "say why: --reason"},
+      {{"revoke", "--lot", "a-17", "--reason", "1", "--invalidity-date", "yesterday"}, "2026-11-28T10:00:00Z"},
+      {{"revoke", "--lot", "a-17", "--reason", "1", "--invalidity-date", "2126-11-28T10:00:00Z"}, "in the future"},
+      {{"authority", "revoke", "plant-b", "--reason", "1", "--below", "everything"}, "everything"},
       {{"certificate", "revoke", "4a", "--reason", "boredom", "--yes"}, "'boredom' is not a reason"},
-      {{"certificate", "revoke", "4a", "--reason", "keyCompromise"}, "add --yes to confirm, nothing was revoked"},
+      {{"certificate", "revoke", "4a", "--reason", "keyCompromise"}, "add --yes to confirm, nothing was changed"},
       {{"authority", "chain", "devices", "--format", "pkcs12"}, "pkcs12"},
       {{"authority", "list", "--output", "xml"}, "xml"},
       {{"completion", "tcsh"}, "tcsh"},
@@ -173,15 +180,15 @@ TEST(Completion, WorksInBash) {
     std::string line;  // the words, the last one being completed
     std::string completions;
   } cases[] = {
-      {"hallmark ''", "certificate authority completion"},
+      {"hallmark ''", "certificate authority revoke revocation status crl completion"},
       {"hallmark cert", "certificate"},
-      {"hallmark certificate ''", "issue show list revoke"},
-      {"hallmark --output json certificate re", "revoke"},
+      {"hallmark certificate ''", "issue show list revoke hold release"},
+      {"hallmark --output json certificate re", "revoke release"},
       {"hallmark certificate list --output ''", "table json"},
       {"hallmark authority chain devices --format p", "pem pkcs7"},
       {"hallmark authority chain --fo", "--format"},
       {"hallmark authority chain devices --format d", "der"},
-      {"hallmark authority ''", "list show chain csr create rollover activate stage enable disable keys"},
+      {"hallmark authority ''", "list show chain csr create rollover activate stage enable disable keys revoke"},
       {"hallmark authority keys ''", "add remove"},
       {"hallmark authority create --key-type ec", "ec-p256 ec-p384"},
       {"hallmark authority enable --keep", "--keep-predecessor"},
