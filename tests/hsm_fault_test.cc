@@ -10,8 +10,8 @@
 
 #include "base/reason.h"
 #include "store/sqlite/sqlite_store.h"
-#include "tests/pkcs11_server.h"
 #include "tests/pkcs11_shim.h"
+#include "tests/served_instance.h"
 #include "tests/signed_records.h"
 #include "tests/status_matchers.h"
 #include "tests/steady_load.h"
@@ -26,9 +26,9 @@ using testing::DeviceRequest;
 using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::Issue;
-using testing::Pkcs11Server;
 using testing::Pkcs11Shim;
 using testing::RunCommand;
+using testing::ServedInstance;
 using testing::Service;
 using testing::SteadyLoad;
 
@@ -38,38 +38,6 @@ constexpr Duration kMaxRecovery = absl::Seconds(10);
 constexpr Duration kMaxRecovery = absl::Seconds(2);
 #endif
 constexpr char kSoftHsm[] = "/usr/lib/softhsm/libsofthsm2.so";
-
-// A service whose token is served by a process of its own.
-class ServedInstance {
- public:
-  explicit ServedInstance(const std::string& provider)
-      : service_(Service::Stopped()),
-        server_(provider, "pkcs11:token=hallmark", {"SOFTHSM2_CONF=" + (service_->ca() / "softhsm2.conf").string()}) {
-    const auto edited = RunCommand(
-        fmt::format("sed -i -e 's#^  module: .*#  module: {}#' -e 's#^  environment:#&\\n    P11_KIT_SERVER_ADDRESS: "
-                    "\"{}\"#' {}/hallmark.yaml",
-                    Pkcs11Server::kClient, server_.address(), service_->ca().string()));
-    EXPECT_EQ(edited.exit_code, 0) << edited.output;
-    service_->Start();
-  }
-
-  Service& service() { return *service_; }
-  Pkcs11Server& server() { return server_; }
-
-  // Runs a shell command in the instance's directory, with its SoftHSM and the PIN in $pin, while nothing is served.
-  void ChangeToken(const std::string& command) {
-    server_.Kill();
-    const auto changed =
-        RunCommand(fmt::format("set -e; cd {}; export SOFTHSM2_CONF=$PWD/softhsm2.conf; pin=$(cat secrets/pin); {}",
-                               service_->ca().string(), command));
-    ASSERT_EQ(changed.exit_code, 0) << changed.output;
-    server_.Start();
-  }
-
- private:
-  const std::unique_ptr<Service> service_;
-  Pkcs11Server server_;
-};
 
 // Of the service's log, for who has to find out why.
 std::string LastLines(const Service& service) {

@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <string>
+
 namespace hallmark::testing {
 
 // `act` succeeds in a process of its own, which needs less than `mebibytes` for it: of this one's, the tests before
@@ -24,5 +27,26 @@ void ExpectLittleMemory(const Act& act, [[maybe_unused]] long mebibytes) {
 #endif
   ::testing::Test::RecordProperty("peak_mib", static_cast<int>(peak));
 }
+
+// How far the peak of this process's resident memory rises above what it is now.
+class PeakGrowth {
+ public:
+  PeakGrowth() {
+    std::ofstream("/proc/self/clear_refs") << "5";  // the peak so far is forgotten
+    before_ = Kibibytes("VmRSS:");
+  }
+  double mebibytes() const { return static_cast<double>(Kibibytes("VmHWM:") - before_) / 1024; }
+
+ private:
+  static long Kibibytes(const std::string& name) {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+      long value = 0;
+      if (word == name && status >> value) return value;
+    }
+    return 0;
+  }
+  long before_ = 0;
+};
 
 }  // namespace hallmark::testing

@@ -39,13 +39,15 @@ inline std::vector<std::string> Journal(const Service& service) {
   return digests;
 }
 
-// Everything that the database knows was to be signed: certificates and all lists, signed or only intended.
+// Everything that the database knows was to be signed: certificates and all lists, signed or only intended, of which it
+// keeps the digests.
 inline std::set<std::string> OnRecord(const Service& service, Store& store) {
   std::set<std::string> digests;
   for (const CertificateRecord& record : AllCertificates(store)) digests.insert(Hex(Sha256(TbsOf(record.certificate))));
   std::istringstream lists(
-      RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT hex(crl) FROM crls'", service.ca().string())).output);
-  for (std::string line; std::getline(lists, line);) digests.insert(Hex(Sha256(TbsOf(FromHex(line).value()))));
+      RunCommand(fmt::format("sqlite3 {}/hallmark.db 'SELECT lower(hex(tbs_sha256)) FROM crls'", service.ca().string()))
+          .output);
+  for (std::string line; std::getline(lists, line);) digests.insert(line);
   return digests;
 }
 

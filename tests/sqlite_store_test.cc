@@ -85,7 +85,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n7\n");
+              "wal\n1215065197\n8\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -120,7 +120,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_THAT(store->LatestCrl("devices"), IsOk());
   }
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "7\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "8\nok\n");
   {
     const auto store = MustOpen();
     AuthorityRecord devices = store->GetAuthority("devices").value();
@@ -170,7 +170,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
   const auto store = MustOpen();
   EXPECT_EQ(Sqlite3(path_, all), before);
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "7\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "8\nok\n");
   EXPECT_THAT(CheckLedger(*store), IsOk());
   std::map<std::string, CertificateRecord> devices;
   const auto listed = store->ListCertificates({"devices", "", "", "", {}, {}}, 10, "");
@@ -207,6 +207,60 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
       EXPECT_THAT(status, Fails(Code::kFailedPrecondition, c.reason)) << c.subject;
     }
   }
+}
+
+// A database of many lists, as schema 5 kept them: each with its octets.
+TEST_F(SqliteStoreTest, ListsOfBeforeSchema6KeepWhatTheyWereAndLoseTheirOctets) {
+  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-1.sql";
+  ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
+  const std::string octets = Sqlite3(path_, "SELECT hex(crl) FROM crls WHERE authority = 'devices'");
+  const std::string first = Hex(Sha256(FromHex(octets.substr(0, octets.size() - 1)).value()));
+  // Later lists, the last of them not signed.
+  const Bytes second = testing::ExampleList("list 2", "signature");
+  const Bytes third = testing::ExampleList("list 3", "signature");
+  const Bytes fourth = testing::ExampleList("list 4");
+  for (const auto& [number, list] : {std::pair(2, second), {3, third}, {4, fourth}}) {
+    EXPECT_EQ(Sqlite3(path_, fmt::format("INSERT INTO crls VALUES ('devices', {}, 1, 2, 0, {}, x'{}')", number,
+                                         number == 4 ? 0 : 1, Hex(list))),
+              "");
+  }
+  EXPECT_EQ(Sqlite3(path_, "UPDATE counters SET crl_number = 4 WHERE authority = 'devices'"), "");
+  const auto store = MustOpen();
+  const auto tbs = [](const char* text) { return Hex(Sha256(ByteView(testing::ExampleList(text)).subspan(2, 10))); };
+  EXPECT_EQ(Sqlite3(path_,
+                    "SELECT number, signed, crl IS NOT NULL, lower(hex(sha256)) FROM crls WHERE authority = "
+                    "'devices' ORDER BY number"),
+            fmt::format("1|1|0|{}\n2|1|0|{}\n3|1|1|{}\n4|0|1|\n", first, Hex(Sha256(second)), Hex(Sha256(third))));
+  EXPECT_EQ(Sqlite3(path_,
+                    "SELECT lower(hex(tbs_sha256)) FROM crls WHERE authority = 'devices' AND number > 1 ORDER BY "
+                    "number"),
+            fmt::format("{}\n{}\n{}\n", tbs("list 2"), tbs("list 3"), tbs("list 4")));
+  EXPECT_EQ(store->LatestCrl("devices")->crl, third);
+  EXPECT_EQ(store->LatestCrls("devices")->at({}).number, 3u);
+  EXPECT_THAT(store->RecordCrl("devices", 4, testing::ExampleList("list 4", "signature"), "signed"), IsOk());
+  EXPECT_EQ(store->LatestCrl("devices")->number, 4u);
+  EXPECT_THAT(Sqlite3(path_, "DELETE FROM crls"), HasSubstr("a CRL number is kept"));
+  EXPECT_THAT(Sqlite3(path_, "UPDATE crls SET sha256 = tbs_sha256"), HasSubstr("a CRL does not change"));
+}
+
+TEST_F(SqliteStoreTest, ManyListsNeedNoMoreSpaceThanTheLatest) {
+  const auto store = MustOpen();
+  const auto kept = [this] { return Sqlite3(path_, "SELECT count(*), count(crl) FROM crls"); };
+  for (uint64_t number = 1; number <= 300; ++number) {
+    ASSERT_EQ(*store->NextCrlNumber("devices"), number);
+    Bytes list = Bytes(200'000, static_cast<uint8_t>(number));
+    ASSERT_THAT(store->IntendCrl({"devices", number, At(1), At(2), 0, list, static_cast<int64_t>(number % 2)}), IsOk());
+    // An HSM that is away leaves some unsigned.
+    if (number % 10 < 6) {
+      ASSERT_THAT(store->RecordCrl("devices", number, list, "signed"), IsOk());
+    }
+  }
+  EXPECT_EQ(kept(), "300|3\n") << "the latest of each shard, and of one a later one that is not signed";
+  EXPECT_LT(std::filesystem::file_size(path_), uintmax_t{8} << 20);
+  const std::string plan = Sqlite3(path_,
+                                   "EXPLAIN QUERY PLAN SELECT number FROM crls INDEXED BY crls_with_octets WHERE "
+                                   "authority = 'devices' AND crl IS NOT NULL AND signed = 1");
+  EXPECT_THAT(plan, HasSubstr("SEARCH crls USING INDEX crls_with_octets (authority=?)"));
 }
 
 // One key and one name are looked up in each issuance.
@@ -306,7 +360,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 8"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 9"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

@@ -23,6 +23,7 @@ using ::testing::ElementsAre;
 using testing::ExampleCertificate;
 using testing::ExampleEntry;
 using testing::ExampleIntent;
+using testing::ExampleList;
 using testing::Fails;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -907,15 +908,26 @@ TEST_P(StoreContractTest, CrlNumbersAreAllottedOnceOverRestarts) {
   for (size_t i = 0; i < numbers.size(); ++i) EXPECT_EQ(numbers[i], i + 3);
 }
 
+CrlRecord ExampleCrl(uint64_t number, const CrlScope& scope = {}) {
+  CrlRecord crl{.authority = "devices",
+                .number = number,
+                .this_update = At(10),
+                .next_update = At(20),
+                .revocation_count = 7,
+                .crl = ExampleList(fmt::format("list {}", number)),
+                .shard = scope.shard};
+  if (scope.delta) crl.base = 1;
+  return crl;
+}
+Bytes SignedCrl(uint64_t number) { return ExampleList(fmt::format("list {}", number), "signature"); }
+
 TEST_P(StoreContractTest, TheLatestCrlIsTheSignedOneWithTheHighestNumber) {
   EXPECT_THAT(store_->LatestCrl("devices"), Fails(Code::kNotFound, reason::kCrlUnknown));
   for (int i = 0; i < 3; ++i) ASSERT_THAT(store_->NextCrlNumber("devices"), IsOk());
-  for (uint64_t number : {1, 2, 3}) {
-    ASSERT_THAT(store_->IntendCrl({"devices", number, At(10), At(20), 7, Bytes(number, 0x30)}), IsOk());
-  }
+  for (uint64_t number : {1, 2, 3}) ASSERT_THAT(store_->IntendCrl(ExampleCrl(number)), IsOk());
   EXPECT_THAT(store_->LatestCrl("devices"), Fails(Code::kNotFound, reason::kCrlUnknown));
-  ASSERT_THAT(store_->RecordCrl("devices", 2, Bytes{1, 2, 3}, "signed 2"), IsOk());
-  ASSERT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed 1"), IsOk());
+  ASSERT_THAT(store_->RecordCrl("devices", 2, SignedCrl(2), "signed 2"), IsOk());
+  ASSERT_THAT(store_->RecordCrl("devices", 1, SignedCrl(1), "signed 1"), IsOk());
   Reopen();
   const auto latest = store_->LatestCrl("devices");
   ASSERT_THAT(latest, IsOk());
@@ -924,26 +936,71 @@ TEST_P(StoreContractTest, TheLatestCrlIsTheSignedOneWithTheHighestNumber) {
   EXPECT_EQ(latest->this_update, At(10));
   EXPECT_EQ(latest->next_update, At(20));
   EXPECT_EQ(latest->revocation_count, 7u);
-  EXPECT_EQ(latest->crl, (Bytes{1, 2, 3}));
+  EXPECT_EQ(latest->crl, SignedCrl(2));
   EXPECT_EQ(LedgerSize(), 2u);
   EXPECT_THAT(store_->LatestCrl("stations"), Fails(Code::kNotFound, reason::kCrlUnknown));
+  ASSERT_THAT(store_->RecordCrl("devices", 3, SignedCrl(3), "signed 3"), IsOk());
+  EXPECT_EQ(store_->LatestCrl("devices")->crl, SignedCrl(3));
+}
+
+TEST_P(StoreContractTest, EachScopeHasItsOwnLatestCrl) {
+  const std::vector<CrlScope> scopes = {{0, false}, {0, true}, {1, false}, {5, true}};
+  EXPECT_THAT(*store_->LatestCrls("devices"), IsEmpty());
+  uint64_t number = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (const CrlScope& scope : scopes) {
+      ASSERT_EQ(*store_->NextCrlNumber("devices"), ++number);
+      ASSERT_THAT(store_->IntendCrl(ExampleCrl(number, scope)), IsOk());
+      if (round == 2) continue;  // never signed
+      ASSERT_THAT(store_->RecordCrl("devices", number, SignedCrl(number), "signed"), IsOk());
+    }
+  }
+  Reopen();
+  const auto latest = store_->LatestCrls("devices");
+  ASSERT_THAT(latest, IsOk());
+  ASSERT_EQ(latest->size(), scopes.size());
+  for (uint64_t i = 0; i < scopes.size(); ++i) {
+    const CrlRecord& about = latest->at(scopes[i]);
+    EXPECT_EQ(about.number, 5 + i);
+    EXPECT_EQ(about.scope(), scopes[i]);
+    EXPECT_EQ(about.next_update, At(20));
+    EXPECT_EQ(about.revocation_count, 7u);
+    EXPECT_THAT(about.crl, IsEmpty());
+    EXPECT_EQ(store_->LatestCrl("devices", scopes[i])->crl, SignedCrl(5 + i));
+  }
+  EXPECT_THAT(store_->LatestCrl("devices", {1, true}), Fails(Code::kNotFound, reason::kCrlUnknown));
+  EXPECT_THAT(*store_->LatestCrls("stations"), IsEmpty());
 }
 
 TEST_P(StoreContractTest, ACrlNumberServesOneList) {
-  const CrlRecord crl{"devices", 1, At(10), At(20), 0, Bytes{0x30}};
+  const CrlRecord crl = ExampleCrl(1);
   EXPECT_THAT(store_->IntendCrl(crl), Fails(Code::kFailedPrecondition, reason::kInternal)) << "not allotted";
-  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed"), Fails(Code::kNotFound, reason::kCrlUnknown));
-  ASSERT_THAT(store_->NextCrlNumber("devices"), IsOk());
+  EXPECT_THAT(store_->RecordCrl("devices", 1, SignedCrl(1), "signed"), Fails(Code::kNotFound, reason::kCrlUnknown));
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(store_->NextCrlNumber("devices"), IsOk());
   ASSERT_THAT(store_->IntendCrl(crl), IsOk());
   EXPECT_THAT(store_->IntendCrl(crl), IsOk()) << "repeated";
   CrlRecord other = crl;
-  other.crl = Bytes{0x31};
-  EXPECT_THAT(store_->IntendCrl(other), Fails(Code::kAlreadyExists, reason::kInternal));
-  ASSERT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "signed"), IsOk());
-  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{1}, "repeated"), IsOk());
-  EXPECT_THAT(store_->RecordCrl("devices", 1, Bytes{2}, "other"), Fails(Code::kAlreadyExists, reason::kInternal));
-  EXPECT_EQ(store_->LatestCrl("devices")->crl, Bytes{1});
-  EXPECT_EQ(LedgerSize(), 1u);
+  other.crl = ExampleList("another list");
+  const auto misused = Fails(Code::kAlreadyExists, reason::kInternal);
+  EXPECT_THAT(store_->IntendCrl(other), misused);
+  EXPECT_THAT(store_->RecordCrl("devices", 1, SignedCrl(2), "another list"), misused);
+  ASSERT_THAT(store_->RecordCrl("devices", 1, SignedCrl(1), "signed"), IsOk());
+  EXPECT_EQ(store_->LatestCrl("devices")->crl, SignedCrl(1));
+  // Also once its octets are gone, because a later list was signed.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(store_->IntendCrl(crl), misused);
+    EXPECT_THAT(store_->RecordCrl("devices", 1, SignedCrl(1), "repeated"), IsOk());
+    EXPECT_THAT(store_->RecordCrl("devices", 1, ExampleList("list 1", "another"), "other"), misused);
+    if (i == 1) break;
+    for (uint64_t number : {2, 3}) ASSERT_THAT(store_->IntendCrl(ExampleCrl(number)), IsOk());
+    ASSERT_THAT(store_->RecordCrl("devices", 3, SignedCrl(3), "signed"), IsOk());
+  }
+  EXPECT_EQ(store_->LatestCrl("devices")->crl, SignedCrl(3));
+  // What was given up can still be signed, as what was intended and nothing else; it is not the latest.
+  EXPECT_THAT(store_->RecordCrl("devices", 2, SignedCrl(3), "another list"), misused);
+  EXPECT_THAT(store_->RecordCrl("devices", 2, SignedCrl(2), "signed"), IsOk());
+  EXPECT_EQ(store_->LatestCrl("devices")->crl, SignedCrl(3));
+  EXPECT_EQ(LedgerSize(), 3u);
 }
 
 TEST_P(StoreContractTest, TheLedgerIsTheMerkleTreeOfItsEntries) {

@@ -39,6 +39,20 @@ inline Intent ExampleIntent(int n) {
           .draft = ToBytes(AsBytes(fmt::format("draft {}", n)))};
 }
 
+// SIGNED{} around a to-be-signed part that says `text`; a draft without a signature.
+inline Bytes ExampleList(const std::string& text, const std::string& signature = "") {
+  const auto element = [](uint8_t tag, ByteView content) {  // of less than 128 octets
+    Bytes whole = {tag, static_cast<uint8_t>(content.size())};
+    Append(whole, content);
+    return whole;
+  };
+  constexpr uint8_t kSequence = 0x30;
+  Bytes content = element(kSequence, element(0x0c, AsBytes(text)));
+  Append(content, element(kSequence, {}));
+  Append(content, element(0x03, AsBytes(std::string(1, '\0') + signature)));
+  return element(kSequence, content);
+}
+
 inline Bytes ExampleCertificate(int n) { return ToBytes(AsBytes(fmt::format("certificate {}", n))); }
 inline std::string ExampleEntry(int n) { return fmt::format(R"({{"issued":{}}})", n); }
 

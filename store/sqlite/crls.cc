@@ -1,6 +1,8 @@
 #include "store/sqlite/crls.h"
 
 #include <fmt/format.h>
+#include <openssl/asn1.h>
+#include <openssl/err.h>
 
 #include <optional>
 
@@ -10,32 +12,54 @@
 namespace hallmark::sqlite {
 namespace {
 
+// What stays of every list; its octets are read beside it.
+constexpr char kColumns[] =
+    "number, this_update, next_update, revocation_count, shard, base, signed, tbs_sha256, sha256";
+constexpr int kOctets = 9;  // the column after them
+// A scope's lists that still have their octets, by the index crls_with_octets.
+constexpr char kOfScope[] = "authority = ?1 AND shard = ?2 AND (base IS NOT NULL) = ?3 AND crl IS NOT NULL";
+
+std::vector<Value> ScopeValues(const std::string& authority, const CrlScope& scope) {
+  return {authority, scope.shard, int64_t{scope.delta}};
+}
+
+CrlRecord ReadList(const std::string& authority, const Rows& rows) {
+  CrlRecord crl{.authority = authority,
+                .number = static_cast<uint64_t>(rows.Integer(0)),
+                .this_update = rows.Instant(1),
+                .next_update = rows.Instant(2),
+                .revocation_count = static_cast<uint64_t>(rows.Integer(3)),
+                .crl = {},
+                .shard = rows.Integer(4)};
+  if (!rows.IsNull(5)) crl.base = static_cast<uint64_t>(rows.Integer(5));
+  return crl;
+}
+
 struct StoredCrl {
-  CrlRecord crl;
+  CrlRecord crl;  // without its octets
   bool is_signed = false;
+  Digest tbs_sha256{};
+  Digest sha256{};  // once it is signed
 };
 
-StatusOr<std::optional<StoredCrl>> FindCrl(Connection& connection, const std::string& authority, const char* condition,
-                                           const std::vector<Value>& values) {
-  const std::string sql = std::string(
-                              "SELECT number, this_update, next_update, revocation_count, signed, crl, shard, base "
-                              "FROM crls WHERE authority = ?1 AND ") +
-                          condition;
-  std::vector<Value> all = {authority};
-  all.insert(all.end(), values.begin(), values.end());
-  ASSIGN_OR_RETURN(Rows rows, connection.Query(sql, all));
+StatusOr<std::optional<StoredCrl>> FindCrl(Connection& connection, const std::string& authority, uint64_t number) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query(fmt::format("SELECT {} FROM crls WHERE authority = ?1 AND number = ?2", kColumns),
+                                    {authority, static_cast<int64_t>(number)}));
   ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (!found) return std::optional<StoredCrl>();
-  StoredCrl stored{.crl = {.authority = authority,
-                           .number = static_cast<uint64_t>(rows.Integer(0)),
-                           .this_update = rows.Instant(1),
-                           .next_update = rows.Instant(2),
-                           .revocation_count = static_cast<uint64_t>(rows.Integer(3)),
-                           .crl = rows.Blob(5),
-                           .shard = rows.Integer(6)},
-                   .is_signed = rows.Integer(4) != 0};
-  if (!rows.IsNull(7)) stored.crl.base = static_cast<uint64_t>(rows.Integer(7));
-  return std::optional(std::move(stored));
+  return std::optional(StoredCrl{.crl = ReadList(authority, rows),
+                                 .is_signed = rows.Integer(6) != 0,
+                                 .tbs_sha256 = rows.Hash(7),
+                                 .sha256 = rows.Hash(8)});
+}
+
+// Drops the octets of the scope's lists with lower numbers; `which`: a further condition.
+Status DropOctets(Connection& connection, const CrlRecord& crl, const std::string& which = "") {
+  std::vector<Value> values = ScopeValues(crl.authority, crl.scope());
+  values.emplace_back(static_cast<int64_t>(crl.number));
+  return connection.Execute(fmt::format("UPDATE crls SET crl = NULL WHERE {}{} AND number < ?4", kOfScope, which),
+                            values);
 }
 
 StatusOr<uint64_t> CountShard(Connection& connection, const std::string& authority, int64_t shard) {
@@ -52,7 +76,32 @@ Status NumberMisused(Code code, const CrlRecord& crl, std::string_view why) {
                fmt::format("CRL number {} of authority \"{}\" {}; allot a new number", crl.number, crl.authority, why));
 }
 
+// The header of the DER element at the beginning of `octets`: its length, and that of its content.
+struct ElementSize {
+  size_t header = 0;
+  size_t content = 0;
+};
+std::optional<ElementSize> SizeOfSequence(ByteView octets) {
+  const uint8_t* at = octets.data();
+  long length = 0;
+  int tag = 0;
+  int tag_class = 0;
+  ERR_set_mark();
+  const int form = ASN1_get_object(&at, &length, &tag, &tag_class, static_cast<long>(octets.size()));
+  ERR_pop_to_mark();
+  if (form != V_ASN1_CONSTRUCTED || tag != V_ASN1_SEQUENCE || tag_class != V_ASN1_UNIVERSAL) return std::nullopt;
+  return ElementSize{static_cast<size_t>(at - octets.data()), static_cast<size_t>(length)};
+}
+
 }  // namespace
+
+Digest TbsSha256(ByteView list) {
+  const std::optional<ElementSize> outer = SizeOfSequence(list);
+  if (!outer.has_value()) return Sha256(list);
+  const ByteView content = list.subspan(outer->header, outer->content);
+  const std::optional<ElementSize> tbs = SizeOfSequence(content);
+  return Sha256(tbs.has_value() ? content.first(tbs->header + tbs->content) : list);
+}
 
 StatusOr<uint64_t> RevocationCount(Connection& connection, const std::string& authority) {
   ASSIGN_OR_RETURN(
@@ -129,72 +178,79 @@ Status IntendCrl(Transaction& transaction, const CrlRecord& crl) {
   if (crl.number < 1 || crl.number > static_cast<uint64_t>(allotted)) {
     return NumberMisused(Code::kFailedPrecondition, crl, "was never allotted");
   }
-  const auto number = static_cast<int64_t>(crl.number);
-  ASSIGN_OR_RETURN(const std::optional<StoredCrl> earlier, FindCrl(connection, crl.authority, "number = ?2", {number}));
+  const Digest tbs_sha256 = TbsSha256(crl.crl);
+  ASSIGN_OR_RETURN(const std::optional<StoredCrl> earlier, FindCrl(connection, crl.authority, crl.number));
   if (earlier.has_value()) {
-    if (!earlier->is_signed && earlier->crl.crl == crl.crl) return absl::OkStatus();  // repeated
+    if (!earlier->is_signed && earlier->tbs_sha256 == tbs_sha256) return absl::OkStatus();  // repeated
     return NumberMisused(Code::kAlreadyExists, crl, "has been used for another list");
   }
-  return connection.Execute(
-      "INSERT INTO crls (authority, number, this_update, next_update, revocation_count, crl, shard, base) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-      {crl.authority, number, Seconds(crl.this_update), Seconds(crl.next_update),
+  RETURN_IF_ERROR(connection.Execute(
+      "INSERT INTO crls (authority, number, this_update, next_update, revocation_count, crl, shard, base, tbs_sha256) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+      {crl.authority, static_cast<int64_t>(crl.number), Seconds(crl.this_update), Seconds(crl.next_update),
        static_cast<int64_t>(crl.revocation_count), ByteView(crl.crl), crl.shard,
-       crl.base.has_value() ? Value(static_cast<int64_t>(*crl.base)) : Value(nullptr)});
+       crl.base.has_value() ? Value(static_cast<int64_t>(*crl.base)) : Value(nullptr), ByteView(tbs_sha256)}));
+  return DropOctets(connection, crl, " AND signed = 0");
 }
 
 Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_t number, ByteView crl,
                  const std::string& ledger_entry) {
-  const auto stored_number = static_cast<int64_t>(number);
-  ASSIGN_OR_RETURN(const std::optional<StoredCrl> intended,
-                   FindCrl(transaction.connection, authority, "number = ?2", {stored_number}));
+  Connection& connection = transaction.connection;
+  ASSIGN_OR_RETURN(const std::optional<StoredCrl> intended, FindCrl(connection, authority, number));
   if (!intended.has_value()) {
     return Error(Code::kNotFound, reason::kCrlUnknown,
                  fmt::format("CRL number {} of authority \"{}\" was never intended; intend it before it is signed",
                              number, authority));
   }
+  const CrlRecord& list = intended->crl;
+  const Digest sha256 = Sha256(crl);
   if (intended->is_signed) {
-    if (Equal(intended->crl.crl, crl)) return absl::OkStatus();  // repeated
-    return NumberMisused(Code::kAlreadyExists, intended->crl, "has been signed before, with another signature");
+    if (intended->sha256 == sha256) return absl::OkStatus();  // repeated
+    return NumberMisused(Code::kAlreadyExists, list, "has been signed before, with another signature");
   }
-  RETURN_IF_ERROR(
-      transaction.connection.Execute("UPDATE crls SET crl = ?3, signed = 1 WHERE authority = ?1 AND "
-                                     "number = ?2",
-                                     {authority, stored_number, crl}));
-  return AppendLeaf(transaction, ledger_entry, intended->crl.this_update).status();
+  if (intended->tbs_sha256 != TbsSha256(crl)) {
+    return NumberMisused(Code::kAlreadyExists, list, "was intended for another list than the signed one");
+  }
+  ASSIGN_OR_RETURN(
+      const int64_t newest,
+      connection.QueryInteger(fmt::format("SELECT ifnull(max(number), 0) FROM crls WHERE {} AND signed = 1", kOfScope),
+                              ScopeValues(authority, list.scope())));
+  const bool replaced = static_cast<uint64_t>(newest) > number;
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE crls SET crl = ?3, signed = 1, sha256 = ?4 WHERE authority = ?1 AND number = ?2",
+      {authority, static_cast<int64_t>(number), replaced ? Value(nullptr) : Value(crl), ByteView(sha256)}));
+  RETURN_IF_ERROR(DropOctets(connection, list));
+  return AppendLeaf(transaction, ledger_entry, list.this_update).status();
 }
 
 StatusOr<CrlRecord> LatestCrl(Connection& connection, const std::string& authority, const CrlScope& scope) {
-  ASSIGN_OR_RETURN(std::optional<StoredCrl> latest,
-                   FindCrl(connection, authority,
-                           "signed = 1 AND shard = ?2 AND (base IS NOT NULL) = ?3 ORDER BY number DESC LIMIT 1",
-                           {scope.shard, int64_t{scope.delta}}));
-  if (!latest.has_value()) {
+  ASSIGN_OR_RETURN(
+      Rows rows,
+      connection.Query(fmt::format("SELECT {}, crl FROM crls WHERE {} AND signed = 1 ORDER BY number DESC LIMIT 1",
+                                   kColumns, kOfScope),
+                       ScopeValues(authority, scope)));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  if (!found) {
     return Error(Code::kNotFound, reason::kCrlUnknown,
                  fmt::format("authority \"{}\" has no signed {} of shard {} yet; generate one", authority,
                              scope.delta ? "delta CRL" : "CRL", scope.shard));
   }
-  return std::move(latest->crl);
+  CrlRecord latest = ReadList(authority, rows);
+  latest.crl = rows.Blob(kOctets);
+  return latest;
 }
 
 StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(Connection& connection, const std::string& authority) {
-  // The other columns are those of the row with the highest number (SQLite's "bare columns" beside max).
-  ASSIGN_OR_RETURN(Rows rows,
-                   connection.Query("SELECT max(number), this_update, next_update, revocation_count, shard, base FROM "
-                                    "crls WHERE authority = ?1 AND signed = 1 GROUP BY shard, base IS NOT NULL",
-                                    {authority}));
+  // One a scope: the others have lost their octets.
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(fmt::format("SELECT {} FROM crls INDEXED BY crls_with_octets WHERE "
+                                                           "authority = ?1 AND crl IS NOT NULL AND signed = 1",
+                                                           kColumns),
+                                               {authority}));
   std::map<CrlScope, CrlRecord> latest;
   while (true) {
     ASSIGN_OR_RETURN(const bool found, rows.Next());
     if (!found) return latest;
-    CrlRecord crl{.authority = authority,
-                  .number = static_cast<uint64_t>(rows.Integer(0)),
-                  .this_update = rows.Instant(1),
-                  .next_update = rows.Instant(2),
-                  .revocation_count = static_cast<uint64_t>(rows.Integer(3)),
-                  .crl = {},
-                  .shard = rows.Integer(4)};
-    if (!rows.IsNull(5)) crl.base = static_cast<uint64_t>(rows.Integer(5));
+    CrlRecord crl = ReadList(authority, rows);
     latest.emplace(crl.scope(), std::move(crl));
   }
 }

@@ -16,6 +16,8 @@ StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& aut
                                   Time expires_from, const std::function<void(const RevokedCertificate&)>& visit);
 StatusOr<uint64_t> ForEachChanged(Connection& connection, const std::string& authority, int64_t shard, uint64_t since,
                                   const std::function<void(const RevokedCertificate&)>& visit);
+// SHA-256 of a list's to-be-signed part (RFC 5280 5.1), signed or not; of what is no list, of all of it.
+Digest TbsSha256(ByteView list);
 StatusOr<uint64_t> NextCrlNumber(Transaction& transaction, const std::string& authority);
 Status IntendCrl(Transaction& transaction, const CrlRecord& crl);
 Status RecordCrl(Transaction& transaction, const std::string& authority, uint64_t number, ByteView crl,

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/reason.h"
+#include "store/sqlite/crls.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -398,6 +399,40 @@ CREATE TABLE imported_crls (
   crl BLOB NOT NULL
 ) STRICT;
 )sql"},
+    // Of a list that was replaced stays what it was, not its octets. Migrate defines the two functions.
+    Migration{8, R"sql(
+CREATE TABLE crls_8 (
+  authority TEXT NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),
+  this_update INTEGER NOT NULL,
+  next_update INTEGER NOT NULL,
+  revocation_count INTEGER NOT NULL,
+  shard INTEGER NOT NULL DEFAULT 0,
+  base INTEGER,
+  signed INTEGER NOT NULL DEFAULT 0 CHECK (signed IN (0, 1)),
+  tbs_sha256 BLOB NOT NULL CHECK (length(tbs_sha256) = 32),
+  sha256 BLOB CHECK (length(sha256) = 32),  -- once it is signed
+  crl BLOB,
+  PRIMARY KEY (authority, number),
+  CHECK ((sha256 IS NULL) = (signed = 0))
+) STRICT;
+INSERT INTO crls_8
+  SELECT authority, number, this_update, next_update, revocation_count, shard, base, signed, digest_of_tbs(crl),
+         CASE signed WHEN 1 THEN digest_of(crl) END, NULL
+  FROM crls;
+UPDATE crls_8 SET crl = (SELECT c.crl FROM crls c WHERE c.authority = crls_8.authority AND c.number = crls_8.number)
+  WHERE (authority, number) IN
+    (SELECT authority, max(number) FROM crls_8 GROUP BY authority, shard, base IS NOT NULL, signed);
+DROP TABLE crls;
+ALTER TABLE crls_8 RENAME TO crls;
+CREATE INDEX crls_with_octets ON crls (authority, shard, base IS NOT NULL, signed, number) WHERE crl IS NOT NULL;
+CREATE TRIGGER crls_are_kept BEFORE DELETE ON crls
+BEGIN SELECT raise(ABORT, 'a CRL number is kept'); END;
+CREATE TRIGGER crls_do_not_change BEFORE UPDATE OF authority, number, tbs_sha256, sha256 ON crls
+WHEN NEW.authority <> OLD.authority OR NEW.number <> OLD.number OR NEW.tbs_sha256 <> OLD.tbs_sha256
+  OR (OLD.sha256 IS NOT NULL AND NEW.sha256 IS NOT OLD.sha256)
+BEGIN SELECT raise(ABORT, 'a CRL does not change'); END;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }
@@ -442,6 +477,8 @@ Status CheckDatabase(Connection& connection) {
 
 Status Migrate(Connection& connection) {
   ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
+  RETURN_IF_ERROR(connection.DefineDigest("digest_of", Sha256));
+  RETURN_IF_ERROR(connection.DefineDigest("digest_of_tbs", TbsSha256));
   for (const Migration& migration : kMigrations) {
     if (migration.version > version) RETURN_IF_ERROR(Apply(connection, migration));
   }

@@ -186,6 +186,19 @@ Status Connection::ExecuteScript(const char* sql) {
   return code == SQLITE_OK ? absl::OkStatus() : SqliteError(database_.get(), code);
 }
 
+Status Connection::DefineDigest(const char* name, Digest (*digest)(ByteView)) {
+  const auto call = [](sqlite3_context* context, int, sqlite3_value** values) {
+    const auto function = reinterpret_cast<Digest (*)(ByteView)>(sqlite3_user_data(context));
+    const auto* octets = static_cast<const uint8_t*>(sqlite3_value_blob(values[0]));
+    const Digest result = function({octets, static_cast<size_t>(sqlite3_value_bytes(values[0]))});
+    sqlite3_result_blob(context, result.data(), static_cast<int>(result.size()), SQLITE_TRANSIENT);
+  };
+  const int code =
+      sqlite3_create_function_v2(database_.get(), name, 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                 reinterpret_cast<void*>(digest), call, nullptr, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : SqliteError(database_.get(), code);
+}
+
 Status Connection::Checkpoint() {
   const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : SqliteError(database_.get(), code);

@@ -79,6 +79,8 @@ class Connection {
   StatusOr<int64_t> QueryInteger(const std::string& sql, const std::vector<Value>& values = {});
   // Runs several statements without values.
   Status ExecuteScript(const char* sql);
+  // Lets SQL on this connection call `name(octets)`, a digest of them.
+  Status DefineDigest(const char* name, Digest (*digest)(ByteView));
 
   // Rows changed by the last INSERT, UPDATE or DELETE, and by all of them.
   int64_t changes() const { return sqlite3_changes64(database_.get()); }
