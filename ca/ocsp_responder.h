@@ -37,6 +37,7 @@ struct OcspAnswer {
     Time this_update;
     Time refresh;  // when there will be another
     Time next_update;
+    Digest digest;  // SHA-256 of `der`
   };
   std::optional<Reuse> reuse;
 };
@@ -54,6 +55,8 @@ class OcspResponder {
   // malformedRequest; unauthorized, of issuers that are not ours, have expired, or are several; tryLater while the HSM
   // or the store is away; internalError, which is logged.
   OcspAnswer Answer(ByteView request);
+  // The same, as far as it takes neither the store nor the HSM nor waiting for anybody; nothing: it takes Answer.
+  std::optional<OcspAnswer> AnswerAtOnce(ByteView request);
 
   // To be told of every revocation and of every release.
   void RevocationChanged(const CertificateRecord& changed);
@@ -75,12 +78,16 @@ class OcspResponder {
 
   StatusOr<OcspAnswer> AnswerRequest(const OcspRequest& request);
   StatusOr<IssuerPointer> FindIssuer(const OcspRequest& request);
+  // Whom all that is asked about names, among those that are known; null: nobody.
+  IssuerPointer FindIssuer(const OcspRequest& request, const std::shared_ptr<const Issuers::Snapshot>& known);
   std::shared_ptr<const NamedIssuers> NamesOf(const std::shared_ptr<const Issuers::Snapshot>& known);
   StatusOr<OcspAnswer> AnswerOne(const Issuer& issuer, const CertId& id);
   void LogFailure(const Status& status);
   // Whether what a response says is still so; brings its count up to date.
   bool IsTrue(const OcspCache::Key& key, SignedResponse& response);
   std::optional<uint64_t> RevocationCountOf(const std::string& authority);
+  // As it was read within the last second; nullopt: it was not.
+  std::optional<Count> RecentCountOf(const std::string& authority);
   StatusOr<SingleResponse> LookUp(const std::string& authority, const CertId& id) const;
   StatusOr<OcspAnswer> Sign(const Issuer& issuer, std::vector<SingleResponse> responses, ByteView nonce);
 
