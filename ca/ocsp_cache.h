@@ -23,6 +23,7 @@ struct SignedResponse {
   Time this_update;
   Time refresh;  // when there should be another
   Time next_update;
+  Digest digest;  // SHA-256 of `der`
   // RevocationCount of the issuer when what it says was looked up, or later.
   uint64_t revocation_count = 0;
 };

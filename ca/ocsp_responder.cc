@@ -42,7 +42,7 @@ OcspAnswer Refuse(OcspStatus status) {
 
 OcspAnswer AnswerOf(const SignedResponse& response) {
   return {OcspStatus::kSuccessful, response.der,
-          OcspAnswer::Reuse{response.this_update, response.refresh, response.next_update}};
+          OcspAnswer::Reuse{response.this_update, response.refresh, response.next_update, response.digest}};
 }
 
 OcspStatus StatusOf(const Status& error) {
@@ -82,6 +82,25 @@ OcspAnswer OcspResponder::Answer(ByteView request) {
   return Refuse(status);
 }
 
+std::optional<OcspAnswer> OcspResponder::AnswerAtOnce(ByteView request) {
+  const StatusOr<OcspRequest> read = ReadOcspRequest(request);
+  if (!read.ok()) return Refuse(OcspStatus::kMalformedRequest);
+  if (read->ids.size() != 1 || !read->nonce.empty()) return std::nullopt;
+  const IssuerPointer issuer = FindIssuer(*read, authority_.parts().issuers.Current());
+  if (issuer == nullptr) return std::nullopt;
+  const CertId& id = read->ids[0];
+  const std::optional<SignedResponse> kept =
+      cache_.Find({issuer->record().authority, ToBytes(id.serial), ToBytes(id.der)});
+  const Time now = authority_.parts().clock.Now();
+  if (!kept.has_value() || now < kept->this_update || now >= std::min(kept->refresh, kept->next_update)) {
+    return std::nullopt;
+  }
+  const std::optional<Count> count = RecentCountOf(issuer->record().authority);
+  if (!count.has_value() || count->count.value_or(kept->revocation_count) != kept->revocation_count)
+    return std::nullopt;
+  return AnswerOf(*kept);
+}
+
 // Anybody can cause many: one line a second tells as much.
 void OcspResponder::LogFailure(const Status& status) {
   const Time now = authority_.parts().clock.Now();
@@ -109,26 +128,28 @@ StatusOr<OcspAnswer> OcspResponder::AnswerRequest(const OcspRequest& request) {
 // --- Whose certificates are asked about.
 
 StatusOr<IssuerPointer> OcspResponder::FindIssuer(const OcspRequest& request) {
-  const auto find = [](const NamedIssuers& issuers, const CertId& id) -> IssuerPointer {
+  IssuerPointer issuer = FindIssuer(request, authority_.parts().issuers.Current());
+  if (issuer == nullptr) issuer = FindIssuer(request, authority_.parts().issuers.Recent());
+  if (issuer != nullptr) return issuer;
+  return Error(Code::kNotFound, reason::kAuthorityUnknown,
+               "the request is not for certificates of one issuer of this instance");
+}
+
+IssuerPointer OcspResponder::FindIssuer(const OcspRequest& request,
+                                        const std::shared_ptr<const Issuers::Snapshot>& known) {
+  const std::shared_ptr<const NamedIssuers> issuers = NamesOf(known);
+  const auto find = [&issuers](const CertId& id) -> IssuerPointer {
     if (!id.hash.has_value()) return nullptr;
-    for (const Named& named : issuers) {
+    for (const Named& named : *issuers) {
       const auto& [name, key] = named.hashes.at(*id.hash);
       if (Equal(name, id.issuer_name_hash) && Equal(key, id.issuer_key_hash)) return named.issuer;
     }
     return nullptr;
   };
-  const auto find_all = [&](const std::shared_ptr<const Issuers::Snapshot>& known) -> IssuerPointer {
-    const std::shared_ptr<const NamedIssuers> issuers = NamesOf(known);
-    const IssuerPointer first = find(*issuers, request.ids[0]);
-    const bool same = std::all_of(request.ids.begin(), request.ids.end(),
-                                  [&](const CertId& id) { return find(*issuers, id) == first; });
-    return same ? first : nullptr;
-  };
-  IssuerPointer issuer = find_all(authority_.parts().issuers.Current());
-  if (issuer == nullptr) issuer = find_all(authority_.parts().issuers.Recent());
-  if (issuer != nullptr) return issuer;
-  return Error(Code::kNotFound, reason::kAuthorityUnknown,
-               "the request is not for certificates of one issuer of this instance");
+  const IssuerPointer first = find(request.ids[0]);
+  const bool same =
+      std::all_of(request.ids.begin(), request.ids.end(), [&](const CertId& id) { return find(id) == first; });
+  return same ? first : nullptr;
 }
 
 std::shared_ptr<const OcspResponder::NamedIssuers> OcspResponder::NamesOf(
@@ -168,13 +189,18 @@ StatusOr<SingleResponse> OcspResponder::LookUp(const std::string& authority, con
   return response;
 }
 
-std::optional<uint64_t> OcspResponder::RevocationCountOf(const std::string& authority) {
+std::optional<OcspResponder::Count> OcspResponder::RecentCountOf(const std::string& authority) {
   const Time now = authority_.parts().clock.Now();
-  {
-    const std::lock_guard lock(mutex_);
-    const Count& known = counts_[authority];
-    if (now >= known.asked && now < known.asked + kAskAgain) return known.count;
-  }
+  const std::lock_guard lock(mutex_);
+  const Count& known = counts_[authority];
+  if (now < known.asked || now >= known.asked + kAskAgain) return std::nullopt;
+  return known;
+}
+
+std::optional<uint64_t> OcspResponder::RevocationCountOf(const std::string& authority) {
+  const std::optional<Count> known = RecentCountOf(authority);
+  if (known.has_value()) return known->count;
+  const Time now = authority_.parts().clock.Now();
   const StatusOr<uint64_t> count = authority_.parts().store.RevocationCount(authority);
   const Count read{now, count.ok() ? std::optional(*count) : std::nullopt};
   const std::lock_guard lock(mutex_);
@@ -230,7 +256,7 @@ StatusOr<OcspAnswer> OcspResponder::SignOne(const Issuer& issuer, const CertId& 
   }
   cache_.Put(key,
              {made->der, RevocationOf(*response), made->reuse->this_update, made->reuse->refresh,
-              made->reuse->next_update, *count},
+              made->reuse->next_update, made->reuse->digest, *count},
              drops);
   return made;
 }
@@ -259,9 +285,9 @@ StatusOr<OcspAnswer> OcspResponder::Sign(const Issuer& issuer, std::vector<Singl
   ASSIGN_OR_RETURN(
       const Bytes basic,
       Seal(ComposeOcspResponse(data, signer->key->signer().algorithm(), signer->certificate), *signer->key, deadline));
-  return OcspAnswer{OcspStatus::kSuccessful,
-                    std::make_shared<const std::string>(ToString(SuccessfulOcspResponse(basic))),
-                    OcspAnswer::Reuse{now, now + (next_update - now) / 2, next_update}};
+  const Bytes der = SuccessfulOcspResponse(basic);
+  return OcspAnswer{OcspStatus::kSuccessful, std::make_shared<const std::string>(ToString(der)),
+                    OcspAnswer::Reuse{now, now + (next_update - now) / 2, next_update, Sha256(der)}};
 }
 
 void OcspResponder::Renew(Duration ahead, const std::atomic<bool>& stopping) {

@@ -38,6 +38,7 @@ struct OcspAnswer {
     Time this_update;
     Time refresh;  // when there will be another
     Time next_update;
+    Digest digest;  // SHA-256 of `der`
   };
   std::optional<Reuse> reuse;
 };
@@ -55,6 +56,8 @@ class OcspResponder {
   // malformedRequest; unauthorized, of issuers that are not ours, have expired, or are several; tryLater while the HSM
   // or the store is away; internalError, which is logged.
   OcspAnswer Answer(ByteView request);
+  // The same, as far as it takes neither the store nor the HSM nor waiting for anybody; nothing: it takes Answer.
+  std::optional<OcspAnswer> AnswerAtOnce(ByteView request);
 
   // Signs anew what was asked for since it was signed and would be replaced within `ahead`, so that nobody waits for a
   // signature who asks what others ask; what nobody asks for any more lapses. For a regular watch.
@@ -80,6 +83,8 @@ class OcspResponder {
 
   StatusOr<OcspAnswer> AnswerRequest(const OcspRequest& request);
   StatusOr<IssuerPointer> FindIssuer(const OcspRequest& request);
+  // Whom all that is asked about names, among those that are known; null: nobody.
+  IssuerPointer FindIssuer(const OcspRequest& request, const std::shared_ptr<const Issuers::Snapshot>& known);
   std::shared_ptr<const NamedIssuers> NamesOf(const std::shared_ptr<const Issuers::Snapshot>& known);
   StatusOr<OcspAnswer> AnswerOne(const Issuer& issuer, const CertId& id);
   // As it is now; `kept` is what was true until now, if there is something.
@@ -89,6 +94,8 @@ class OcspResponder {
   // Whether what a response says is still so; brings its count up to date.
   bool IsTrue(const OcspCache::Key& key, SignedResponse& response);
   std::optional<uint64_t> RevocationCountOf(const std::string& authority);
+  // As it was read within the last second; nullopt: it was not.
+  std::optional<Count> RecentCountOf(const std::string& authority);
   StatusOr<SingleResponse> LookUp(const std::string& authority, const CertId& id) const;
   StatusOr<OcspAnswer> Sign(const Issuer& issuer, std::vector<SingleResponse> responses, ByteView nonce);
 

@@ -26,9 +26,7 @@ bool Lists(const std::string& list, const std::string& tag) {
 
 }  // namespace
 
-std::string EntityTag(const std::string& octets) {
-  return fmt::format("\"{}\"", Hex(Sha256(AsBytes(octets))).substr(0, 32));
-}
+std::string EntityTag(const Digest& digest) { return fmt::format("\"{}\"", Hex(ByteView(digest).first<16>())); }
 
 bool IsUnmodified(const HttpRequest& request, const std::string& entity_tag, Time modified) {
   if (!request.if_none_match.empty()) return Lists(request.if_none_match, entity_tag);

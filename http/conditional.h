@@ -3,12 +3,13 @@
 
 #include <string>
 
+#include "base/bytes.h"
 #include "http/message.h"
 
 namespace hallmark {
 
-// An entity tag of the octets, quoted.
-std::string EntityTag(const std::string& octets);
+// The entity tag of what has that digest, quoted.
+std::string EntityTag(const Digest& digest);
 
 // RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. Entity tags are compared weakly; ours hold no
 // comma.

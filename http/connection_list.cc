@@ -7,7 +7,7 @@ namespace hallmark {
 
 ConnectionList::Position ConnectionList::Add(const std::shared_ptr<Connection>& connection) {
   const std::lock_guard lock(mutex_);
-  return entries_.insert(entries_.end(), Entry{connection});
+  return entries_.insert(entries_.end(), Entry{connection, connection.get()});
 }
 
 void ConnectionList::Remove(Position position) {
@@ -43,6 +43,20 @@ void ConnectionList::MakeRoom() {
     ++closing_;
   }
   victim->Close();
+}
+
+void ConnectionList::CloseOverdue() {
+  std::vector<std::shared_ptr<Connection>> overdue;  // outlives the lock, as above
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    for (const Entry& entry : entries_) {
+      if (entry.address->IsOverdue(now)) overdue.push_back(entry.connection.lock());
+    }
+  }
+  for (const std::shared_ptr<Connection>& connection : overdue) {
+    if (connection != nullptr) connection->Close();
+  }
 }
 
 void ConnectionList::Stop(Duration limit) {

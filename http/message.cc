@@ -1,5 +1,7 @@
 #include "http/message.h"
 
+#include <fmt/format.h>
+
 namespace hallmark {
 
 HttpResponse TextResponse(int status, std::string text) {
@@ -10,7 +12,16 @@ HttpResponse TextResponse(int status, std::string text) {
   return response;
 }
 
-std::string HttpDate(Time time) { return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", time, absl::UTCTimeZone()); }
+// By hand: three of them are in a response, and strftime takes a microsecond for each.
+std::string HttpDate(Time time) {
+  constexpr const char* kDays[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};  // in the order of absl::Weekday
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const absl::CivilSecond civil = absl::ToCivilSecond(time, absl::UTCTimeZone());
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[static_cast<int>(absl::GetWeekday(civil))],
+                     civil.day(), kMonths[civil.month() - 1], civil.year(), civil.hour(), civil.minute(),
+                     civil.second());
+}
 
 std::optional<Time> ParseHttpDate(const std::string& text) {
   constexpr const char* kForms[] = {

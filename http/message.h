@@ -19,6 +19,7 @@ struct HttpRequest {
   std::string query;          // what follows the question mark
   std::string if_none_match;  // field values, joined by commas when a field came more than once; empty: absent
   std::string if_modified_since;
+  std::string accept_encoding = "";
   std::string content_type = "";  // of the body
   std::string body = "";          // of a POST
 };
@@ -31,8 +32,12 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  // from our own code, never from a request
 };
 
-// Answers a request. Called by several threads at once; while it runs, one of the server's threads does nothing else.
+// Answers a request. Called by several threads at once, and may wait: while it runs, one of the server's threads for
+// handlers does nothing else.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+// Answers from memory what it can; nothing: the handler is to be asked. It waits for nothing, since all clients of the
+// thread that calls it wait meanwhile.
+using HttpAtOnce = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
 
 // `text` as text/plain.
 HttpResponse TextResponse(int status, std::string text);

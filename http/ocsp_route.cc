@@ -45,6 +45,7 @@ Status BadPath(const char* what) {
 
 StatusOr<std::string> PercentDecode(std::string_view text) {
   std::string decoded;
+  decoded.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
       decoded += text[i];
@@ -76,6 +77,7 @@ StatusOr<Bytes> DecodeOcspPath(std::string_view text) {
   const size_t padding = base64.size() - digits;
   if (base64.empty() || base64.size() % 4 != 0 || padding > 2) return BadPath("its length or padding is wrong");
   Bytes octets;
+  octets.reserve(digits / 4 * 3 + 2);
   uint32_t bits = 0;
   for (size_t i = 0; i < digits; ++i) {
     const int digit = DigitOf(base64[i]);
@@ -88,35 +90,46 @@ StatusOr<Bytes> DecodeOcspPath(std::string_view text) {
   return octets;
 }
 
-OcspRoute::OcspRoute(Responder responder, const Clock& clock, Metrics& metrics)
-    : responder_(std::move(responder)), clock_(clock), metrics_(metrics) {}
+OcspRoute::OcspRoute(Responder responder, ResponderAtOnce at_once, const Clock& clock, Metrics& metrics)
+    : responder_([answer = std::move(responder)](ByteView request) { return std::optional(answer(request)); }),
+      at_once_(std::move(at_once)),
+      clock_(clock),
+      metrics_(metrics) {}
 
 bool OcspRoute::Has(const std::string& path) {
   return path == kOcspPath || path.starts_with(std::string(kOcspPath) + "/");
 }
 
-HttpResponse OcspRoute::Handle(const HttpRequest& request) const {
+HttpResponse OcspRoute::Handle(const HttpRequest& request) const { return *Answer(request, responder_); }
+
+std::optional<HttpResponse> OcspRoute::HandleAtOnce(const HttpRequest& request) const {
+  return Answer(request, at_once_);
+}
+
+std::optional<HttpResponse> OcspRoute::Answer(const HttpRequest& request, const ResponderAtOnce& responder) const {
   HttpResponse response;
-  if (request.path == kOcspPath) {
-    if (request.method != "POST") {
-      response = NotAllowed("POST");
-    } else if (!IsRequestType(request.content_type)) {
-      response = WrongType();
-    } else {
-      response = Answer(AsBytes(request.body), request);
-    }
-  } else if (request.method == "POST") {
+  std::optional<OcspAnswer> answer;
+  if (request.path == kOcspPath && request.method != "POST") {
+    response = NotAllowed("POST");
+  } else if (request.path == kOcspPath && !IsRequestType(request.content_type)) {
+    response = WrongType();
+  } else if (request.path != kOcspPath && request.method == "POST") {
     response = NotAllowed("GET, HEAD");
   } else {
-    const StatusOr<Bytes> octets = DecodeOcspPath(std::string_view(request.path).substr(sizeof(kOcspPath)));
-    response = Answer(octets.ok() ? ByteView(*octets) : ByteView(), request);
+    if (request.path == kOcspPath) {
+      answer = responder(AsBytes(request.body));
+    } else {
+      const StatusOr<Bytes> octets = DecodeOcspPath(std::string_view(request.path).substr(sizeof(kOcspPath)));
+      answer = responder(octets.ok() ? ByteView(*octets) : ByteView());
+    }
+    if (!answer.has_value()) return std::nullopt;
+    response = Serve(*answer, request);
   }
   metrics_.CountHttpRequest("ocsp", response.status);
   return response;
 }
 
-HttpResponse OcspRoute::Answer(ByteView ocsp_request, const HttpRequest& request) const {
-  const OcspAnswer answer = responder_(ocsp_request);
+HttpResponse OcspRoute::Serve(const OcspAnswer& answer, const HttpRequest& request) const {
   metrics_.CountOcsp(Name(answer.status));
   HttpResponse response;
   response.content_type = kResponseType;
@@ -130,7 +143,7 @@ HttpResponse OcspRoute::Answer(ByteView ocsp_request, const HttpRequest& request
   const Time now = clock_.Now();
   const Duration age = now < reuse.refresh ? reuse.refresh - now : std::min(kLate, reuse.next_update - now);
   const int64_t max_age = std::max<int64_t>(0, absl::ToInt64Seconds(age));
-  const std::string entity_tag = EntityTag(*answer.der);
+  const std::string entity_tag = EntityTag(reuse.digest);
   response.headers = {{"ETag", entity_tag},
                       {"Expires", HttpDate(reuse.next_update)},
                       {"Cache-Control", fmt::format("public, max-age={}, must-revalidate, no-transform", max_age)}};

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "ca/ocsp_responder.h"
@@ -22,18 +23,23 @@ inline constexpr char kOcspPath[] = "/ocsp";
 class OcspRoute {
  public:
   using Responder = std::function<OcspAnswer(ByteView request)>;
+  using ResponderAtOnce = std::function<std::optional<OcspAnswer>(ByteView request)>;  // nothing: it would have to wait
 
-  // `clock` and `metrics` outlive it. `responder` is called by several threads at once.
-  OcspRoute(Responder responder, const Clock& clock, Metrics& metrics);
+  // `clock` and `metrics` outlive it. The responders are called by several threads at once.
+  OcspRoute(Responder responder, ResponderAtOnce at_once, const Clock& clock, Metrics& metrics);
 
   // Whether a path is of this route.
   static bool Has(const std::string& path);
   HttpResponse Handle(const HttpRequest& request) const;
+  // The same from memory alone; nothing: it takes Handle.
+  std::optional<HttpResponse> HandleAtOnce(const HttpRequest& request) const;
 
  private:
-  HttpResponse Answer(ByteView ocsp_request, const HttpRequest& request) const;
+  std::optional<HttpResponse> Answer(const HttpRequest& request, const ResponderAtOnce& responder) const;
+  HttpResponse Serve(const OcspAnswer& answer, const HttpRequest& request) const;
 
-  const Responder responder_;
+  const ResponderAtOnce responder_;  // which always answers
+  const ResponderAtOnce at_once_;
   const Clock& clock_;
   Metrics& metrics_;
 };

@@ -10,6 +10,7 @@
 #include "base/reason.h"
 #include "ca/certificate.h"
 #include "http/conditional.h"
+#include "http/encoding.h"
 
 namespace hallmark {
 namespace {
@@ -20,6 +21,7 @@ constexpr Duration kAskAgain = absl::Seconds(1);  // between two looks at the st
 constexpr Duration kSettled = absl::Seconds(2);  // kAskAgain and that second
 constexpr Duration kMaxAge = absl::Hours(1);     // in caches, so that a revocation spreads in that time
 constexpr int kRetryAfterSeconds = 5;
+constexpr size_t kGzipFrom = 1024;  // octets; what is shorter goes in one packet anyway
 
 // The name in `path` when it is "<prefix>name<suffix>"; empty otherwise.
 std::string NameIn(const std::string& path, const std::string& prefix, const std::string& suffix) {
@@ -59,7 +61,7 @@ std::string Repository::KnownIn(const std::string& path, const std::string& pref
 HttpResponse Repository::Handle(const HttpRequest& request) {
   std::string route = "unknown";
   HttpResponse response = NotFound();
-  if (const std::optional<List> list = ListIn(request.path); list.has_value()) {
+  if (const std::optional<List> list = ListIn(request.path); list.has_value() && content_.is_known(list->authority)) {
     route = "crl";
     response = ServeCrl(*list, request);
   } else if (const std::string name = KnownIn(request.path, "/aia/", ".cer"); !name.empty()) {
@@ -80,6 +82,33 @@ HttpResponse Repository::Handle(const HttpRequest& request) {
   return response;
 }
 
+std::optional<HttpResponse> Repository::HandleAtOnce(const HttpRequest& request) {
+  const std::optional<List> list = ListIn(request.path);
+  if (!list.has_value()) return std::nullopt;
+  LatestCrl* latest = nullptr;
+  {
+    const std::lock_guard lock(crls_mutex_);
+    const auto found = crls_.find(*list);  // so its authority is known
+    if (found == crls_.end()) return std::nullopt;
+    latest = &found->second;
+  }
+  std::shared_ptr<const Publication> publication;
+  {
+    const std::unique_lock lock(latest->mutex, std::try_to_lock);  // the first is read with it held
+    if (!lock.owns_lock() || !IsRecent(latest->asked)) return std::nullopt;
+    publication = latest->publication;
+  }
+  if (publication == nullptr) return std::nullopt;
+  HttpResponse response = Serve(*publication, request);
+  metrics_.CountHttpRequest("crl", response.status);
+  return response;
+}
+
+bool Repository::IsRecent(Time asked) const {
+  const Time now = clock_.Now();
+  return now >= asked && now < asked + kAskAgain;  // a clock that was set back counts as a second that has passed
+}
+
 HttpResponse Repository::ServeCertificate(const std::string& authority, const HttpRequest& request) {
   const StatusOr<Bytes> der = content_.certificate(authority);
   if (!der.ok()) {
@@ -94,11 +123,11 @@ HttpResponse Repository::ServeCertificate(const std::string& authority, const Ht
   return Serve(Publish(*der, "application/pkix-cert", parts->not_before, parts->not_after), request);
 }
 
-std::optional<Repository::List> Repository::ListIn(const std::string& path) const {
+std::optional<Repository::List> Repository::ListIn(const std::string& path) {
   const std::string inner = NameIn(path, "/crl/", ".crl");
   const size_t slash = std::min(inner.find('/'), inner.size());
   List list{inner.substr(0, slash), {}};
-  if (list.authority.empty() || !content_.is_known(list.authority)) return std::nullopt;
+  if (list.authority.empty()) return std::nullopt;
   if (slash == inner.size()) return list;
   std::string_view rest = std::string_view(inner).substr(slash + 1);
   constexpr std::string_view kDelta = "-delta";
@@ -127,9 +156,9 @@ HttpResponse Repository::ServeCrl(const List& list, const HttpRequest& request) 
 
 std::shared_ptr<const Repository::Publication> Repository::Refresh(const List& list, LatestCrl& latest) {
   std::unique_lock lock(latest.mutex);
-  const Time now = clock_.Now();
-  if (now >= latest.asked && now < latest.asked + kAskAgain) return latest.publication;
-  latest.asked = now;
+  if (IsRecent(latest.asked)) return latest.publication;
+  latest.asked = clock_.Now();
+  const uint64_t served = latest.number;  // 0: none was ever read
   // Whoever comes while the store is read is served what there is; without anything yet, he waits for the lock.
   if (latest.publication != nullptr) lock.unlock();
   StatusOr<CrlRecord> record = content_.crl(list.authority, list.scope);
@@ -139,14 +168,15 @@ std::shared_ptr<const Repository::Publication> Repository::Refresh(const List& l
         fmt::format("cannot publish CRL {} of authority '{}': the store holds no octets of it; generate a new one",
                     record->number, list.authority));
   std::shared_ptr<const Publication> publication;
-  if (record.ok()) {
-    publication = std::make_shared<const Publication>(
-        Publish(record->crl, "application/pkix-crl", record->this_update, record->next_update));
-  } else if (list.scope == CrlScope() || !absl::IsNotFound(record.status())) {
+  if (record.ok() && record->number > served) {
+    Publication fresh = Publish(record->crl, "application/pkix-crl", record->this_update, record->next_update);
+    Compress(fresh);
+    publication = std::make_shared<const Publication>(std::move(fresh));
+  } else if (!record.ok() && (list.scope == CrlScope() || !absl::IsNotFound(record.status()))) {
     LogUnreadable("crl_unreadable", list.authority, record.status());
   }
   if (!lock.owns_lock()) lock.lock();
-  if (publication != nullptr && (latest.publication == nullptr || record->number > latest.number)) {
+  if (publication != nullptr && record->number > latest.number) {
     latest.publication = publication;
     latest.number = record->number;
   }
@@ -155,9 +185,8 @@ std::shared_ptr<const Repository::Publication> Repository::Refresh(const List& l
 
 HttpResponse Repository::ServeReadiness() {
   const std::lock_guard lock(readiness_mutex_);
-  const Time now = clock_.Now();
-  // A clock that was set back counts as a second that has passed.
-  if (now - readiness_asked_ >= kAskAgain || now < readiness_asked_) {
+  if (!IsRecent(readiness_asked_)) {
+    const Time now = clock_.Now();
     readiness_ = AskReadiness();
     readiness_asked_ = now;
   }
@@ -184,27 +213,46 @@ HttpResponse Repository::AskReadiness() const {
 Repository::Publication Repository::Publish(ByteView der, const std::string& content_type, Time modified, Time next) {
   return {.der = std::make_shared<const std::string>(ToString(der)),
           .content_type = content_type,
-          .entity_tag = EntityTag(ToString(der)),
+          .entity_tag = EntityTag(Sha256(der)),
+          .gzip = nullptr,
+          .gzip_tag = "",
           .modified = modified,
           .next = next};
+}
+
+// Once for each list, however many are served it.
+void Repository::Compress(Publication& publication) {
+  if (publication.der->size() <= kGzipFrom) return;
+  StatusOr<std::string> gzip = Gzip(AsBytes(*publication.der));
+  if (!gzip.ok()) return log::Warning("gzip_failed", log::Describe(gzip.status()));
+  if (gzip->size() >= publication.der->size()) return;
+  publication.gzip_tag = EntityTag(Sha256(AsBytes(*gzip)));
+  publication.gzip = std::make_shared<const std::string>(*std::move(gzip));
 }
 
 HttpResponse Repository::Serve(const Publication& publication, const HttpRequest& request) const {
   const Time now = clock_.Now();
   const int64_t max_age = absl::ToInt64Seconds(std::clamp(publication.next - now, absl::ZeroDuration(), kMaxAge));
+  const bool encoded = publication.gzip != nullptr && PrefersGzip(request.accept_encoding);
+  const std::string& entity_tag = encoded ? publication.gzip_tag : publication.entity_tag;
   HttpResponse response;
-  response.headers = {{"ETag", publication.entity_tag},
+  response.headers = {{"ETag", entity_tag},
                       {"Expires", HttpDate(now + absl::Seconds(max_age))},
                       {"Cache-Control", fmt::format("public, max-age={}, must-revalidate, no-transform", max_age)}};
+  if (publication.gzip != nullptr) response.headers.emplace_back("Vary", "Accept-Encoding");
   if (now >= publication.modified + kSettled) {
     response.headers.emplace_back("Last-Modified", HttpDate(publication.modified));
   }
-  if (IsUnmodified(request, publication.entity_tag, publication.modified)) {
+  // Whoever has the list has it, whichever way it was encoded for him.
+  for (const std::string& tag : {entity_tag, encoded ? publication.entity_tag : publication.gzip_tag}) {
+    if (tag.empty() || !IsUnmodified(request, tag, publication.modified)) continue;
     response.status = 304;
-  } else {
-    response.content_type = publication.content_type;
-    response.body = publication.der;
+    response.headers.front().second = tag;
+    return response;
   }
+  response.content_type = publication.content_type;
+  response.body = encoded ? publication.gzip : publication.der;
+  if (encoded) response.headers.emplace_back("Content-Encoding", "gzip");
   return response;
 }
 

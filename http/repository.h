@@ -41,15 +41,16 @@ struct RepositoryContent {
 
 // Thread-safe. The checks and each CRL are asked for at most once a second, whatever clients do (a check of the
 // database writes to it), and the last CRL stays in memory: it is served while the store is away, and nothing with a
-// lower number is ever served after it. What there is not yet or cannot be read is answered 503 with Retry-After, never
-// with an empty 200.
+// lower number is ever served after it. A CRL of more than a KiB is kept in gzip, too, for those who take it. What
+// there is not yet or cannot be read is answered 503 with Retry-After, never with an empty 200.
 class Repository {
  public:
   // `clock` and `metrics` outlive the repository.
   Repository(RepositoryContent content, const Clock& clock, Metrics& metrics);
 
-  // The HttpHandler.
+  // The HttpHandler, and what it answers from memory alone.
   HttpResponse Handle(const HttpRequest& request);
+  std::optional<HttpResponse> HandleAtOnce(const HttpRequest& request);
 
  private:
   // Something published, and what its response's header fields need.
@@ -57,6 +58,8 @@ class Repository {
     std::shared_ptr<const std::string> der;
     std::string content_type;
     std::string entity_tag;
+    std::shared_ptr<const std::string> gzip;  // null: it is served as it is to everybody
+    std::string gzip_tag;
     Time modified;
     Time next;  // when there may be another at the latest
   };
@@ -76,12 +79,15 @@ class Repository {
     CrlScope scope;
     auto operator<=>(const List&) const = default;
   };
-  // /crl/NAME.crl, /crl/NAME/SHARD.crl or /crl/NAME/SHARD-delta.crl, of an authority that is known.
-  std::optional<List> ListIn(const std::string& path) const;
+  // /crl/NAME.crl, /crl/NAME/SHARD.crl or /crl/NAME/SHARD-delta.crl, of whatever name.
+  static std::optional<List> ListIn(const std::string& path);
   HttpResponse ServeCrl(const List& list, const HttpRequest& request);
   HttpResponse ServeReadiness();
   HttpResponse AskReadiness() const;
   std::shared_ptr<const Publication> Refresh(const List& list, LatestCrl& latest);
+  // Whether what was asked for then need not be asked for again.
+  bool IsRecent(Time asked) const;
+  static void Compress(Publication& publication);
   static Publication Publish(ByteView der, const std::string& content_type, Time modified, Time next);
   HttpResponse Serve(const Publication& publication, const HttpRequest& request) const;
 

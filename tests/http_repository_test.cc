@@ -217,6 +217,85 @@ TEST_F(RepositoryTest, AnswersConditionalRequests) {
   EXPECT_EQ(Get("/aia/root.cer", tag).status, 200);
 }
 
+std::string Unzipped(const std::string& octets) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory / "list.gz", std::ios::binary) << octets;
+  EXPECT_EQ(std::system(("gzip -dk " + (directory / "list.gz").string()).c_str()), 0);
+  return ReadFile(directory / "list").value_or("");
+}
+
+TEST_F(RepositoryTest, ServesALongListInGzipToThoseWhoTakeIt) {
+  StoreHas(6, std::string(4000, 'x') + "six");
+  const HttpResponse plain = Get("/crl/devices.crl");
+  EXPECT_EQ(Field(plain, "Content-Encoding"), "");
+  EXPECT_EQ(Field(plain, "Vary"), "Accept-Encoding");
+  EXPECT_EQ(*plain.body, ToString(crl_->crl));
+  HttpRequest request = {
+      .method = "GET", .path = "/crl/devices.crl", .query = "", .if_none_match = "", .if_modified_since = ""};
+  request.accept_encoding = "deflate, gzip;q=0.5";
+  const HttpResponse encoded = repository_.Handle(request);
+  EXPECT_EQ(Field(encoded, "Content-Encoding"), "gzip");
+  EXPECT_EQ(Field(encoded, "Vary"), "Accept-Encoding");
+  EXPECT_EQ(encoded.content_type, "application/pkix-crl");
+  EXPECT_LT(encoded.body->size(), 100u);
+  EXPECT_EQ(Unzipped(*encoded.body), *plain.body);
+  EXPECT_NE(Field(encoded, "ETag"), Field(plain, "ETag"));
+  EXPECT_EQ(repository_.Handle(request).body, encoded.body);  // compressed once
+  for (const char* accept : {"", "gzip"}) {
+    request.accept_encoding = accept;
+    for (const std::string& tag : {Field(plain, "ETag"), Field(encoded, "ETag")}) {
+      request.if_none_match = tag;
+      const HttpResponse unmodified = repository_.Handle(request);
+      EXPECT_EQ(unmodified.status, 304) << accept;
+      EXPECT_EQ(Field(unmodified, "ETag"), tag);
+      EXPECT_EQ(Field(unmodified, "Vary"), "Accept-Encoding");
+      EXPECT_EQ(Field(unmodified, "Content-Encoding"), "");
+    }
+  }
+}
+
+TEST_F(RepositoryTest, ServesWithoutGzipWhatIsShortOrWouldNotShrink) {
+  std::string random;
+  for (int i = 0; random.size() < 4000; ++i) random += ToString(Sha256(AsBytes(std::to_string(i))));
+  uint64_t number = 6;
+  for (const std::string& list : {std::string(1024, 'x'), random}) {
+    StoreHas(number++, list);
+    clock_.Advance(absl::Seconds(1));
+    HttpRequest request = {
+        .method = "GET", .path = "/crl/devices.crl", .query = "", .if_none_match = "", .if_modified_since = ""};
+    request.accept_encoding = "gzip";
+    const HttpResponse response = repository_.Handle(request);
+    EXPECT_EQ(*response.body, list);
+    EXPECT_EQ(Field(response, "Content-Encoding"), "");
+    EXPECT_EQ(Field(response, "Vary"), "");
+  }
+}
+
+TEST_F(RepositoryTest, AnswersAtOnceWithWhatItReadWithinASecond) {
+  const HttpRequest request = {
+      .method = "GET", .path = "/crl/devices.crl", .query = "", .if_none_match = "", .if_modified_since = ""};
+  EXPECT_FALSE(repository_.HandleAtOnce(request).has_value());
+  const HttpResponse read = repository_.Handle(request);
+  for (int i = 0; i < 10; ++i) {
+    const std::optional<HttpResponse> response = repository_.HandleAtOnce(request);
+    ASSERT_TRUE(response.has_value());
+    EXPECT_EQ(response->body, read.body);
+    EXPECT_EQ(response->headers, read.headers);
+  }
+  EXPECT_EQ(asked_, 1);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hallmark_http_requests_total{code=\"200\",route=\"crl\"} 11"));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_FALSE(repository_.HandleAtOnce(request).has_value());
+  // Nothing of what is not known, of what there is no list, and of what takes a look elsewhere.
+  StoreIsAway();
+  Get("/crl/root.crl");
+  for (const char* path : {"/crl/root.crl", "/crl/nobody.crl", "/crl/devices/1.crl", "/aia/devices.cer", "/readyz"}) {
+    HttpRequest other = request;
+    other.path = path;
+    EXPECT_FALSE(repository_.HandleAtOnce(other).has_value()) << path;
+  }
+}
+
 TEST_F(RepositoryTest, ServesANewerListASecondLaterAndNeverAnOlderOne) {
   EXPECT_EQ(*Get("/crl/devices.crl").body, "list five");
   StoreHas(6, "list six");

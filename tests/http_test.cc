@@ -1,11 +1,13 @@
 // The HTTP server over real sockets, by a client that sends what no library would and by curl; metrics and dates.
 // The routes are in http_repository_test.cc.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -338,6 +340,88 @@ TEST(HttpServer, ServesManyClientsAtOnce) {
   EXPECT_EQ(served, 8 * 50 * 5);
 }
 
+// Answers once it is told to.
+class Held {
+ public:
+  HttpResponse Handle(const HttpRequest& request) {
+    if (request.path.starts_with("/slow") || request.path == "/held") released_.wait();
+    return Echo(request);
+  }
+  void Release() { release_.set_value(); }
+
+ private:
+  std::promise<void> release_;
+  std::shared_future<void> released_ = release_.get_future().share();
+};
+
+TEST(HttpServer, TheSlowKeepNobodyFromWhatIsAtHand) {
+  Held held;
+  HttpOptions options = {.listen = kAnyPort, .threads = 1, .post_path = "/slow", .post_threads = 1};
+  const std::unique_ptr<HttpServer> server =
+      HttpServer::Start(
+          options, [&](const HttpRequest& request) { return held.Handle(request); },
+          [](const HttpRequest& request) {
+            return request.path == "/slow/at-hand" ? std::optional(Echo(request)) : std::nullopt;
+          })
+          .value();
+  const auto ask = [](HttpClient& client, const std::string& path) {
+    client.Send("GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n");
+  };
+  std::vector<HttpClient> slow;
+  for (int i = 0; i < 20; ++i) ask(slow.emplace_back(server->port()), "/slow/" + std::to_string(i));
+  HttpClient neighbour(server->port());
+  EXPECT_EQ(neighbour.Get("/other").body, "GET|/other|||");  // on a thread of its own
+  HttpClient waiting(server->port());
+  ask(waiting, "/held");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(HttpClient(server->port()).Get("/slow/at-hand").status, 200);
+  held.Release();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(slow[static_cast<size_t>(i)].Receive().status, 200);
+  EXPECT_EQ(waiting.Receive().status, 200);
+}
+
+TEST(HttpServer, ThousandsOfSlowClientsDoNotDisturbNeighbours) {
+  // Each costs this process two descriptors, one at either end.
+  rlimit files = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 20'600);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+  const size_t count = std::min<size_t>(10'000, files.rlim_cur / 2 - 200);
+  RecordProperty("clients", static_cast<int>(count));
+  Held held;
+  HttpOptions options = {.listen = kAnyPort,
+                         .post_path = "/slow",
+                         .post_threads = 4,
+                         .max_connections = count + 100,
+                         .request_limit = absl::Minutes(5)};
+  const std::unique_ptr<HttpServer> server =
+      HttpServer::Start(options, [&](const HttpRequest& request) { return held.Handle(request); }).value();
+  HttpClient regular(server->port());
+  std::vector<HttpClient> slow;
+  slow.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    HttpClient& client = slow.emplace_back(server->port());
+    ASSERT_TRUE(client.connected()) << i;
+    // Some begin a request, some have made one that takes long, and the rest say nothing.
+    if (i % 3 == 0) client.Send("GET /slow HTTP/1.1\r\nHos");
+    if (i % 3 == 1) client.Send("GET /slow/1 HTTP/1.1\r\nHost: test\r\n\r\n");
+  }
+  double slowest = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Stopwatch stopwatch;
+    ASSERT_EQ(regular.Get("/").status, 200) << i;
+    ASSERT_EQ(HttpClient(server->port()).Get("/", "Connection: close\r\n").status, 200) << i;
+    slowest = std::max(slowest, stopwatch.Seconds());
+  }
+  RecordProperty("slowest_ms", static_cast<int>(1000 * slowest));
+  EXPECT_LT(slowest, 5);
+  held.Release();
+  for (size_t i = 0; i < count; ++i) {  // nobody was put out
+    if (i % 3 == 0) slow[i].Send("t: test\r\n\r\n");
+    if (i % 3 == 2) slow[i].Send("GET /late HTTP/1.1\r\nHost: test\r\n\r\n");
+    ASSERT_EQ(slow[i].Receive().status, 200) << i;
+  }
+}
+
 TEST(HttpServer, SendsALongBodyWhole) {
   const auto body = std::make_shared<const std::string>(20 << 20, 'x');
   const std::unique_ptr<HttpServer> server = Serve([&](const HttpRequest&) {
@@ -430,6 +514,10 @@ TEST(HttpDate, IsReadInAllItsForms) {
   const Time time = absl::FromUnixSeconds(784111777);  // the example of RFC 9110 5.6.7
   EXPECT_EQ(HttpDate(time), "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT"), time);
+  for (int64_t seconds = 0; seconds < 250'000'000'000; seconds += 86'399'999) {  // each day of the week and month
+    const Time one = absl::FromUnixSeconds(seconds);
+    ASSERT_EQ(HttpDate(one), absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", one, absl::UTCTimeZone()));
+  }
   EXPECT_EQ(ParseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT"), time);
   EXPECT_EQ(ParseHttpDate("Sun Nov  6 08:49:37 1994"), time);
   for (const std::string wrong :

@@ -261,6 +261,50 @@ TEST_F(OcspResponderTest, AResponseIsSignedOnceAndAgainAfterHalfItsTime) {
   EXPECT_EQ(house_.signatures, before + 1);
 }
 
+TEST_F(OcspResponderTest, AnswersAtOnceWhatItKeepsForASecondAfterALookAtTheStore) {
+  const CertificateRecord record = Device();
+  const Bytes request = OcspQuestion{.ids = {IdOf(record)}}.Build();
+  EXPECT_FALSE(responder_->AnswerAtOnce(request).has_value());  // it is to be signed
+  const OcspAnswer signed_answer = responder_->Answer(request);
+  const std::optional<OcspAnswer> kept = responder_->AnswerAtOnce(request);
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->der, signed_answer.der);
+  EXPECT_EQ(kept->reuse->refresh, signed_answer.reuse->refresh);
+  EXPECT_EQ(kept->reuse->digest, Sha256(AsBytes(*kept->der)));
+  house_.clock.now += absl::Seconds(1);
+  EXPECT_FALSE(responder_->AnswerAtOnce(request).has_value());  // the store is to be looked at
+  EXPECT_EQ(responder_->Answer(request).der, signed_answer.der);
+  EXPECT_TRUE(responder_->AnswerAtOnce(request).has_value());
+  Revoke(Device("device-2"));  // the authority's count is another now
+  EXPECT_FALSE(responder_->AnswerAtOnce(request).has_value());
+  EXPECT_EQ(responder_->Answer(request).der, signed_answer.der);
+  EXPECT_TRUE(responder_->AnswerAtOnce(request).has_value());
+  Revoke(record);
+  EXPECT_FALSE(responder_->AnswerAtOnce(request).has_value());
+}
+
+TEST_F(OcspResponderTest, AnswersAtOnceNothingThatItMustSign) {
+  const CertificateRecord one = Device("device-1");
+  const CertificateRecord two = Device("device-2");
+  const OcspQuestion questions[] = {{.ids = {IdOf(one)}, .nonce = Bytes(32, 1)},
+                                    {.ids = {IdOf(one), IdOf(two)}},
+                                    {.ids = {CertIdUnder(IssuerCertificate("devices"), Bytes{0x42})}},
+                                    {.ids = {CertIdOf(testing::kSha1Oid, Bytes(20, 1), Bytes(20, 2), Bytes{2, 1, 1})}}};
+  for (const OcspQuestion& question : questions) {
+    responder_->Answer(question.Build());
+    EXPECT_FALSE(responder_->AnswerAtOnce(question.Build()).has_value());
+  }
+  const std::optional<OcspAnswer> malformed = responder_->AnswerAtOnce(Bytes{0x30});
+  ASSERT_TRUE(malformed.has_value());
+  EXPECT_EQ(malformed->status, OcspStatus::kMalformedRequest);
+  // What is due for replacement is replaced by Answer.
+  const Bytes request = OcspQuestion{.ids = {IdOf(one)}}.Build();
+  responder_->Answer(request);
+  house_.clock.now += absl::Minutes(30);
+  responder_->Answer(OcspQuestion{.ids = {IdOf(two)}}.Build());  // the count is read anew
+  EXPECT_FALSE(responder_->AnswerAtOnce(request).has_value());
+}
+
 TEST_F(OcspResponderTest, ARevocationIsSeenAtOnce) {
   const CertificateRecord device = Device("device-1");
   const CertificateRecord other = Device("device-2");

@@ -20,6 +20,7 @@ using testing::Fails;
 using ::testing::HasSubstr;
 using testing::HttpClient;
 using testing::IsOk;
+using ::testing::Not;
 
 constexpr char kType[] = "application/ocsp-request";
 
@@ -34,7 +35,8 @@ class OcspRouteTest : public ::testing::Test {
   OcspRouteTest() {
     log::Quiet();
     answer_ = {OcspStatus::kSuccessful, std::make_shared<const std::string>("response"),
-               OcspAnswer::Reuse{clock_.now, clock_.now + absl::Minutes(30), clock_.now + absl::Hours(1)}};
+               OcspAnswer::Reuse{clock_.now, clock_.now + absl::Minutes(30), clock_.now + absl::Hours(1),
+                                 Sha256(AsBytes("response"))}};
   }
 
   HttpResponse Get(const std::string& path, const std::string& if_none_match = "",
@@ -64,12 +66,13 @@ class OcspRouteTest : public ::testing::Test {
   FixedClock clock_;
   Metrics metrics_;
   OcspAnswer answer_;
+  std::optional<OcspAnswer> at_hand_;
   std::vector<std::string> asked_;
   const OcspRoute route_{[this](ByteView request) {
                            asked_.push_back(ToString(request));
                            return answer_;
                          },
-                         clock_, metrics_};
+                         [this](ByteView) { return at_hand_; }, clock_, metrics_};
 };
 
 TEST(OcspPathTest, IsBase64PercentEncodedOnce) {
@@ -164,6 +167,7 @@ TEST_F(OcspRouteTest, WhoHasTheResponseIsToldSo) {
   }
   EXPECT_EQ(Get("/ocsp/MAA=", "\"x\"", "Tue, 24 Nov 2026 10:00:00 GMT").status, 200);
   answer_.der = std::make_shared<const std::string>("another");
+  answer_.reuse->digest = Sha256(AsBytes("another"));
   EXPECT_EQ(Get("/ocsp/MAA=", tag).status, 200);
 }
 
@@ -178,6 +182,20 @@ TEST_F(OcspRouteTest, NothingElseIsCached) {
   EXPECT_EQ(Field(refused, "ETag"), "");
   EXPECT_THAT(metrics_.Text(), HasSubstr("hallmark_ocsp_responses_total{status=\"unauthorized\"} 1"));
   EXPECT_THAT(metrics_.Text(), HasSubstr("hallmark_http_requests_total{code=\"200\",route=\"ocsp\"} 3"));
+}
+
+TEST_F(OcspRouteTest, AnswersAtOnceWhatIsAtHandAndLeavesTheRest) {
+  const HttpRequest request = {
+      .method = "GET", .path = "/ocsp/MAA=", .query = "", .if_none_match = "", .if_modified_since = ""};
+  EXPECT_FALSE(route_.HandleAtOnce(request).has_value());
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr("route=\"ocsp\"")));  // who answers counts it
+  at_hand_ = answer_;
+  at_hand_->der = std::make_shared<const std::string>("at hand");
+  const std::optional<HttpResponse> response = route_.HandleAtOnce(request);
+  ASSERT_TRUE(response.has_value());
+  EXPECT_EQ(*response->body, "at hand");
+  EXPECT_EQ(response->headers, Get("/ocsp/MAA=").headers);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("hallmark_http_requests_total{code=\"200\",route=\"ocsp\"} 2"));
 }
 
 TEST_F(OcspRouteTest, OverASocket) {

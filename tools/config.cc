@@ -115,6 +115,14 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
     return listen.Finish();
   });
   top.Nested("tls", [&](yaml::Mapping& tls) { return ReadTls(tls, directory, config); });
+  top.Nested("http", [&](yaml::Mapping& http) {
+    http.Nested("tls", [&](yaml::Mapping& tls) {
+      config.http_tls_certificate = Resolve(directory, tls.Required<std::string>("certificate"));
+      config.http_tls_key = Resolve(directory, tls.Required<std::string>("key"));
+      return tls.Finish();
+    });
+    return http.Finish();
+  });
   top.Nested("hsm", [&](yaml::Mapping& hsm) { return ReadHsm(hsm, directory, config); });
   top.Nested("store", [&](yaml::Mapping& store) {
     config.store_sqlite = Resolve(directory, store.Required<std::string>("sqlite"));

@@ -31,6 +31,8 @@ struct Config {
   std::string http_listen;
   std::string base_url;  // under which relying parties reach the HTTP repository, without a slash at its end
 
+  std::filesystem::path http_tls_certificate;  // PEM, as tls_certificate; empty: HTTP without TLS
+  std::filesystem::path http_tls_key;
   std::filesystem::path tls_certificate;  // PEM, the service's certificate and its chain
   std::filesystem::path tls_key;          // PEM
   std::filesystem::path tls_client_roots;

@@ -23,9 +23,7 @@
 #include "ca/ocsp_responder.h"
 #include "grpc/server.h"
 #include "http/metrics.h"
-#include "http/ocsp_route.h"
-#include "http/repository.h"
-#include "http/server.h"
+#include "tools/http_listener.h"
 #include "tools/instance.h"
 
 namespace hallmark {
@@ -37,8 +35,6 @@ constexpr Duration kIntentAge = absl::Seconds(30);  // nobody waits for older on
 constexpr Duration kGrace = absl::Seconds(10);
 constexpr Duration kMassRevocationPeriod = absl::Seconds(5);  // between two looks for what waits
 constexpr Duration kOcspWatch = absl::Minutes(1);             // between two looks at the responders' certificates
-// Some stay free for CRLs and health while OCSP responses wait for a slow HSM.
-constexpr int kHttpThreads = OcspResponder::kSigning + 2;
 
 // The signals that stop the service, and SIGHUP, blocked before the first thread so that only Wait sees them.
 class Signals {
@@ -438,7 +434,8 @@ Status Serve(const Config& config) {
       CollectFreshness(*freshness, metrics);
   });
   Repository repository(MakeContent(*instance, *publisher, ocsp_signers), instance->clock(), metrics);
-  const OcspRoute ocsp([&responder](ByteView request) { return responder.Answer(request); }, instance->clock(),
+  const OcspRoute ocsp([&responder](ByteView request) { return responder.Answer(request); },
+                       [&responder](ByteView request) { return responder.AnswerAtOnce(request); }, instance->clock(),
                        metrics);
   std::error_code ignored;
   std::filesystem::remove_all(UploadsOf(config), ignored);  // of imports and bundles that a crash cut off
@@ -453,12 +450,7 @@ Status Serve(const Config& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                    GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle(),
                                      {.mass_revocations = mass_revocations, .freshness = look_at_freshness}));
-  ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http,
-                   HttpServer::Start({.listen = config.http_listen, .threads = kHttpThreads, .post_path = kOcspPath},
-                                     [&](const HttpRequest& request) {
-                                       return OcspRoute::Has(request.path) ? ocsp.Handle(request)
-                                                                           : repository.Handle(request);
-                                     }));
+  ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http, StartHttp(config, repository, ocsp));
   // Both were done when the service started.
   const Periodic recovery(
       kRecoveryPeriod, [&](const std::atomic<bool>&) { FinishIntents(instance->authority()); },
@@ -482,6 +474,7 @@ Status Serve(const Config& config) {
   int received = signals.Wait();
   while (received == SIGHUP) {
     ReloadPolicies(*instance, metrics);
+    ReloadHttpTls(config, *http);
     received = signals.Wait();
   }
   log::Info("stopping", {{"signal", received}});
