@@ -93,6 +93,7 @@ StatusOr<ImportedCrl> Lifecycle::ImportCrl(const Caller& caller, ByteView crl, c
   RETURN_IF_ERROR(CheckComplete(crl));
   const StatusOr<ListedCrl> list = ReadListedCrl(crl);
   if (!list.ok()) return Invalid(std::string(list.status().message()));
+  if (list->number == 0) return Invalid("has cRLNumber 0; what is served here is numbered from 1 on");
   const Time now = TruncateToSecond(parts().clock.Now());
   RETURN_IF_ERROR(CheckTimes(*list, now));
   const std::lock_guard lock(mutex_);

@@ -117,6 +117,7 @@ TEST_F(ImportedCrlTest, WhatIsNoCompleteListOfSuchAnAuthorityIsRefused) {
       {"of some certificates", List({.urls = {.issuing_distribution_point = "http://pki.example/crl/safe-root.crl"}})},
       {"expired", List({.age = absl::Hours(2), .lifetime = absl::Hours(1)})},
       {"of the future", List({.age = -absl::Hours(1)})},
+      {"number 0", List({.number = 0})},
       {"too large", Bytes(61 * 1024)},
   };
   for (const auto& [name, crl] : cases) {
