@@ -1,34 +1,16 @@
 // What the benchmarks of a running service share.
 #pragma once
 
-#include <sys/types.h>
-#include <unistd.h>
-
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "hsm/key.h"
 #include "hsm/pkcs11_signer.h"
+#include "tests/bench/cpu_seconds.h"
 #include "tests/service_client.h"
 #include "tools/instance.h"
 
 namespace hallmark::bench {
-
-// The CPU time that a process has used, user and system.
-inline double CpuSeconds(pid_t process) {
-  std::ifstream file(fmt::format("/proc/{}/stat", process));
-  std::string text;
-  std::getline(file, text);
-  std::istringstream fields(text.substr(text.rfind(')') + 2));  // the name before may hold blanks
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
 
 // The key of authority `devices` on the token of a service's instance, with nothing around C_SignInit and C_Sign but a
 // session pool.

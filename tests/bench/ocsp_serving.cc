@@ -16,8 +16,10 @@
 #include <regex>
 #include <thread>
 
+#include "base/bytes.h"
 #include "base/file.h"
-#include "tests/bench/measure.h"
+#include "tests/bench/cpu_seconds.h"
+#include "tests/service.h"
 
 namespace hallmark::bench {
 namespace {
