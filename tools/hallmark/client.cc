@@ -29,7 +29,8 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Stations"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificateByKey"},
-           {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
+           {"service": "hallmark.v1.Revocation", "method": "GetCrl"},
+           {"service": "hallmark.v1.Revocation", "method": "ListCrls"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
                   "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
 
@@ -157,6 +158,12 @@ StatusOr<v1::Certificate> Client::RevokeCertificateByKey(const std::string& name
 
 StatusOr<v1::Crl> Client::GetCrl(const v1::GetCrlRequest& request) {
   return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GetCrl, request, connection_->Deadline());
+}
+
+StatusOr<v1::ListCrlsResponse> Client::ListCrls(const std::string& authority) {
+  v1::ListCrlsRequest request;
+  request.set_parent(authority);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ListCrls, request, connection_->Deadline());
 }
 
 StatusOr<v1::Authority> Client::GetAuthority(const std::string& authority) {

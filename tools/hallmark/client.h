@@ -65,7 +65,8 @@ class Client {
   StatusOr<v1::Certificate> ReleaseCertificate(const std::string& name);
   StatusOr<v1::Certificate> RevokeCertificateByKey(const std::string& name, const std::string& signature);
   StatusOr<v1::Crl> GetCrl(const v1::GetCrlRequest& request);
-  StatusOr<v1::Authority> GetAuthority(const std::string& authority);  // "authorities/devices", as are the two below
+  StatusOr<v1::ListCrlsResponse> ListCrls(const std::string& authority);  // "authorities/devices"
+  StatusOr<v1::Authority> GetAuthority(const std::string& authority);     // "authorities/devices", as are the two below
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
   StatusOr<v1::FetchCsrResponse> FetchCsr(const std::string& authority);
   StatusOr<v1::ListAuthoritiesResponse> ListAuthorities();
