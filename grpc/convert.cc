@@ -197,6 +197,7 @@ v1::Crl ToProto(const CrlRecord& crl) {
   *message.mutable_next_update() = ToTimestamp(crl.next_update);
   message.set_shard(crl.shard);
   message.set_base_number(crl.base.value_or(0));
+  message.set_size_bytes(static_cast<int64_t>(crl.crl.size()));
   return message;
 }
 

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <map>
+#include <mutex>
+
 #include "base/reason.h"
 #include "grpc/convert_revocation.h"
 #include "grpc/services.h"
@@ -144,6 +147,20 @@ class RevocationService final : public v1::Revocation::Service {
     });
   }
 
+  grpc::Status ListCrls(grpc::ServerContext* context, const v1::ListCrlsRequest* message,
+                        v1::ListCrlsResponse* response) override {
+    return calls_.Run("ListCrls", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListCrlsResponse> {
+      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGetCrl, message->parent()));
+      const std::string& authority = issuer->record().authority;
+      ASSIGN_OR_RETURN(const auto latest, calls_.authority().parts().store.LatestCrls(authority));
+      v1::ListCrlsResponse lists;
+      for (const auto& [scope, record] : latest) {
+        ASSIGN_OR_RETURN(*lists.add_crls(), Summary(authority, scope, record));
+      }
+      return lists;
+    });
+  }
+
   grpc::Status GenerateCrl(grpc::ServerContext* context, const v1::GenerateCrlRequest* message,
                            v1::Crl* response) override {
     return calls_.Run("GenerateCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
@@ -162,6 +179,21 @@ class RevocationService final : public v1::Revocation::Service {
     return calls_.authority().FindIssuer(authority);
   }
 
+  // What there is to say of a list whose octets were not read. Only of one that is news are they, for their size.
+  StatusOr<v1::Crl> Summary(const std::string& authority, const CrlScope& scope, const CrlRecord& record) {
+    {
+      const std::lock_guard lock(summaries_mutex_);
+      const auto known = summaries_.find({authority, scope});
+      if (known != summaries_.end() && known->second.number() == record.number) return known->second;
+    }
+    ASSIGN_OR_RETURN(const CrlRecord whole, calls_.authority().parts().store.LatestCrl(authority, scope));
+    v1::Crl summary = ToProto(whole);
+    summary.clear_crl();
+    const std::lock_guard lock(summaries_mutex_);
+    summaries_[{authority, scope}] = summary;
+    return summary;
+  }
+
   // Of a list that there is to be.
   StatusOr<CrlScope> ScopeOf(const std::string& authority, int64_t shard, bool delta) const {
     ASSIGN_OR_RETURN(const auto shards, calls_.authority().ShardsOf(authority));
@@ -178,6 +210,8 @@ class RevocationService final : public v1::Revocation::Service {
   const Calls& calls_;
   Lifecycle& lifecycle_;
   const RevocationParts parts_;
+  std::mutex summaries_mutex_;
+  std::map<std::pair<std::string, CrlScope>, v1::Crl> summaries_;  // as they were last told; guarded by the mutex
 };
 
 }  // namespace

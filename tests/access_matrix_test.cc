@@ -233,6 +233,8 @@ std::vector<Row> AccessMatrixTest::Rows() const {
        }),
        kOperator},
       {"Revocation/GetCrl", "of devices", With<v1::GetCrlRequest>([&](auto& r) { r.set_parent(devices); }), kEverybody},
+      {"Revocation/ListCrls", "of devices", With<v1::ListCrlsRequest>([&](auto& r) { r.set_parent(devices); }),
+       kEverybody},
       {"Revocation/GenerateCrl", "of devices", With<v1::GenerateCrlRequest>([&](auto& r) { r.set_parent(devices); }),
        kOperator},
   };

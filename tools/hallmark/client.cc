@@ -37,7 +37,8 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Revocation", "method": "ImportCrl"},
            {"service": "hallmark.v1.Revocation", "method": "ListImportedCrls"},
            {"service": "hallmark.v1.Revocation", "method": "GetRevocationStatus"},
-           {"service": "hallmark.v1.Revocation", "method": "GetCrl"}],
+           {"service": "hallmark.v1.Revocation", "method": "GetCrl"},
+           {"service": "hallmark.v1.Revocation", "method": "ListCrls"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
                   "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
 
@@ -213,6 +214,12 @@ StatusOr<v1::Crl> Client::GetCrl(const v1::GetCrlRequest& request) {
 StatusOr<v1::Crl> Client::GenerateCrl(const v1::GenerateCrlRequest& request) {
   return connection_->Call(connection_->revocation, &v1::Revocation::Stub::GenerateCrl, request,
                            connection_->Deadline());
+}
+
+StatusOr<v1::ListCrlsResponse> Client::ListCrls(const std::string& authority) {
+  v1::ListCrlsRequest request;
+  request.set_parent(authority);
+  return connection_->Call(connection_->revocation, &v1::Revocation::Stub::ListCrls, request, connection_->Deadline());
 }
 
 StatusOr<v1::Authority> Client::GetAuthority(const std::string& authority) {

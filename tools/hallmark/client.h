@@ -74,7 +74,8 @@ class Client {
   StatusOr<v1::RevokeAuthorityResponse> RevokeAuthority(const v1::RevokeAuthorityRequest& request);
   StatusOr<v1::Crl> GetCrl(const v1::GetCrlRequest& request);
   StatusOr<v1::Crl> GenerateCrl(const v1::GenerateCrlRequest& request);
-  StatusOr<v1::Authority> GetAuthority(const std::string& authority);  // "authorities/devices", as are the two below
+  StatusOr<v1::ListCrlsResponse> ListCrls(const std::string& authority);  // "authorities/devices"
+  StatusOr<v1::Authority> GetAuthority(const std::string& authority);     // "authorities/devices", as are the two below
   StatusOr<v1::ExportChainResponse> ExportChain(const std::string& authority, v1::ExportChainRequest::Format format);
   StatusOr<v1::FetchCsrResponse> FetchCsr(const std::string& authority);
   StatusOr<v1::ListAuthoritiesResponse> ListAuthorities();

@@ -11,6 +11,7 @@
 #include "tools/hallmark/lint_command.h"
 #include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
+#include "tools/hallmark/repository_commands.h"
 #include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
 #include "tools/hallmark/station.h"
@@ -54,6 +55,7 @@ int Main(int argc, char** argv) {
   AddStation(app, session);
   AddBatch(app, session);
   AddCaller(app, session);
+  AddRepository(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
   AddManifest(app, session);

@@ -1,6 +1,5 @@
 // hallmark station run.
 #include <fmt/format.h>
-#include <signal.h>
 
 #include "base/yaml.h"
 #include "tools/hallmark/lot_commands.h"
@@ -9,6 +8,7 @@
 #include "tools/hallmark/station/answer.h"
 #include "tools/hallmark/station/run.h"
 #include "tools/hallmark/station_credential.h"
+#include "tools/hallmark/stop_signals.h"
 
 namespace hallmark::cli {
 namespace {
@@ -28,30 +28,6 @@ struct Options {
   bool watch = false;
   bool offline = false;
   bool progress = false;
-};
-
-volatile sig_atomic_t stop_asked = 0;
-
-// SIGTERM and SIGINT end the run in good order while this lives; a second one ends it at once, which does no harm.
-class StopSignals {
- public:
-  StopSignals() {
-    struct sigaction action = {};
-    action.sa_handler = [](int) { stop_asked = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    sigaction(SIGTERM, &action, &term_);
-    sigaction(SIGINT, &action, &interrupt_);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    sigaction(SIGTERM, &term_, nullptr);
-    sigaction(SIGINT, &interrupt_, nullptr);
-  }
-
- private:
-  struct sigaction term_ = {};
-  struct sigaction interrupt_ = {};
 };
 
 constexpr Duration kRenewalPeriod = absl::Minutes(1);  // between two looks at the credential
@@ -110,7 +86,7 @@ StatusOr<ExitCode> RunStation(Session& session, const Options& options) {
                                   .patience = absl::InfiniteDuration(),
                                   .watch = options.watch,
                                   .offline = options.offline,
-                                  .stopped = [] { return stop_asked != 0; },
+                                  .stopped = [] { return StopSignals::asked(); },
                                   .on_round = nullptr};
   if (!options.watch) {
     ASSIGN_OR_RETURN(settings.patience, yaml::ParseDuration(options.timeout));
