@@ -77,7 +77,10 @@ CertificateTemplate::CertificateTemplate(const Profile& profile, const IssuerNam
       authority_key_identifier_(AuthorityKeyIdentifier(issuer.key_identifier)),
       name_constraints_(profile.name_constraints) {
   if (profile.crl_distribution_points) crl_distribution_points_ = CrlDistributionPoints(issuer.crl_url);
-  if (profile.authority_info_access) Append(after_distribution_points_, AuthorityInfoAccess(issuer.aia_url));
+  if (profile.authority_info_access || profile.ocsp) {
+    Append(after_distribution_points_, AuthorityInfoAccess(profile.authority_info_access ? issuer.aia_url : "",
+                                                           profile.ocsp ? issuer.ocsp_url : ""));
+  }
   if (!profile.certificate_policies.empty()) {
     Append(after_distribution_points_, CertificatePolicies(profile.certificate_policies));
   }

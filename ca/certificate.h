@@ -40,6 +40,7 @@ struct IssuerNames {
   Bytes key_identifier;  // its subjectKeyIdentifier
   std::string crl_url;   // for cRLDistributionPoints
   std::string aia_url;   // for caIssuers
+  std::string ocsp_url = "";
 };
 
 // The parts that all certificates of one profile under one issuer share. Immutable, hence thread-safe.

@@ -139,9 +139,12 @@ Bytes IssuingDistributionPoint(const std::string& url) {
 
 Bytes DeltaCrlIndicator(uint64_t base) { return EncodeExtension(oid::kDeltaCrlIndicator, true, der::Unsigned(base)); }
 
-Bytes AuthorityInfoAccess(const std::string& ca_issuers_url) {
-  const Bytes description = der::Sequence({der::Oid(oid::kCaIssuers), UriName(ca_issuers_url)});
-  return EncodeExtension(oid::kAuthorityInfoAccess, false, der::Sequence({description}));
+Bytes AuthorityInfoAccess(const std::string& ca_issuers_url, const std::string& ocsp_url) {
+  Bytes descriptions;
+  if (!ocsp_url.empty()) Append(descriptions, der::Sequence({der::Oid(oid::kOcsp), UriName(ocsp_url)}));
+  if (!ca_issuers_url.empty())
+    Append(descriptions, der::Sequence({der::Oid(oid::kCaIssuers), UriName(ca_issuers_url)}));
+  return EncodeExtension(oid::kAuthorityInfoAccess, false, der::Tlv(der::kSequence, descriptions));
 }
 
 Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies) {

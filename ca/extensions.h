@@ -46,7 +46,8 @@ Bytes KeyUsageExtension(const std::vector<KeyUsage>& usages);         // critica
 Bytes ExtendedKeyUsage(const std::vector<std::string>& purposes);
 Bytes SubjectAltName(ByteView general_names, bool critical);
 Bytes CrlDistributionPoints(const std::string& url);
-Bytes AuthorityInfoAccess(const std::string& ca_issuers_url);
+// An empty URL is left out; one is not.
+Bytes AuthorityInfoAccess(const std::string& ca_issuers_url, const std::string& ocsp_url = "");
 Bytes CertificatePolicies(const std::vector<CertificatePolicy>& policies);
 Bytes FreshestCrl(const std::string& url);               // where deltas are, RFC 5280 5.2.6
 Bytes IssuingDistributionPoint(const std::string& url);  // critical; of the certificates that name it, RFC 5280 5.2.5

@@ -70,6 +70,8 @@ std::string CrlUrl(const std::string& base, const std::string& authority, const 
   return scope.shard == 0 ? fmt::format("{}/crl/{}.crl", base, authority)
                           : fmt::format("{}/crl/{}/{}.crl", base, authority, scope.shard);
 }
+std::string OcspUrl(const std::string& base) { return base + "/ocsp"; }
+
 std::string AiaUrl(const std::string& base, const std::string& authority) {
   return fmt::format("{}/aia/{}.cer", base, authority);
 }
@@ -104,7 +106,7 @@ StatusOr<std::shared_ptr<const Issuer>> Issuer::Create(AuthorityRecord record, s
   if (!octets.ok()) return Unfit(record, "its certificate has no subjectKeyIdentifier");
 
   issuer->names_ = {ToBytes(parts->subject), ToBytes(*octets), CrlUrl(base_url, record.authority),
-                    AiaUrl(base_url, record.authority)};
+                    AiaUrl(base_url, record.authority), OcspUrl(base_url)};
   issuer->base_url_ = base_url;
   issuer->serial_ = ToBytes(parts->serial);
   issuer->not_before_ = parts->not_before;

@@ -17,6 +17,7 @@ namespace hallmark {
 // /crl/NAME.crl, another's /crl/NAME/SHARD.crl, and deltas are /crl/NAME/SHARD-delta.crl.
 std::string CrlUrl(const std::string& base, const std::string& authority, const CrlScope& scope = {});
 std::string AiaUrl(const std::string& base, const std::string& authority);
+std::string OcspUrl(const std::string& base);  // the same for all authorities
 
 // Immutable, hence thread-safe.
 class Issuer {

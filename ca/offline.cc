@@ -24,7 +24,7 @@ std::string NameText(ByteView name) {
 }
 
 IssuerNames NamesOf(ByteView name, ByteView key_identifier, const CertificateRequirements& required) {
-  return {ToBytes(name), ToBytes(key_identifier), required.crl_url, required.aia_url};
+  return {ToBytes(name), ToBytes(key_identifier), required.crl_url, required.aia_url, required.ocsp_url};
 }
 
 Status CheckUrls(const CertificateRequirements& required) {
@@ -35,6 +35,7 @@ Status CheckUrls(const CertificateRequirements& required) {
   };
   RETURN_IF_ERROR(
       check(required.profile->crl_distribution_points, required.crl_url, "cRLDistributionPoints", "crl_url"));
+  RETURN_IF_ERROR(check(required.profile->ocsp, required.ocsp_url, "OCSP in authorityInfoAccess", "ocsp_url"));
   return check(required.profile->authority_info_access, required.aia_url, "authorityInfoAccess", "aia_url");
 }
 

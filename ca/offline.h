@@ -53,6 +53,7 @@ struct CertificateRequirements {
   Bytes serial;
   std::string crl_url;  // of the issuer; each is needed exactly when the profile has the extension
   std::string aia_url;
+  std::string ocsp_url = "";  // of a responder for the issuer
 };
 
 // Each returns a draft that was judged by the profile and linted. kInvalidArgument as Decide says; kFailedPrecondition:

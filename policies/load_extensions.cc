@@ -30,7 +30,7 @@ constexpr std::array<Written, 11> kWritten = {
      {"2.5.29.35", "authorityKeyIdentifier", "nothing: it is always there"},
      {"2.5.29.37", "extKeyUsage", "the field extended_key_usage"},
      {"2.5.29.20", "cRLNumber", "nothing: it is an extension of CRLs"},
-     {"1.3.6.1.5.5.7.1.1", "authorityInfoAccess", "the field authority_info_access"}}};
+     {"1.3.6.1.5.5.7.1.1", "authorityInfoAccess", "the fields authority_info_access and ocsp"}}};
 
 void CheckOid(yaml::Mapping& rule, const std::string& oid, const std::vector<ExtensionRule>& earlier) {
   if (!IsObjectIdentifier(oid)) return rule.Fail("oid", fmt::format("'{}' is not a dotted OID", oid));

@@ -52,6 +52,7 @@ void ReadIdentifiersAndPointers(yaml::Mapping& mapping, Profile& profile) {
   const bool both = mapping.Optional<bool>("distribution_points", true);
   profile.crl_distribution_points = mapping.Optional<bool>("crl_distribution_points", both);
   profile.authority_info_access = mapping.Optional<bool>("authority_info_access", both);
+  profile.ocsp = mapping.Optional<bool>("ocsp", false);
 }
 
 // What contradicts itself, though each field alone is well-formed.

@@ -190,6 +190,7 @@ struct Profile {
   KeyIdentifierMethod subject_key_identifier = KeyIdentifierMethod::kRfc7093;
   bool crl_distribution_points = true;  // of the issuer
   bool authority_info_access = true;    // caIssuers of the issuer
+  bool ocsp = false;                    // and where its OCSP responder is
   // What becomes of extensions that a CSR asks for and the profile does not grant: an error, or overridden.
   bool ignore_requested_extensions = false;
   bool subject_is_issuer = false;  // self-signed: a root

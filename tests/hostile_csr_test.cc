@@ -89,6 +89,7 @@ testing::Circumstances CircumstancesOf(House& house, const std::string& authorit
           .issuer_key_identifier = ToBytes(ReadSubjectKeyIdentifier(identifier->value).value()),
           .crl_url = "http://ca.example/crl/" + authority + ".crl",
           .aia_url = "http://ca.example/aia/" + authority + ".cer",
+          .ocsp_url = "http://ca.example/ocsp",
           .now = absl::ToUnixSeconds(house.clock.now),
           .issuer_not_before = absl::ToUnixSeconds(parts.not_before),
           .issuer_not_after = absl::ToUnixSeconds(parts.not_after),

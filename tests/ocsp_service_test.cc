@@ -124,6 +124,22 @@ TEST_F(OcspServiceTest, OpensslBelievesIt) {
   EXPECT_THAT(several.output, HasSubstr("7: unknown"));
 }
 
+TEST_F(OcspServiceTest, TheCertificateSaysWhereToAsk) {
+  const std::string url = Succeed(fmt::format("openssl x509 -in {}/device-1.pem -noout -ocsp_uri", At())).output;
+  EXPECT_EQ(url, Url() + "\n");
+  const CommandResult good =
+      RunCommand(fmt::format("openssl ocsp -issuer {0}/devices.pem {1} -CAfile {0}/trusted.pem -url $(openssl x509 -in "
+                             "{0}/device-1.pem -noout -ocsp_uri)",
+                             At(), CertOf("device-1")));
+  EXPECT_THAT(good.output, HasSubstr("Response verify OK"));
+  EXPECT_THAT(good.output, HasSubstr("device-1.pem: good"));
+  // Whose profile does not say so names none: authorities, and callers.
+  for (const std::string& other :
+       {At() + "/devices.pem", At() + "/root.pem", (TheService().ca() / "contexts/station.pem").string()}) {
+    EXPECT_EQ(Succeed(fmt::format("openssl x509 -in {} -noout -ocsp_uri", other)).output, "") << other;
+  }
+}
+
 TEST_F(OcspServiceTest, OpensslSeesARevocationAtOnce) {
   EXPECT_THAT(Openssl(CertOf("device-2")).output, HasSubstr("device-2.pem: good"));
   Revoke("device-2");

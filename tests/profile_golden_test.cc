@@ -130,7 +130,7 @@ std::vector<Golden> Goldens() {
 struct TestIssuer {
   TestIssuer(const Golden& golden, const Profile& profile)
       : names{EncodeName(golden.issuer), KeyIdentifier(KeyOf("issuer").key_octets()),
-              "http://ca.example/crl/issuer.crl", "http://ca.example/aia/issuer.cer"} {
+              "http://ca.example/crl/issuer.crl", "http://ca.example/aia/issuer.cer", "http://ca.example/ocsp"} {
     if (!profile.subject_is_issuer) return;
     CsrBuilder csr(Key(golden.key));
     golden.csr(csr);

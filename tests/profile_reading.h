@@ -20,6 +20,7 @@ struct Circumstances {
   Bytes issuer_key_identifier;  // the same
   std::string crl_url;
   std::string aia_url;
+  std::string ocsp_url;
   int64_t now = 0;  // seconds since 1970, as the next two
   int64_t issuer_not_before = 0;
   int64_t issuer_not_after = 0;

@@ -79,6 +79,7 @@ std::vector<Case> Good() {
             {"subject_key_identifier", "sha1"},
             {"crl_distribution_points", "false"},
             {"authority_info_access", "true"},
+            {"ocsp", "true"},
             {"standards", "[matter-dac]"}}}) {
     cases.push_back({changes, true, true});
   }

@@ -71,6 +71,7 @@ TEST(ProfileTest, ReadsEveryField) {
        {"subject_key_identifier", "sha1"},
        {"crl_distribution_points", "false"},
        {"authority_info_access", "false"},
+       {"ocsp", "true"},
        {"csr_extensions", "ignore"},
        {"standards", "[azure-dps, ieee-802.1ar]"}});
   ASSERT_THAT(read, IsOk());
@@ -105,6 +106,7 @@ TEST(ProfileTest, ReadsEveryField) {
   EXPECT_EQ(p.extensions[2].encoding, ExtensionRule::Encoding::kPrintable);
   EXPECT_EQ(p.subject_key_identifier, Profile::KeyIdentifierMethod::kSha1);
   EXPECT_FALSE(p.crl_distribution_points || p.authority_info_access);
+  EXPECT_TRUE(p.ocsp);
   EXPECT_TRUE(p.ignore_requested_extensions);
   EXPECT_EQ(p.standards, (std::vector<Standard>{Standard::kAzureDps, Standard::kIeee8021Ar}));
 }
@@ -113,6 +115,7 @@ TEST(ProfileTest, WhatIsLeftOutHasASafeMeaning) {
   const Profile device = Parse({}).value();
   EXPECT_TRUE(device.from_issuing && !device.from_certifying);
   EXPECT_TRUE(device.crl_distribution_points && device.authority_info_access);
+  EXPECT_FALSE(device.ocsp);
   EXPECT_FALSE(device.ignore_requested_extensions || device.subject_as_requested || device.ca);
   EXPECT_EQ(device.max_lifetime, absl::Hours(24));
   EXPECT_EQ(device.subject_key_identifier, Profile::KeyIdentifierMethod::kRfc7093);
@@ -285,7 +288,7 @@ TEST(ProfileTest, RefusesRulesOfExtensionsThatCannotHold) {
       {Rules("{oid: 2.5.29.37}"), "use the field extended_key_usage"},
       {Rules("{oid: 2.5.29.31}"), "use the field crl_distribution_points"},
       {Rules("{oid: 2.5.29.32}"), "use the field certificate_policies"},
-      {Rules("{oid: 1.3.6.1.5.5.7.1.1}"), "use the field authority_info_access"},
+      {Rules("{oid: 1.3.6.1.5.5.7.1.1}"), "use the fields authority_info_access and ocsp"},
       {Rules("{oid: 1.2.3}, {oid: 1.2.3}"), "extensions[1].oid: 1.2.3 stands twice"},
       {Rules("{oid: 1.2.3, encoding: asn1, value: x}"), "'asn1' is not an encoding"},
       {Rules("{oid: 1.2.3, encoding: utf8}"), "without a value the extension is passed"},

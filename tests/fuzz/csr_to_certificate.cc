@@ -81,6 +81,7 @@ testing::Circumstances CircumstancesOf(const Line& line, const IssuerNames& issu
           .issuer_key_identifier = self ? Bytes() : issuer.key_identifier,
           .crl_url = issuer.crl_url,
           .aia_url = issuer.aia_url,
+          .ocsp_url = issuer.ocsp_url,
           .now = absl::ToUnixSeconds(kNow),
           .issuer_not_before = absl::ToUnixSeconds(kIssuerValidity.not_before),
           .issuer_not_after = absl::ToUnixSeconds(kIssuerValidity.not_after),

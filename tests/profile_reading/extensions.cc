@@ -245,9 +245,12 @@ std::map<std::string, MadeExtension> ExpectedExtensions(const ExtensionSources& 
   if (profile["crl_distribution_points"].as<bool>(true)) {
     add(FromText(NID_crl_distribution_points, "URI:" + sources.circumstances.crl_url));
   }
+  std::string access;
+  if (profile["ocsp"].as<bool>(false)) access = "OCSP;URI:" + sources.circumstances.ocsp_url;
   if (profile["authority_info_access"].as<bool>(true)) {
-    add(FromText(NID_info_access, "caIssuers;URI:" + sources.circumstances.aia_url));
+    access += (access.empty() ? "caIssuers;URI:" : ",caIssuers;URI:") + sources.circumstances.aia_url;
   }
+  if (!access.empty()) add(FromText(NID_info_access, access));
   if (profile["certificate_policies"]) add(PoliciesExtension(profile["certificate_policies"]));
   if (profile["ca"] && profile["ca"]["name_constraints"]) {
     add(NameConstraintsOf(profile["ca"]["name_constraints"], certificate));

@@ -102,6 +102,7 @@ ProfileReading::ProfileReading(const std::string& yaml, const std::string& realm
                          "subject_key_identifier",
                          "crl_distribution_points",
                          "authority_info_access",
+                         "ocsp",
                          "csr_extensions",
                          "self_signed",  //
                          "description",

@@ -127,6 +127,7 @@ Status ReadCertificateWish(yaml::Mapping& mapping, bool names_itself, bool is_si
     if (mapping.Has("lifetime")) wish.lifetime = mapping.Required<Duration>("lifetime");
     wish.crl_url = Url(mapping, "crl_url");
     wish.aia_url = Url(mapping, "aia_url");
+    wish.ocsp_url = Url(mapping, "ocsp_url");
   }
   return mapping.Finish();
 }

@@ -56,6 +56,7 @@ struct CertificateWish {
   std::optional<Duration> lifetime;
   std::string crl_url;
   std::string aia_url;
+  std::string ocsp_url;
 };
 
 struct CrlEntryWish {

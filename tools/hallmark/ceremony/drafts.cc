@@ -20,7 +20,8 @@ StatusOr<CertificateRequirements> Requirements(const Ceremony& ceremony, const M
                                    .not_before = wish.not_before,
                                    .serial = moment.serials.at(0),
                                    .crl_url = wish.crl_url,
-                                   .aia_url = wish.aia_url};
+                                   .aia_url = wish.aia_url,
+                                   .ocsp_url = wish.ocsp_url};
   if (material.csr.has_value()) {
     required.facts = material.csr->facts;
   } else if (material.certificate.has_value()) {

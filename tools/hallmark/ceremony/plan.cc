@@ -126,6 +126,7 @@ Json DescribeCertificate(const Ceremony& ceremony, const Material& material, con
   if (!profile.extended_key_usage.empty()) json["extended_key_usage"] = profile.extended_key_usage;
   if (profile.crl_distribution_points) json["crl_url"] = ceremony.certificate->crl_url;
   if (profile.authority_info_access) json["aia_url"] = ceremony.certificate->aia_url;
+  if (profile.ocsp) json["ocsp_url"] = ceremony.certificate->ocsp_url;
   return json;
 }
 
