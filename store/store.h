@@ -146,8 +146,8 @@ class Store {
   // octets of what was intended of its scope before, and never signed, are dropped.
   virtual Status IntendCrl(const CrlRecord& crl) = 0;
   // Replaces the intended list's octets by the signed ones and appends `ledger_entry`; in the same transaction the
-  // octets of all others of its scope with lower numbers are dropped. kNotFound: never intended. kAlreadyExists: another
-  // to-be-signed part was intended under this number, or another list was signed.
+  // octets of all others of its scope with lower numbers are dropped. kNotFound: never intended. kAlreadyExists:
+  // another to-be-signed part was intended under this number, or another list was signed.
   virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl,
                            const std::string& ledger_entry) = 0;
   // The signed list of that scope with the highest number. kNotFound (CRL_UNKNOWN).
