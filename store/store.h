@@ -164,14 +164,20 @@ class Store {
 
   // Allots the next CRL number of the authority: 1, 2, 3..., each once, over crashes and restarts.
   virtual StatusOr<uint64_t> NextCrlNumber(const std::string& authority) = 0;
-  // Makes the unsigned list durable before it is signed; its number must have been allotted and not been intended.
+  // Of each list its number, dates, scope, and the SHA-256 of its to-be-signed part and of the signed whole stay for
+  // ever, so that nobody can be shown two lists of one number; its octets stay until it is replaced.
+
+  // Makes the unsigned list durable before it is signed; its number must have been allotted and not been intended. The
+  // octets of what was intended of its scope before, and never signed, are dropped.
   virtual Status IntendCrl(const CrlRecord& crl) = 0;
-  // Replaces the intended list's octets by the signed ones and appends `ledger_entry`. kNotFound: never intended.
+  // Replaces the intended list's octets by the signed ones and appends `ledger_entry`; in the same transaction the
+  // octets of all others of its scope with lower numbers are dropped. kNotFound: never intended. kAlreadyExists:
+  // another to-be-signed part was intended under this number, or another list was signed.
   virtual Status RecordCrl(const std::string& authority, uint64_t number, ByteView crl,
                            const std::string& ledger_entry) = 0;
   // The signed list of that scope with the highest number. kNotFound (CRL_UNKNOWN).
   virtual StatusOr<CrlRecord> LatestCrl(const std::string& authority, const CrlScope& scope = {}) = 0;
-  // Those of all scopes, without their octets.
+  // Those of all scopes, without their octets. Takes as long as there are scopes.
   virtual StatusOr<std::map<CrlScope, CrlRecord>> LatestCrls(const std::string& authority) = 0;
 
   // Keeps a list that was made elsewhere instead of an earlier one of that name, and updates authorities with it, as
