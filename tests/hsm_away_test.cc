@@ -154,7 +154,8 @@ class ServedHouse {
   OcspResponder responder_{authority_, signers_, {.validity = absl::Hours(1)}};
   std::optional<CrlPublisher> publisher_;
   Repository repository_{MakeContent(), clock_, metrics_};
-  const OcspRoute ocsp_{[this](ByteView request) { return responder_.Answer(request); }, clock_, metrics_};
+  const OcspRoute ocsp_{[this](ByteView request) { return responder_.Answer(request); },
+                        [this](ByteView request) { return responder_.AnswerAtOnce(request); }, clock_, metrics_};
 };
 
 TEST(HsmAwayTest, WhatIsSignedIsServedToItsEndAndCatchesUp) {
@@ -187,6 +188,8 @@ TEST(HsmAwayTest, WhatIsSignedIsServedToItsEndAndCatchesUp) {
       EXPECT_EQ(about.status, OcspStatus::kTryLater);
     }
     EXPECT_EQ(served.Ask(other).status, OcspStatus::kTryLater);
+    // Red while everything is still valid: a quarter of the window is left.
+    EXPECT_EQ(served.ready(), served.clock_.Now() < list->next_update - absl::Minutes(30));
   }
   EXPECT_GE(served.clock_.Now(), answered_until);  // both ends were seen
   EXPECT_FALSE(served.ready());
