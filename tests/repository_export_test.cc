@@ -109,8 +109,9 @@ TEST_F(RepositoryExportTest, WritesWhatHttpServes) {
     ASSERT_TRUE(absl::ParseTime("lastUpdate=%b %e %H:%M:%S %Y GMT", shown.substr(0, shown.find('\n')), &update, &error))
         << shown;
     EXPECT_EQ(ours.st_mtim.tv_sec, absl::ToUnixSeconds(update)) << file;
-    const std::string issuer =
-        file.find("devices") != file.npos ? "devices" : std::filesystem::path(file).stem().string();
+    // "crl/NAME.crl" or "crl/NAME/SHARD-delta.crl".
+    const std::string behind = file.substr(sizeof "crl/" - 1);
+    const std::string issuer = behind.substr(0, behind.find_first_of("/."));
     EXPECT_THAT(Succeed(fmt::format("openssl x509 -inform DER -in {0}/aia/{1}.cer > {2}/issuer.pem && openssl crl "
                                     "-inform DER -in {0}/{3} -noout -CAfile {2}/issuer.pem",
                                     Tree(), issuer, At(), file))

@@ -428,9 +428,12 @@ TEST(ServiceTest, TheUrlsInACertificateWork) {
                                " | grep -o 'http:[^ ]*'");
   std::istringstream lines(urls.output);
   std::string crl_url;
+  std::string ocsp_url;
   std::string aia_url;
   std::getline(lines, crl_url);
+  std::getline(lines, ocsp_url);
   std::getline(lines, aia_url);
+  EXPECT_EQ(ocsp_url, TheService().base_url() + "/ocsp");
   EXPECT_THAT(RunCommand("curl -sf " + crl_url + " | openssl crl -inform DER -noout -issuer").output,
               HasSubstr("Hallmark Devices"));
   EXPECT_THAT(RunCommand("curl -sf " + aia_url + " | openssl x509 -inform DER -noout -subject").output,
