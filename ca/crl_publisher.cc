@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/certificate.h"
+#include "ca/crl.h"
 #include "ca/freshness.h"
 
 namespace hallmark {
@@ -39,6 +41,12 @@ Status CrlPublisher::RefreshAuthority(const Issuer& issuer, const std::atomic<bo
   const std::string& name = issuer.record().authority;
   ASSIGN_OR_RETURN(const auto shards, authority_.ShardsOf(name));
   ASSIGN_OR_RETURN(Lists latest, authority_.parts().store.LatestCrls(name));
+  const auto first_list = latest.find({0, false});
+  const bool goes_on = authority_.parts().clock.Now() < issuer.not_after();
+  if (shards.size() > 1 && goes_on && first_list != latest.end()) {
+    ASSIGN_OR_RETURN(const bool of_all, IsOfAll(first_list->second));
+    if (of_all) latest.erase(first_list);  // and so is made anew
+  }
   Status first;
   for (const auto& [shard, count] : shards) {
     if (stopping) break;
@@ -46,6 +54,16 @@ Status CrlPublisher::RefreshAuthority(const Issuer& issuer, const std::atomic<bo
     if (first.ok()) first = status;
   }
   return first;
+}
+
+StatusOr<bool> CrlPublisher::IsOfAll(const CrlRecord& list) const {
+  uint64_t& scoped = scoped_[list.authority];
+  if (scoped == list.number) return false;
+  ASSIGN_OR_RETURN(const CrlRecord whole, authority_.parts().store.LatestCrl(list.authority));
+  const StatusOr<CrlParts> parts = ReadCrl(whole.crl);
+  if (!parts.ok() || FindExtension(parts->extensions, oid::kIssuingDistributionPoint) == nullptr) return true;
+  scoped = whole.number;
+  return false;
 }
 
 Status CrlPublisher::RefreshShard(const Issuer& issuer, int64_t shard, uint64_t count, Lists& latest) const {

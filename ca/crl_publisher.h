@@ -32,6 +32,8 @@ class CrlPublisher {
   Status RefreshAuthority(const Issuer& issuer, const std::atomic<bool>& stopping) const;
   using Lists = std::map<CrlScope, CrlRecord>;
   Status RefreshShard(const Issuer& issuer, int64_t shard, uint64_t count, Lists& latest) const;
+  // Whether the list of shard 0 is of before there were others: it would pass for one of all certificates.
+  StatusOr<bool> IsOfAll(const CrlRecord& list) const;
   StatusOr<bool> NeedsComplete(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
   bool NeedsDelta(const Issuer& issuer, int64_t shard, uint64_t count, const Lists& latest) const;
   bool IsDue(const CrlRecord& crl) const;
@@ -41,6 +43,8 @@ class CrlPublisher {
   mutable std::mutex mutex_;
   bool looked_ = false;  // at all that there were at start
   std::map<std::string, Status> failures_;
+  // By authority, the number of the last list that was seen to say whose it is. Of the thread that refreshes.
+  mutable std::map<std::string, uint64_t> scoped_;
   Periodic refresh_;
 };
 

@@ -153,6 +153,27 @@ TEST_P(CrlShardsTest, MoreShardsLeaveOldCertificatesWhereTheyAre) {
   EXPECT_EQ(Device().record.crl_shard, 0);
 }
 
+// A relying party that has both lists must not find a certificate of another shard missing on the old one.
+TEST_P(CrlShardsTest, TheListOfBeforeThereWereShardsIsReplacedByOneThatSaysWhoseItIs) {
+  Spread(1);
+  const CrlRecord of_all = Generate({0, false});
+  EXPECT_THAT(Text(of_all), Not(HasSubstr("Issuing Distribution Point")));
+  Spread(4);
+  std::map<int64_t, Issued> devices = OneOfEach(4);
+  Revoke(devices.at(3), Reason::kSuperseded);
+  CrlPublisher publisher(house_.authority());
+  const auto latest = [&](int64_t shard) { return house_.store().LatestCrl("devices", {shard, false}); };
+  for (int i = 0; i < 1000 && (latest(0)->number == of_all.number || !latest(3).ok()); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_THAT(Text(*latest(0)), HasSubstr("Issuing Distribution Point"));
+  EXPECT_THAT(Verify(devices.at(3), {*latest(0), *latest(3)}), HasSubstr("certificate revoked"));
+  const uint64_t number = latest(0)->number;
+  publisher.Notify();
+  ASSERT_TRUE(publisher.Check().ok());
+  EXPECT_EQ(latest(0)->number, number) << "once is enough";
+}
+
 TEST_P(CrlShardsTest, ThePublisherRenewsWhatIsUrgentAndPutsTheRestOnDeltas) {
   const Issued device = Device();
   const Issued urgent = Device();

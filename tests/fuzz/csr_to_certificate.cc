@@ -37,7 +37,8 @@ const std::map<std::string, std::string>& Sources() {
 IssuerNames TheIssuer() {
   const Subject name = {
       {"O", "Test"}, {"CN", "Test Authority"}, {"1.3.6.1.4.1.37244.2.1", "FFF1"}, {"1.3.6.1.4.1.37244.2.2", "8000"}};
-  return {EncodeName(name), Bytes(20, 0x5a), "http://ca.example/crl/devices.crl", "http://ca.example/aia/devices.cer"};
+  return {EncodeName(name), Bytes(20, 0x5a), "http://ca.example/crl/devices.crl", "http://ca.example/aia/devices.cer",
+          "http://ca.example/ocsp"};
 }
 
 struct Line {
@@ -72,7 +73,7 @@ Facts Completed(Facts facts) {
 
 IssuerNames IssuerOf(const Line& line, const Plan& plan, const PublicKey& key) {
   if (!line.profile->subject_is_issuer) return TheIssuer();
-  return {EncodeName(plan.subject), KeyIdentifier(key.key_octets(), line.profile->subject_key_identifier), "", ""};
+  return {EncodeName(plan.subject), KeyIdentifier(key.key_octets(), line.profile->subject_key_identifier), "", "", ""};
 }
 
 testing::Circumstances CircumstancesOf(const Line& line, const IssuerNames& issuer) {
