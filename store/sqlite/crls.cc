@@ -127,8 +127,9 @@ StatusOr<uint64_t> ForEachRevoked(Connection& connection, const std::string& aut
   ASSIGN_OR_RETURN(const uint64_t count, CountShard(connection, authority, shard));
   ASSIGN_OR_RETURN(Rows rows,
                    connection.Query("SELECT serial, revoked, revocation_reason, invalidity_date FROM certificates "
-                                    "INDEXED BY certificates_for_crl "
-                                    "WHERE authority = ?1 AND crl_shard = ?2 AND not_after >= ?3 AND revoked IS NOT "
+                                    "INDEXED BY certificates_for_lists "
+                                    "WHERE authority = ?1 AND crl_shard = ?2 AND revocation_change IS NOT NULL AND "
+                                    "not_after >= ?3 AND revoked IS NOT "
                                     "NULL ORDER BY serial",
                                     {authority, shard, Seconds(expires_from)}));
   while (true) {
@@ -146,7 +147,7 @@ StatusOr<uint64_t> ForEachChanged(Connection& connection, const std::string& aut
   ASSIGN_OR_RETURN(const uint64_t count, CountShard(connection, authority, shard));
   ASSIGN_OR_RETURN(
       Rows rows, connection.Query("SELECT serial, revoked, revocation_reason, invalidity_date, not_before FROM "
-                                  "certificates INDEXED BY certificates_for_delta "
+                                  "certificates INDEXED BY certificates_for_lists "
                                   "WHERE authority = ?1 AND crl_shard = ?2 AND revocation_change > ?3 ORDER BY serial",
                                   {authority, shard, static_cast<int64_t>(since)}));
   while (true) {
