@@ -433,8 +433,8 @@ WHEN NEW.authority <> OLD.authority OR NEW.number <> OLD.number OR NEW.tbs_sha25
   OR (OLD.sha256 IS NOT NULL AND NEW.sha256 IS NOT OLD.sha256)
 BEGIN SELECT raise(ABORT, 'a CRL does not change'); END;
 )sql"},
-    // One index for complete lists and deltas, in the order of the changes: new ones go to its end. In that of the serial
-    // numbers, each change wrote a page of its own once there were many.
+    // One index for complete lists and deltas, in the order of the changes: new ones go to its end. In that of the
+    // serial numbers, each change wrote a page of its own once there were many.
     Migration{9, R"sql(
 DROP INDEX certificates_for_crl;
 DROP INDEX certificates_for_delta;
