@@ -74,6 +74,9 @@ class AuthoritiesService final : public v1::Authorities::Service {
     return calls_.Run("ExportChain", *context, response,
                       [&](const Caller& caller) -> StatusOr<v1::ExportChainResponse> {
                         ASSIGN_OR_RETURN(const std::string authority, CheckGet(caller, message->name()));
+                        const auto known = parts().issuers.Recent();
+                        const auto elsewhere = known->elsewhere.find(authority);
+                        if (elsewhere != known->elsewhere.end()) return ExportAlone(elsewhere->second);
                         ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(authority));
                         return Export(*issuer, message->format());
                       });
@@ -138,6 +141,14 @@ class AuthoritiesService final : public v1::Authorities::Service {
       chain.push_back(std::move(bundled));
     }
     return ChainBundle(chain);
+  }
+
+  // Of an authority above ours whose key is elsewhere: its own certificate, DER, in whatever form it was asked for.
+  static v1::ExportChainResponse ExportAlone(const Bytes& certificate) {
+    v1::ExportChainResponse response;
+    response.set_chain(ToString(certificate));
+    response.set_content_type("application/pkix-cert");
+    return response;
   }
 
   StatusOr<v1::ExportChainResponse> Export(const Issuer& issuer, v1::ExportChainRequest::Format format) const {

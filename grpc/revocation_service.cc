@@ -140,6 +140,8 @@ class RevocationService final : public v1::Revocation::Service {
 
   grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {
     return calls_.Run("GetCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
+      ASSIGN_OR_RETURN(const std::string elsewhere, FindElsewhere(caller, message->parent()));
+      if (!elsewhere.empty()) return Imported(elsewhere);
       ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGetCrl, message->parent()));
       ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().parts().store.LatestCrl(
                                                 issuer->record().authority, {message->shard(), message->delta()}));
@@ -192,6 +194,23 @@ class RevocationService final : public v1::Revocation::Service {
     const std::lock_guard lock(summaries_mutex_);
     summaries_[{authority, scope}] = summary;
     return summary;
+  }
+
+  // The name of an authority whose key is not here; empty: it is one of ours, or none.
+  StatusOr<std::string> FindElsewhere(const Caller& caller, const std::string& parent) const {
+    ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
+    RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetCrl, {authority, "", "", {}}));
+    return calls_.authority().parts().issuers.Recent()->elsewhere.contains(authority) ? authority : "";
+  }
+
+  StatusOr<v1::Crl> Imported(const std::string& name) const {
+    ASSIGN_OR_RETURN(const ImportedCrlRecord imported, calls_.authority().parts().store.GetImportedCrl(name));
+    v1::Crl crl;
+    crl.set_crl(ToString(imported.crl));
+    crl.set_number(imported.number);
+    *crl.mutable_this_update() = ToTimestamp(imported.this_update);
+    *crl.mutable_next_update() = ToTimestamp(imported.next_update);
+    return crl;
   }
 
   // Of a list that there is to be.

@@ -159,6 +159,55 @@ TEST_F(RepositoryExportTest, ReplacesNothingByAnothersList) {
   EXPECT_EQ(Octets(list), own);
 }
 
+// A root in a safe, here one that openssl makes: its list is imported, served, exported, and ends our authority.
+TEST_F(RepositoryExportTest, TheListOfARootElsewhereIsServedAndExported) {
+  const auto operate = [&](const std::string& arguments) {
+    const CommandResult result = service_->Hallmark("operator", arguments);
+    EXPECT_EQ(result.exit_code, 0) << arguments << "\n" << result.output;
+    return result.output;
+  };
+  operate("authority create plant-c --external --subject 'O=Example, CN=Plant C' --issues device-dps");
+  operate("authority csr plant-c --out " + At() + "/plant-c.csr");
+  WriteFile(At() + "/run", AsBytes("set -e; cd " + At() + R"(
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout safe.key -subj /O=Safe/CN=Root -days 3650 \
+  -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign -out safe.pem
+cat > ext <<X
+basicConstraints=critical,CA:TRUE,pathlen:0
+keyUsage=critical,keyCertSign,cRLSign
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid
+crlDistributionPoints=URI:http://pki.example/crl/safe-root.crl
+authorityInfoAccess=caIssuers;URI:http://pki.example/aia/safe-root.cer
+X
+openssl x509 -req -in plant-c.csr -CA safe.pem -CAkey safe.key -set_serial 0x4a01 -days 365 -extfile ext -out plant-c.pem
+cat plant-c.pem safe.pem > plant-c-chain.pem
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n' > ca.cnf
+touch index.txt; echo 01 > crlnumber
+openssl ca -config ca.cnf -gencrl -keyfile safe.key -cert safe.pem -crldays 90 -out first.crl
+printf 'R\t391231235959Z\t260101000000Z,cACompromise\t4A01\tunknown\t/CN=a\n' > index.txt
+openssl ca -config ca.cnf -gencrl -keyfile safe.key -cert safe.pem -crldays 90 -out second.crl
+)"))
+      .IgnoreError();
+  Succeed("bash " + At() + "/run");
+  operate(fmt::format("authority activate plant-c {}/plant-c-chain.pem", At()));
+  EXPECT_THAT(operate(fmt::format("crl import {}/first.crl", At())), HasSubstr("/crl/safe-root.crl"));
+  Succeed(Export());
+  const auto judge = fmt::format("openssl crl -inform DER -noout -text -CAfile {}/safe.pem -in ", At());
+  EXPECT_THAT(Succeed(judge + Tree() + "/crl/safe-root.crl").output,
+              ::testing::AllOf(HasSubstr("verify OK"), HasSubstr("No Revoked Certificates")));
+  Succeed(fmt::format("curl -sf {0}/aia/safe-root.cer | cmp - {1}/aia/safe-root.cer", service_->base_url(), Tree()));
+  EXPECT_THAT(operate(fmt::format("crl import {}/second.crl", At())), HasSubstr("plant-c"));
+  EXPECT_THAT(operate("authority show plant-c"), HasSubstr("REVOKED"));
+  EXPECT_EQ(service_->Hallmark("operator", fmt::format("crl import {}/first.crl", At())).exit_code, 3);
+  ASSERT_TRUE(Eventually([&] {
+    return RunCommand(fmt::format("curl -sf {}/crl/safe-root.crl | openssl crl -inform DER -noout -text",
+                                  service_->base_url()))
+               .output.find("CA Compromise") != std::string::npos;
+  }));
+  Succeed(Export());
+  EXPECT_THAT(Succeed(judge + Tree() + "/crl/safe-root.crl").output, HasSubstr("CA Compromise"));
+}
+
 TEST_F(RepositoryExportTest, ReplacesNothingByWhatIsOlder) {
   const std::string device = Issue("device");
   EXPECT_EQ(service_->Stop(), 0);

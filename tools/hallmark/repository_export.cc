@@ -92,12 +92,14 @@ class Export {
     refused_ = absl::OkStatus();
     for (const v1::Authority& authority : authorities.authorities()) {
       if (authority.certificate().empty()) continue;
-      PutCertificate(authority, served);
+      PutCertificate(ShortAuthority(authority.name()), authority.certificate(),
+                     absl::FromUnixSeconds(authority.not_before().seconds()), served);
       ASSIGN_OR_RETURN(const v1::ListCrlsResponse lists, client_.ListCrls(authority.name()));
       for (const v1::Crl& list : lists.crls()) {
         RETURN_IF_ERROR(PutCrl(authority.name(), list, served));
       }
     }
+    RETURN_IF_ERROR(PutImported(served));
     files_ = served.size();
     ASSIGN_OR_RETURN(const std::set<std::string> removed, tree_.RemoveOthers(served));
     for (const std::string& path : removed) {
@@ -109,15 +111,31 @@ class Export {
   size_t files() const { return files_; }
 
  private:
-  void PutCertificate(const v1::Authority& authority, std::set<std::string>& served) {
-    const std::string path = fmt::format("aia/{}.cer", ShortAuthority(authority.name()));
+  void PutCertificate(const std::string& name, const std::string& certificate, Time modified,
+                      std::set<std::string>& served) {
+    const std::string path = fmt::format("aia/{}.cer", name);
     served.insert(path);
-    const Time modified = absl::FromUnixSeconds(authority.not_before().seconds());
-    const auto outcome = tree_.PutCertificate(path, AsBytes(authority.certificate()), modified);
+    const auto outcome = tree_.PutCertificate(path, AsBytes(certificate), modified);
     refused_.Update(outcome.status());
     if (outcome.ok() && *outcome == PublishedTree::Outcome::kWritten) {
-      report_.Wrote(path, std::nullopt, authority.certificate().size());
+      report_.Wrote(path, std::nullopt, certificate.size());
     }
+  }
+
+  // Of authorities above ours whose keys are elsewhere, and whose lists were imported. An error of the service.
+  Status PutImported(std::set<std::string>& served) {
+    ASSIGN_OR_RETURN(const v1::ListImportedCrlsResponse imported, client_.ListImportedCrls());
+    for (const v1::ImportedCrl& one : imported.crls()) {
+      const std::string name = one.name().substr(one.name().find('/') + 1);
+      const std::string authority = AuthorityName(name);
+      ASSIGN_OR_RETURN(const auto exported, client_.ExportChain(authority, v1::ExportChainRequest::DER));
+      ASSIGN_OR_RETURN(const CertificateParts parts, ReadCertificate(AsBytes(exported.chain())));
+      PutCertificate(name, exported.chain(), parts.not_before, served);
+      v1::Crl list;
+      list.set_number(one.number());
+      RETURN_IF_ERROR(PutCrl(authority, list, served));
+    }
+    return absl::OkStatus();
   }
 
   // An error of the service.
