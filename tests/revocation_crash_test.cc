@@ -25,7 +25,11 @@ using testing::IsOk;
 using testing::RunCommand;
 using testing::Service;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kKills = 20;  // a service with sanitizers takes long to start
+#else
 constexpr int kKills = 100;
+#endif
 constexpr int kClients = 4;
 constexpr int kDevicesOfAClient = 150;
 constexpr int64_t kShards = 3;
