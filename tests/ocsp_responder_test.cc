@@ -182,8 +182,10 @@ TEST_F(OcspResponderTest, RefusesWhatItCannotAnswerFor) {
   const Bytes serial = der::Unsigned(device.serial);
   const Bytes root_id = CertIdUnder(IssuerCertificate("root"), Bytes{1});
   // The name of one of our authorities and the key of another.
-  const CertificateParts devices = ReadCertificate(IssuerCertificate("devices")).value();
-  const CertificateParts root = ReadCertificate(IssuerCertificate("root")).value();
+  const Bytes devices_der = IssuerCertificate("devices");
+  const Bytes root_der = IssuerCertificate("root");
+  const CertificateParts devices = ReadCertificate(devices_der).value();
+  const CertificateParts root = ReadCertificate(root_der).value();
   const Bytes mixed = CertIdOf(testing::kSha1Oid, HashOf(OcspHash::kSha1, devices.subject),
                                HashOf(OcspHash::kSha1, PublicKey::FromSpki(root.spki).value().key_octets()), serial);
   const struct {
