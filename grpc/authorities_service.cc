@@ -1,5 +1,6 @@
 #include "base/reason.h"
 #include "ca/chain.h"
+#include "ca/served.h"
 #include "grpc/convert_revocation.h"
 #include "grpc/services.h"
 #include "hallmark/v1/authorities.grpc.pb.h"
@@ -74,9 +75,7 @@ class AuthoritiesService final : public v1::Authorities::Service {
     return calls_.Run("ExportChain", *context, response,
                       [&](const Caller& caller) -> StatusOr<v1::ExportChainResponse> {
                         ASSIGN_OR_RETURN(const std::string authority, CheckGet(caller, message->name()));
-                        const auto known = parts().issuers.Recent();
-                        const auto elsewhere = known->elsewhere.find(authority);
-                        if (elsewhere != known->elsewhere.end()) return ExportAlone(elsewhere->second);
+                        if (IsElsewhere(calls_.authority(), authority)) return ExportAlone(authority);
                         ASSIGN_OR_RETURN(const IssuerPointer issuer, calls_.authority().FindIssuer(authority));
                         return Export(*issuer, message->format());
                       });
@@ -144,7 +143,8 @@ class AuthoritiesService final : public v1::Authorities::Service {
   }
 
   // Of an authority above ours whose key is elsewhere: its own certificate, DER, in whatever form it was asked for.
-  static v1::ExportChainResponse ExportAlone(const Bytes& certificate) {
+  StatusOr<v1::ExportChainResponse> ExportAlone(const std::string& name) const {
+    ASSIGN_OR_RETURN(const Bytes certificate, ServedCertificate(calls_.authority(), name));
     v1::ExportChainResponse response;
     response.set_chain(ToString(certificate));
     response.set_content_type("application/pkix-cert");

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/reason.h"
+#include "ca/served.h"
 #include "grpc/convert_revocation.h"
 #include "grpc/services.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
@@ -140,11 +141,12 @@ class RevocationService final : public v1::Revocation::Service {
 
   grpc::Status GetCrl(grpc::ServerContext* context, const v1::GetCrlRequest* message, v1::Crl* response) override {
     return calls_.Run("GetCrl", *context, response, [&](const Caller& caller) -> StatusOr<v1::Crl> {
-      ASSIGN_OR_RETURN(const std::string elsewhere, FindElsewhere(caller, message->parent()));
-      if (!elsewhere.empty()) return Imported(elsewhere);
-      ASSIGN_OR_RETURN(const IssuerPointer issuer, Find(caller, permission::kGetCrl, message->parent()));
-      ASSIGN_OR_RETURN(const CrlRecord crl, calls_.authority().parts().store.LatestCrl(
-                                                issuer->record().authority, {message->shard(), message->delta()}));
+      ASSIGN_OR_RETURN(const std::string authority, Authorize(caller, permission::kGetCrl, message->parent()));
+      if (!IsElsewhere(calls_.authority(), authority)) {
+        RETURN_IF_ERROR(calls_.authority().FindIssuer(authority).status());
+      }
+      ASSIGN_OR_RETURN(const CrlRecord crl,
+                       ServedCrl(calls_.authority(), authority, {message->shard(), message->delta()}));
       return ToProto(crl);
     });
   }
@@ -174,10 +176,16 @@ class RevocationService final : public v1::Revocation::Service {
   }
 
  private:
-  StatusOr<IssuerPointer> Find(const Caller& caller, const char* permission, const std::string& parent) const {
-    ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
+  // The authority's short name, if the caller may do that to it.
+  StatusOr<std::string> Authorize(const Caller& caller, const char* permission, const std::string& parent) const {
+    ASSIGN_OR_RETURN(std::string authority, ParseAuthorityName(parent, "parent"));
     RETURN_IF_ERROR(calls_.authority().Authorize(
         caller, permission, {authority, "", "", calls_.authority().parts().issuers.Predecessors(authority)}));
+    return authority;
+  }
+
+  StatusOr<IssuerPointer> Find(const Caller& caller, const char* permission, const std::string& parent) const {
+    ASSIGN_OR_RETURN(const std::string authority, Authorize(caller, permission, parent));
     return calls_.authority().FindIssuer(authority);
   }
 
@@ -194,23 +202,6 @@ class RevocationService final : public v1::Revocation::Service {
     const std::lock_guard lock(summaries_mutex_);
     summaries_[{authority, scope}] = summary;
     return summary;
-  }
-
-  // The name of an authority whose key is not here; empty: it is one of ours, or none.
-  StatusOr<std::string> FindElsewhere(const Caller& caller, const std::string& parent) const {
-    ASSIGN_OR_RETURN(const std::string authority, ParseAuthorityName(parent, "parent"));
-    RETURN_IF_ERROR(calls_.authority().Authorize(caller, permission::kGetCrl, {authority, "", "", {}}));
-    return calls_.authority().parts().issuers.Recent()->elsewhere.contains(authority) ? authority : "";
-  }
-
-  StatusOr<v1::Crl> Imported(const std::string& name) const {
-    ASSIGN_OR_RETURN(const ImportedCrlRecord imported, calls_.authority().parts().store.GetImportedCrl(name));
-    v1::Crl crl;
-    crl.set_crl(ToString(imported.crl));
-    crl.set_number(imported.number);
-    *crl.mutable_this_update() = ToTimestamp(imported.this_update);
-    *crl.mutable_next_update() = ToTimestamp(imported.next_update);
-    return crl;
   }
 
   // Of a list that there is to be.

@@ -137,6 +137,26 @@ TEST_F(RevocationServiceTest, StatusAndMetricsTellHowFreshItIs) {
   EXPECT_GE(told["lists"].size(), 6u);
 }
 
+TEST_F(RevocationServiceTest, WhoMayReadAnAuthoritysListsMayReadItsSuccessors) {
+  EXPECT_EQ(service_->Stop(), 0);
+  const auto changed =
+      RunCommand(fmt::format("sed -i 's/permissions: \\[authorities.get, crls.get\\]$/&\\n        authorities: "
+                             "[devices]/' {}/policies/roles.yaml",
+                             service_->ca().string()));
+  ASSERT_EQ(changed.exit_code, 0) << changed.output;
+  service_->Start();
+  const auto rolled = Operator("authority rollover devices");
+  ASSERT_EQ(rolled.exit_code, 0) << rolled.output;
+  const auto get = [&](const std::string& authority) { return service_->Hallmark("importer", "crl get " + authority); };
+  CommandResult of_successor = get("devices-2");
+  for (int i = 0; i < 100 && of_successor.exit_code == 5; ++i) {  // its first list is being made
+    RunCommand("sleep 0.1");
+    of_successor = get("devices-2");
+  }
+  EXPECT_EQ(of_successor.exit_code, 0) << of_successor.output;
+  EXPECT_EQ(get("access").exit_code, 6);
+}
+
 TEST_F(RevocationServiceTest, AListThatIsNoneIsNotImported) {
   EXPECT_TRUE(WriteFile(service_->directory() / "none.crl", AsBytes("none")).ok());
   const auto refused = Operator(fmt::format("crl import {}/none.crl", service_->directory().path().string()));

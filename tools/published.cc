@@ -4,6 +4,7 @@
 
 #include "base/reason.h"
 #include "ca/freshness.h"
+#include "ca/served.h"
 
 namespace hallmark {
 namespace {
@@ -50,45 +51,15 @@ std::vector<Check> CheckReadiness(Instance& instance, const CrlPublisher& publis
   return checks;
 }
 
-bool IsKnown(const Issuers::Snapshot& known, const std::string& authority) {
-  return known.issuers.contains(authority) || known.elsewhere.contains(authority);
-}
-
-// What is served of an authority whose key is elsewhere.
-StatusOr<CrlRecord> ImportedCrlOf(Store& store, const std::string& name, const CrlScope& scope) {
-  if (scope != CrlScope()) return Error(Code::kNotFound, reason::kCrlUnknown, name + " has one list");
-  ASSIGN_OR_RETURN(ImportedCrlRecord imported, store.GetImportedCrl(name));
-  CrlRecord crl;
-  crl.authority = name;
-  crl.number = imported.number;
-  crl.this_update = imported.this_update;
-  crl.next_update = imported.next_update;
-  crl.crl = std::move(imported.crl);
-  return crl;
-}
-
 }  // namespace
 
 RepositoryContent MakeContent(Instance& instance, const CrlPublisher& publisher, const OcspSigners& signers,
                               std::function<void(const Status&)> on_store) {
   return {
-      .is_known =
-          [&instance](const std::string& authority) {
-            Issuers& issuers = instance.issuers();
-            return IsKnown(*issuers.Current(), authority) || IsKnown(*issuers.Recent(), authority);
-          },
-      .certificate = [&instance](const std::string& authority) -> StatusOr<Bytes> {
-        const std::shared_ptr<const Issuers::Snapshot> known = instance.issuers().Current();
-        const auto elsewhere = known->elsewhere.find(authority);
-        if (elsewhere != known->elsewhere.end()) return elsewhere->second;
-        return known->issuers.at(authority)->record().certificate;
-      },
-      .crl = [&instance](const std::string& authority, const CrlScope& scope) -> StatusOr<CrlRecord> {
-        if (instance.issuers().Current()->elsewhere.contains(authority)) {
-          return ImportedCrlOf(instance.store(), authority, scope);
-        }
-        return instance.store().LatestCrl(authority, scope);
-      },
+      .is_known = [&instance](const std::string& name) { return IsServed(instance.authority(), name); },
+      .certificate = [&instance](const std::string& name) { return ServedCertificate(instance.authority(), name); },
+      .crl = [&instance](const std::string& name,
+                         const CrlScope& scope) { return ServedCrl(instance.authority(), name, scope); },
       .checks = [&instance, &publisher, &signers,
                  on_store = std::move(on_store)] { return CheckReadiness(instance, publisher, signers, on_store); }};
 }
