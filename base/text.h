@@ -23,4 +23,10 @@ size_t CountCharacters(std::string_view utf8);
 // The text of UTF-8, or its first `limit` octets, no character cut in two, and "..." after them.
 std::string Shorten(const std::string& text, size_t limit);
 
+// What stands between `prefix` and `suffix`; empty when `text` is not of that form.
+std::string Between(std::string_view text, std::string_view prefix, std::string_view suffix);
+
+// In double quotes, with a backslash before each quote and backslash within.
+std::string InQuotes(std::string_view text);
+
 }  // namespace hallmark

@@ -43,6 +43,9 @@ struct Request {
 // kInvalidArgument (REQUEST_INVALID) for a request id that is none.
 Status CheckRequestId(const std::string& request_id);
 
+// kInvalidArgument (REQUEST_INVALID) for an invalidityDate (RFC 5280 5.3.2) after `now`.
+Status CheckInvalidity(const std::optional<Time>& invalidity, Time now);
+
 // What a caller gets.
 struct Issued {
   CertificateRecord record;  // of validate_only: what would be recorded, with the draft as certificate

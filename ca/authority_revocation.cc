@@ -12,20 +12,13 @@
 namespace hallmark {
 namespace {
 
-bool IsCompromise(RevocationReason reason) {
-  return reason == RevocationReason::kKeyCompromise || reason == RevocationReason::kCaCompromise;
-}
-
 Status CheckAsked(const AuthorityRevocation& asked, Time now) {
   RETURN_IF_ERROR(CheckRequestId(asked.request_id));
   if (asked.reason == RevocationReason::kCertificateHold || asked.reason == RevocationReason::kRemoveFromCrl) {
     return FieldError(reason::kRequestInvalid, "reason",
                       "an authority is revoked for ever; to make it wait, set its state to DISABLED");
   }
-  if (!asked.invalidity.has_value() || *asked.invalidity <= now) return absl::OkStatus();
-  return FieldError(reason::kRequestInvalid, "invalidity_time",
-                    fmt::format("{} is in the future; give the time from which the key was not to be believed",
-                                Rfc3339(*asked.invalidity)));
+  return CheckInvalidity(asked.invalidity, now);
 }
 
 }  // namespace
@@ -65,8 +58,7 @@ StatusOr<RevokedWithAuthorities> Lifecycle::RevokedWith(const Caller& caller, co
                                                         Time now) const {
   RevokedWithAuthorities revoked;
   Revocation revocation{now, asked.reason, caller.uri, asked.invalidity};
-  const bool none = IsCompromise(asked.reason);
-  const RevocationReason below = none ? RevocationReason::kUnspecified : asked.reason;
+  const RevocationReason below = IsCompromise(asked.reason) ? RevocationReason::kUnspecified : asked.reason;
   for (const AuthorityRecord& record : authorities) {
     RETURN_IF_ERROR(AddCertificates(record, revocation, revoked));
     revocation.reason = below;  // of those after the first
@@ -75,10 +67,11 @@ StatusOr<RevokedWithAuthorities> Lifecycle::RevokedWith(const Caller& caller, co
     all.request_id = fmt::format("authority/{}/{}", record.authority, asked.request_id);
     all.filter.authority = record.authority;
     all.reason = below;
-    auto [begun, entry] = NewMassRevocation(caller.uri, all, now);
+    MassRevocationRecord begun = NewMassRevocation(caller.uri, all, now);
     ASSIGN_OR_RETURN(const auto counts, parts().store.CountCertificates(all.filter, now));
     for (const CertificateCount& count : counts) begun.total += count.certificates;
-    revoked.below.emplace_back(std::move(begun), std::move(entry));
+    const std::string entry = MassRevocationEntryOf("mass_revocation_started", begun, caller.uri, now);
+    revoked.below.emplace_back(std::move(begun), entry);
   }
   return revoked;
 }

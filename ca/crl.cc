@@ -16,49 +16,44 @@ bool Less(ByteView a, ByteView b) {
                               : std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
 }
 
-Status ReadEntry(der::Reader& list, ByteView& last_serial) {
-  ASSIGN_OR_RETURN(const ByteView entry, list.Content(der::kSequence));
-  der::Reader fields(entry);
-  ASSIGN_OR_RETURN(const ByteView content, fields.Content(der::kInteger));
-  ASSIGN_OR_RETURN(const ByteView serial, der::UnsignedContent(content));
+// An entry of revokedCertificates; views.
+struct Entry {
+  ByteView serial;
+  Time revoked;
+  std::vector<Extension> extensions;
+};
+
+StatusOr<Entry> ReadEntry(der::Reader& list) {
+  ASSIGN_OR_RETURN(const ByteView content, list.Content(der::kSequence));
+  der::Reader fields(content);
+  ASSIGN_OR_RETURN(const ByteView integer, fields.Content(der::kInteger));
+  Entry entry;
+  ASSIGN_OR_RETURN(entry.serial, der::UnsignedContent(integer));
   ASSIGN_OR_RETURN(const der::Element date, fields.Next());
-  RETURN_IF_ERROR(der::ReadTime(date).status());
+  ASSIGN_OR_RETURN(entry.revoked, der::ReadTime(date));
   if (!fields.empty()) {
     ASSIGN_OR_RETURN(const der::Element extensions, fields.Next(der::kSequence));
-    RETURN_IF_ERROR(ReadExtensions(extensions.whole).status());
+    ASSIGN_OR_RETURN(entry.extensions, ReadExtensions(extensions.whole));
   }
   RETURN_IF_ERROR(fields.ExpectEnd());
-  if (!Less(last_serial, serial)) return absl::InvalidArgumentError("serial numbers do not ascend");
-  last_serial = serial;
-  return absl::OkStatus();
+  return entry;
 }
 
-// One entry of a list that is well formed.
-StatusOr<RevokedCertificate> ReadListed(der::Reader& list) {
-  ASSIGN_OR_RETURN(const ByteView entry, list.Content(der::kSequence));
-  der::Reader fields(entry);
-  ASSIGN_OR_RETURN(const ByteView content, fields.Content(der::kInteger));
-  ASSIGN_OR_RETURN(const ByteView serial, der::UnsignedContent(content));
-  ASSIGN_OR_RETURN(const der::Element date, fields.Next());
-  RevokedCertificate revoked;
-  revoked.serial = ToBytes(serial);
-  ASSIGN_OR_RETURN(revoked.revoked, der::ReadTime(date));
-  if (fields.empty()) return revoked;
-  ASSIGN_OR_RETURN(const der::Element whole, fields.Next(der::kSequence));
-  ASSIGN_OR_RETURN(const std::vector<Extension> extensions, ReadExtensions(whole.whole));
-  const Extension* reason = FindExtension(extensions, oid::kReasonCode);
-  if (reason == nullptr) return revoked;
-  ASSIGN_OR_RETURN(const ByteView code, der::ReadWhole(reason->value, der::kEnumerated));
+StatusOr<RevocationReason> ReasonOf(const Entry& entry) {
+  const Extension* extension = FindExtension(entry.extensions, oid::kReasonCode);
+  if (extension == nullptr) return RevocationReason::kUnspecified;
+  ASSIGN_OR_RETURN(const ByteView code, der::ReadWhole(extension->value, der::kEnumerated));
   if (code.size() != 1) return absl::InvalidArgumentError("a reasonCode has not one octet");
-  revoked.reason = static_cast<RevocationReason>(code[0]);
-  return revoked;
+  return static_cast<RevocationReason>(code[0]);
 }
 
 bool EntriesWellFormed(ByteView content) {
   der::Reader list(content);
   ByteView last_serial;
   do {
-    if (!ReadEntry(list, last_serial).ok()) return false;
+    const StatusOr<Entry> entry = ReadEntry(list);
+    if (!entry.ok() || !Less(last_serial, entry->serial)) return false;
+    last_serial = entry->serial;
   } while (!list.empty());
   return true;
 }
@@ -123,20 +118,27 @@ StatusOr<CrlParts> ReadCrl(ByteView der) {
   return parts;
 }
 
-StatusOr<ListedCrl> ReadListedCrl(ByteView der) {
-  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
-  if (!parts.entries_well_formed) return absl::InvalidArgumentError("its entries are malformed or out of order");
+StatusOr<uint64_t> CrlNumberOf(const CrlParts& parts) {
   const Extension* extension = FindExtension(parts.extensions, oid::kCrlNumber);
   if (extension == nullptr) return absl::InvalidArgumentError("it has no cRLNumber");
   ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(extension->value, der::kInteger));
-  ASSIGN_OR_RETURN(const ByteView number, der::UnsignedContent(content));
+  ASSIGN_OR_RETURN(const ByteView octets, der::UnsignedContent(content));
+  uint64_t number = 0;
+  if (octets.size() > sizeof number) return absl::InvalidArgumentError("its cRLNumber has over 64 bits");
+  for (const uint8_t octet : octets) number = number << 8 | octet;
+  return number;
+}
+
+StatusOr<ListedCrl> ReadListedCrl(ByteView der) {
+  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
+  if (!parts.entries_well_formed) return absl::InvalidArgumentError("its entries are malformed or out of order");
   ListedCrl list{.this_update = parts.this_update, .next_update = parts.next_update, .issuer = ToBytes(parts.issuer)};
-  if (number.size() > sizeof list.number) return absl::InvalidArgumentError("its cRLNumber has over 64 bits");
-  for (const uint8_t octet : number) list.number = list.number << 8 | octet;
+  ASSIGN_OR_RETURN(list.number, CrlNumberOf(parts));
   der::Reader entries(parts.revoked_certificates);
   while (!entries.empty()) {
-    ASSIGN_OR_RETURN(RevokedCertificate revoked, ReadListed(entries));
-    list.revoked.push_back(std::move(revoked));
+    ASSIGN_OR_RETURN(const Entry entry, ReadEntry(entries));
+    ASSIGN_OR_RETURN(const RevocationReason reason, ReasonOf(entry));
+    list.revoked.push_back({ToBytes(entry.serial), entry.revoked, reason});
   }
   return list;
 }

@@ -44,6 +44,8 @@ struct CrlParts {
   std::vector<Extension> extensions;
 };
 StatusOr<CrlParts> ReadCrl(ByteView der);
+// cRLNumber (RFC 5280 5.2.3). kInvalidArgument: it has none, or one of over 64 bits.
+StatusOr<uint64_t> CrlNumberOf(const CrlParts& parts);
 
 // What a list of anybody's says, without views.
 struct ListedCrl {

@@ -133,25 +133,10 @@ Status CrlPublisher::Check() const {
 
 // What is wrong with its lists; empty: nothing.
 StatusOr<std::string> CrlPublisher::FaultOf(const Issuer& issuer) const {
-  const CertificateAuthority::Parts& parts = authority_.parts();
-  const std::string& authority = issuer.record().authority;
-  const Time now = parts.clock.Now();
-  ASSIGN_OR_RETURN(const auto shards, authority_.ShardsOf(authority));
-  ASSIGN_OR_RETURN(const Lists latest, parts.store.LatestCrls(authority));
-  std::vector<CrlScope> scopes;
-  for (const auto& [shard, count] : shards) {
-    scopes.push_back({shard, false});
-    if (parts.crl_delta_lifetime > absl::ZeroDuration()) scopes.push_back({shard, true});
-  }
-  for (const CrlScope& scope : scopes) {
-    const std::string which = fmt::format("{} of shard {}", scope.delta ? "the delta" : "that", scope.shard);
-    const auto list = latest.find(scope);
-    if (list == latest.end()) return which + " was not made yet";
-    const CrlRecord& crl = list->second;
-    if (crl.next_update <= now) return which + " has expired";
-    if (crl.next_update < issuer.not_after() && EndsSoon(crl.this_update, crl.next_update, now)) {
-      return fmt::format("{} ends on {}", which, Rfc3339(crl.next_update));
-    }
+  ASSIGN_OR_RETURN(const std::vector<ListFreshness> lists, ListsOf(authority_, issuer));
+  for (const ListFreshness& list : lists) {
+    std::string warning = WarningOf(list, issuer.not_after(), authority_.parts().clock.Now());
+    if (!warning.empty()) return warning;
   }
   return "";
 }

@@ -22,6 +22,12 @@ struct ListFreshness {
   int64_t waiting = 0;  // changes that are durable and not on it
 };
 
+// The lists that there are to be of an authority. Reads the store.
+StatusOr<std::vector<ListFreshness>> ListsOf(const CertificateAuthority& authority, const Issuer& issuer);
+// What is wrong with a list or will be before long; empty: nothing. One that ends with its authority, at
+// `authority_end`, is not renewed.
+std::string WarningOf(const ListFreshness& list, Time authority_end, Time now);
+
 struct Freshness {
   Time time;
   std::vector<ListFreshness> lists;

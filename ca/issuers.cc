@@ -6,13 +6,14 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "base/text.h"
 #include "ca/description.h"
+#include "ca/hierarchy.h"
 
 namespace hallmark {
 namespace {
 
 constexpr size_t kMaxDepth = 8;
-constexpr size_t kNameLimit = 63;
 constexpr Duration kRecent = absl::Seconds(1);
 
 const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
@@ -48,12 +49,8 @@ std::string NameIn(const std::string& url, std::string_view prefix, std::string_
   const size_t scheme = url.find("://");
   const size_t slash = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
   if (slash == url.npos) return "";
-  const std::string_view path = std::string_view(url).substr(slash);
-  if (path.size() <= prefix.size() + suffix.size() || !path.starts_with(prefix) || !path.ends_with(suffix)) return "";
-  const std::string_view name = path.substr(prefix.size(), path.size() - prefix.size() - suffix.size());
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
-  const bool right = name.size() <= kNameLimit && name.find_first_not_of(kAllowed) == name.npos && name[0] >= 'a';
-  return right ? std::string(name) : "";
+  const std::string name = Between(std::string_view(url).substr(slash), prefix, suffix);
+  return CheckAuthorityName(name).ok() ? name : "";
 }
 
 // The issuers above an authority that is certified elsewhere. What has the name of one of ours is ours.

@@ -19,16 +19,10 @@ constexpr size_t kNameDigits = 12;
 // A signature that was begun before is on record by then: longer than any call's deadline.
 constexpr Duration kUnderWay = absl::Minutes(1);
 
-bool IsCompromise(RevocationReason reason) {
-  return reason == RevocationReason::kKeyCompromise || reason == RevocationReason::kCaCompromise;
-}
-
 // As Store::Revoke and Release have it.
 bool WouldChange(const std::optional<RevocationReason>& stands, RevocationReason asked) {
   if (asked == RevocationReason::kRemoveFromCrl) return stands == RevocationReason::kCertificateHold;
-  if (!stands.has_value()) return true;
-  if (*stands == RevocationReason::kCertificateHold) return asked != RevocationReason::kCertificateHold;
-  return IsCompromise(asked) && !IsCompromise(*stands);
+  return GivesWay(stands, asked);
 }
 
 bool SelectsSome(const CertificateFilter& filter) {
@@ -64,14 +58,10 @@ Status CheckAsked(const MassRevocation& asked, Time now) {
                       "selects every certificate there is; name an authority, a lot, a device, a caller, a key, a "
                       "profile, a subject or a time of issuance");
   }
-  if (!asked.invalidity.has_value()) return absl::OkStatus();
-  if (asked.reason == RevocationReason::kRemoveFromCrl) {
+  if (asked.invalidity.has_value() && asked.reason == RevocationReason::kRemoveFromCrl) {
     return FieldError(reason::kRequestInvalid, "invalidity_time", "is of a revocation, and this releases");
   }
-  if (*asked.invalidity <= now) return absl::OkStatus();
-  return FieldError(reason::kRequestInvalid, "invalidity_time",
-                    fmt::format("{} is in the future; give the time from which the keys were not to be believed",
-                                Rfc3339(*asked.invalidity)));
+  return CheckInvalidity(asked.invalidity, now);
 }
 
 Status NoneSelected() {
@@ -96,8 +86,7 @@ CertificateRevocation RevocationOf(const MassRevocationRecord& record, const Cer
 
 }  // namespace
 
-std::pair<MassRevocationRecord, std::string> NewMassRevocation(const std::string& caller, const MassRevocation& asked,
-                                                               Time now) {
+MassRevocationRecord NewMassRevocation(const std::string& caller, const MassRevocation& asked, Time now) {
   MassRevocationRecord record;
   record.revocation = NameOf(caller, asked.request_id);
   record.caller = caller;
@@ -108,8 +97,7 @@ std::pair<MassRevocationRecord, std::string> NewMassRevocation(const std::string
   record.reason = asked.reason;
   record.invalidity = asked.invalidity;
   record.created = TruncateToSecond(now);
-  std::string entry = MassRevocationEntryOf("mass_revocation_started", record, caller, now);
-  return {std::move(record), std::move(entry)};
+  return record;
 }
 
 Status MassRevocations::CheckAccess(const Caller& caller, const char* permission,
@@ -154,7 +142,7 @@ StatusOr<MassRevocationRecord> MassRevocations::Start(const Caller& caller, cons
   const Time now = TruncateToSecond(authority_.parts().clock.Now());
   RETURN_IF_ERROR(CheckAsked(asked, now));
   Store& store = authority_.parts().store;
-  auto [record, entry] = NewMassRevocation(caller.uri, asked, now);
+  MassRevocationRecord record = NewMassRevocation(caller.uri, asked, now);
   const StatusOr<MassRevocationRecord> earlier = store.GetMassRevocation(record.revocation);
   if (earlier.ok() && earlier->request_digest == record.request_digest) return earlier;
   // The digest is of what was asked; without a bound it is what there is now.
@@ -165,7 +153,7 @@ StatusOr<MassRevocationRecord> MassRevocations::Start(const Caller& caller, cons
   ASSIGN_OR_RETURN(const auto counts, store.CountCertificates(record.filter, now));
   for (const CertificateCount& count : counts) record.total += count.certificates;
   if (record.total == 0) return NoneSelected();
-  entry = MassRevocationEntryOf("mass_revocation_started", record, caller.uri, now);
+  const std::string entry = MassRevocationEntryOf("mass_revocation_started", record, caller.uri, now);
   ASSIGN_OR_RETURN(MassRevocationRecord started, store.StartMassRevocation(record, entry));
   notify_();
   return started;

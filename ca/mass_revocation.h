@@ -63,8 +63,7 @@ class MassRevocations {
   std::function<void()> notify_ = [] {};
 };
 
-// The record to start with, and the ledger's entry for it; `total` is not counted.
-std::pair<MassRevocationRecord, std::string> NewMassRevocation(const std::string& caller, const MassRevocation& asked,
-                                                               Time now);
+// The record to start with; what it selects is not counted.
+MassRevocationRecord NewMassRevocation(const std::string& caller, const MassRevocation& asked, Time now);
 
 }  // namespace hallmark

@@ -20,18 +20,18 @@ Status CheckReason(RevocationReason reason) {
                     "removeFromCRL ends a hold and revokes nothing (RFC 5280 5.3.1); release the certificate instead");
 }
 
+bool Same(const std::optional<Revocation>& a, const std::optional<Revocation>& b) {
+  return a.has_value() == b.has_value() && (!a.has_value() || a->reason == b->reason);
+}
+
+}  // namespace
+
 Status CheckInvalidity(const std::optional<Time>& invalidity, Time now) {
   if (!invalidity.has_value() || *invalidity <= now) return absl::OkStatus();
   return FieldError(reason::kRequestInvalid, "invalidity_time",
                     fmt::format("{} is in the future; give the time from which the key was not to be believed, or none",
                                 Rfc3339(*invalidity)));
 }
-
-bool Same(const std::optional<Revocation>& a, const std::optional<Revocation>& b) {
-  return a.has_value() == b.has_value() && (!a.has_value() || a->reason == b->reason);
-}
-
-}  // namespace
 
 void CertificateAuthority::TellRevocation(const CertificateRecord& changed) const {
   const auto& observer = changed.revocation.has_value() ? observers_.revoked : observers_.released;

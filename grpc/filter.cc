@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/reason.h"
+#include "base/text.h"
 #include "grpc/convert_lot.h"
 
 namespace hallmark {
@@ -128,13 +129,7 @@ StatusOr<CertificateFilter> ParseFilter(const std::string& text) {
 std::string FilterText(const CertificateFilter& filter) {
   std::string text;
   const auto add = [&text](const char* field, const std::string& value) {
-    if (value.empty()) return;
-    std::string quoted;
-    for (const char c : value) {
-      if (c == '"' || c == '\\') quoted += '\\';
-      quoted += c;
-    }
-    text += fmt::format("{}{} = \"{}\"", text.empty() ? "" : " AND ", field, quoted);
+    if (!value.empty()) text += fmt::format("{}{} = {}", text.empty() ? "" : " AND ", field, InQuotes(value));
   };
   add("profile", filter.profile);
   add("subject", filter.subject);

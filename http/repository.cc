@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "base/text.h"
 #include "ca/certificate.h"
 #include "http/conditional.h"
 #include "http/encoding.h"
@@ -22,12 +23,6 @@ constexpr Duration kSettled = absl::Seconds(2);  // kAskAgain and that second
 constexpr Duration kMaxAge = absl::Hours(1);     // in caches, so that a revocation spreads in that time
 constexpr int kRetryAfterSeconds = 5;
 constexpr size_t kGzipFrom = 1024;  // octets; what is shorter goes in one packet anyway
-
-// The name in `path` when it is "<prefix>name<suffix>"; empty otherwise.
-std::string NameIn(const std::string& path, const std::string& prefix, const std::string& suffix) {
-  if (!path.starts_with(prefix) || !path.ends_with(suffix) || path.size() < prefix.size() + suffix.size()) return "";
-  return path.substr(prefix.size(), path.size() - prefix.size() - suffix.size());
-}
 
 HttpResponse NotFound() { return TextResponse(404, "there is nothing at this address\n"); }
 
@@ -54,7 +49,7 @@ Repository::Repository(RepositoryContent content, const Clock& clock, Metrics& m
     : content_(std::move(content)), clock_(clock), metrics_(metrics) {}
 
 std::string Repository::KnownIn(const std::string& path, const std::string& prefix, const std::string& suffix) const {
-  const std::string name = NameIn(path, prefix, suffix);
+  const std::string name = Between(path, prefix, suffix);
   return !name.empty() && content_.is_known(name) ? name : "";
 }
 
@@ -124,7 +119,7 @@ HttpResponse Repository::ServeCertificate(const std::string& authority, const Ht
 }
 
 std::optional<Repository::List> Repository::ListIn(const std::string& path) {
-  const std::string inner = NameIn(path, "/crl/", ".crl");
+  const std::string inner = Between(path, "/crl/", ".crl");
   const size_t slash = std::min(inner.find('/'), inner.size());
   List list{inner.substr(0, slash), {}};
   if (list.authority.empty()) return std::nullopt;

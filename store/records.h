@@ -58,6 +58,19 @@ enum class RevocationReason {
   kAaCompromise = 10,
 };
 
+// The key is in other hands (RFC 5280 5.3.1), be it a device's or an authority's.
+inline bool IsCompromise(RevocationReason reason) {
+  return reason == RevocationReason::kKeyCompromise || reason == RevocationReason::kCaCompromise;
+}
+
+// Whether what stands of a certificate, absent if it is not revoked, gives way to a revocation for `asked`: a hold to
+// whatever is for ever (X.509 8.5.2.2), every reason to a compromise.
+inline bool GivesWay(const std::optional<RevocationReason>& stands, RevocationReason asked) {
+  if (!stands.has_value()) return true;
+  if (*stands == RevocationReason::kCertificateHold) return asked != RevocationReason::kCertificateHold;
+  return IsCompromise(asked) && !IsCompromise(*stands);
+}
+
 // What is certain before a CA key signs a certificate: who asked for what, and the exact octets.
 struct Intent {
   std::string caller;       // the caller's URI

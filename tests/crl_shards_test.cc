@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <thread>
-
 #include "base/file.h"
 #include "base/reason.h"
 #include "ca/crl.h"
 #include "ca/crl_publisher.h"
 #include "tests/command.h"
+#include "tests/eventually.h"
 #include "tests/house.h"
 #include "tests/status_matchers.h"
 
@@ -17,6 +16,7 @@ namespace hallmark {
 namespace {
 
 using ::testing::AllOf;
+using testing::Eventually;
 using testing::Fails;
 using ::testing::HasSubstr;
 using testing::House;
@@ -163,9 +163,7 @@ TEST_P(CrlShardsTest, TheListOfBeforeThereWereShardsIsReplacedByOneThatSaysWhose
   Revoke(devices.at(3), Reason::kSuperseded);
   CrlPublisher publisher(house_.authority());
   const auto latest = [&](int64_t shard) { return house_.store().LatestCrl("devices", {shard, false}); };
-  for (int i = 0; i < 1000 && (latest(0)->number == of_all.number || !latest(3).ok()); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  ASSERT_TRUE(Eventually([&] { return latest(0)->number != of_all.number && latest(3).ok(); }));
   EXPECT_THAT(Text(*latest(0)), HasSubstr("Issuing Distribution Point"));
   EXPECT_THAT(Verify(devices.at(3), {*latest(0), *latest(3)}), HasSubstr("certificate revoked"));
   const uint64_t number = latest(0)->number;
@@ -180,19 +178,15 @@ TEST_P(CrlShardsTest, ThePublisherRenewsWhatIsUrgentAndPutsTheRestOnDeltas) {
   const auto latest = [&](const CrlScope& scope) { return house_.store().LatestCrl("devices", scope); };
   const CrlScope of_device{device.record.crl_shard, false};
   CrlPublisher publisher(house_.authority());
-  const auto await = [](const std::function<bool()>& condition) {
-    for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return condition();
-  };
-  ASSERT_TRUE(await([&] { return publisher.Check().ok() && latest({of_device.shard, true}).ok(); }));
+  ASSERT_TRUE(Eventually([&] { return publisher.Check().ok() && latest({of_device.shard, true}).ok(); }));
   const uint64_t complete = latest(of_device)->number;
   Revoke(device, Reason::kSuperseded);
   publisher.Notify();
-  ASSERT_TRUE(await([&] { return latest({of_device.shard, true})->revocation_count == 1; }));
+  ASSERT_TRUE(Eventually([&] { return latest({of_device.shard, true})->revocation_count == 1; }));
   EXPECT_EQ(latest(of_device)->number, complete);
   Revoke(urgent, Reason::kKeyCompromise);
   publisher.Notify();
-  EXPECT_TRUE(await([&] { return latest({urgent.record.crl_shard, false})->revocation_count >= 1; }));
+  EXPECT_TRUE(Eventually([&] { return latest({urgent.record.crl_shard, false})->revocation_count >= 1; }));
 }
 
 INSTANTIATE_TEST_SUITE_P(EachAlgorithm, CrlShardsTest,

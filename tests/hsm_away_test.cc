@@ -9,6 +9,7 @@
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "http/ocsp_route.h"
 #include "http/repository.h"
+#include "tests/eventually.h"
 #include "tests/house.h"
 #include "tests/http_client.h"
 #include "tests/ocsp_question.h"
@@ -19,26 +20,14 @@
 namespace hallmark {
 namespace {
 
+using testing::Eventually;
 using ::testing::HasSubstr;
 using testing::House;
 using testing::IsOk;
+using testing::OcspPath;
 using testing::OcspQuestion;
 using testing::ServedInstance;
 using testing::Service;
-
-std::string OcspPath(const Bytes& request) {
-  std::string path = std::string(kOcspPath) + "/";
-  for (char c : Base64(request)) path += c == '+' ? "%2B" : c == '/' ? "%2F" : c == '=' ? "%3D" : std::string(1, c);
-  return path;
-}
-
-bool Await(const std::function<bool()>& condition) {
-  for (const Time end = absl::Now() + absl::Seconds(60); absl::Now() < end;) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 // A clock that a test turns while other threads read it.
 class SharedClock : public Clock {
@@ -160,7 +149,7 @@ class ServedHouse {
 
 TEST(HsmAwayTest, WhatIsSignedIsServedToItsEndAndCatchesUp) {
   ServedHouse served;
-  ASSERT_TRUE(Await([&] { return served.CheckLists().ok(); }));
+  ASSERT_TRUE(Eventually([&] { return served.CheckLists().ok(); }));
   const CertificateRecord device = served.Device("device-1");
   const CertificateRecord other = served.Device("device-2");
   served.clock_.Advance(absl::Minutes(55));  // before the list is half-way to its end
@@ -197,7 +186,7 @@ TEST(HsmAwayTest, WhatIsSignedIsServedToItsEndAndCatchesUp) {
   served.away_ = false;
   served.clock_.Advance(absl::Minutes(1));
   // Nobody asks the publisher to look.
-  EXPECT_TRUE(Await([&] {
+  EXPECT_TRUE(Eventually([&] {
     served.clock_.Advance(absl::Seconds(1));
     const auto now = served.Crl();
     return now.has_value() && now->next_update > served.clock_.Now() && !now->empty && served.ready();
@@ -259,18 +248,18 @@ TEST(HsmAwayTest, ARealServiceWhoseTokensServerDiesServesOnAndCatchesUp) {
 
   instance.server().Kill();
   ASSERT_TRUE(outside.Revoke(other));
-  EXPECT_TRUE(Await([&] { return outside.Get("/readyz").find("\"ok\": false") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return outside.Get("/readyz").find("\"ok\": false") != std::string::npos; }));
   EXPECT_THAT(outside.Get("/readyz"), HasSubstr("\"ready\": true"));
   EXPECT_EQ(outside.Get("/crl/devices.crl"), list);
   EXPECT_EQ(outside.RawAnswer(device), response);
   EXPECT_EQ(outside.Ask(other).status, OcspStatus::kTryLater);
 
   instance.server().Start();
-  EXPECT_TRUE(Await([&] {
+  EXPECT_TRUE(Eventually([&] {
     const std::string now = outside.Get("/crl/devices.crl");
     return !ReadCrl(AsBytes(now)).value().revoked_certificates.empty();
   }));
-  EXPECT_TRUE(Await([&] { return outside.Ask(other).status == OcspStatus::kSuccessful; }));
+  EXPECT_TRUE(Eventually([&] { return outside.Ask(other).status == OcspStatus::kSuccessful; }));
   EXPECT_EQ(outside.Ask(other).data.responses.at(0).status, CertStatus::kRevoked);
   EXPECT_EQ(outside.Ask(device).data.responses.at(0).status, CertStatus::kGood);
 }

@@ -12,12 +12,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::RunCommand;
 using testing::Service;
-
-CommandResult Succeed(const std::string& command) {
-  CommandResult result = RunCommand(command);
-  EXPECT_EQ(result.exit_code, 0) << command << "\n" << result.output;
-  return result;
-}
+using testing::Succeed;
 
 class HttpServiceTest : public ::testing::Test {
  protected:

@@ -51,4 +51,13 @@ struct OcspQuestion {
   }
 };
 
+// Where a request is asked by GET (RFC 6960 A.1): its base64, percent-encoded.
+inline std::string OcspPath(ByteView request) {
+  std::string path = "/ocsp/";
+  for (const char c : Base64(request)) {
+    path += c == '+' ? "%2B" : c == '/' ? "%2F" : c == '=' ? "%3D" : std::string(1, c);
+  }
+  return path;
+}
+
 }  // namespace hallmark::testing

@@ -15,15 +15,11 @@ using testing::CertIdUnder;
 using testing::CommandResult;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::OcspPath;
 using testing::OcspQuestion;
 using testing::RunCommand;
 using testing::Service;
-
-CommandResult Succeed(const std::string& command) {
-  CommandResult result = RunCommand(command);
-  EXPECT_EQ(result.exit_code, 0) << command << "\n" << result.output;
-  return result;
-}
+using testing::Succeed;
 
 // One service for all tests of this program, with three devices and what a relying party has.
 class OcspServiceTest : public ::testing::Test {
@@ -94,11 +90,7 @@ class OcspServiceTest : public ::testing::Test {
     EXPECT_TRUE(WriteFile(At() + "/request", request).ok());
     return Curl(fmt::format("-H 'Content-Type: {}' -H Expect: --data-binary @{}/request {}", type, At(), Url()));
   }
-  static std::string PathOf(const Bytes& request) {
-    std::string path = Url() + "/";
-    for (char c : Base64(request)) path += c == '+' ? "%2B" : c == '/' ? "%2F" : c == '=' ? "%3D" : std::string(1, c);
-    return path;
-  }
+  static std::string PathOf(const Bytes& request) { return TheService().base_url() + OcspPath(request); }
   static OcspStatus StatusOf(const Response& response) {
     EXPECT_EQ(response.status, "200");
     EXPECT_THAT(response.headers, HasSubstr("Content-Type: application/ocsp-response"));

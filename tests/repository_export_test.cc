@@ -9,32 +9,19 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "tests/eventually.h"
 #include "tests/service.h"
 
 namespace hallmark {
 namespace {
 
 using testing::CommandResult;
+using testing::Eventually;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::RunCommand;
 using testing::Service;
-
-CommandResult Succeed(const std::string& command) {
-  CommandResult result = RunCommand(command);
-  EXPECT_EQ(result.exit_code, 0) << command << "\n" << result.output;
-  return result;
-}
-
-// Looks until it is so, for as long as nobody would wait.
-bool Eventually(const std::function<bool()>& so) {
-  const Time end = absl::Now() + absl::Seconds(60);
-  while (!so()) {
-    if (absl::Now() > end) return false;
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return true;
-}
+using testing::Succeed;
 
 class RepositoryExportTest : public ::testing::Test {
  protected:

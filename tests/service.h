@@ -26,6 +26,13 @@ namespace hallmark::testing {
 
 inline const std::string kPrograms = HALLMARK_BINARY_DIR;
 
+// Runs a command that must not fail.
+inline CommandResult Succeed(const std::string& command) {
+  CommandResult result = RunCommand(command);
+  EXPECT_EQ(result.exit_code, 0) << command << "\n" << result.output;
+  return result;
+}
+
 class Service {
  public:
   explicit Service(const std::string& init_options = "") : Service(init_options, true) {}

@@ -81,15 +81,6 @@ class StationLine {
     return count;
   }
 
-  // Waits until something is so; false if it is not after a minute.
-  static bool Await(const std::function<bool()>& condition) {
-    for (int i = 0; i < 6000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
-  }
-
  private:
   std::string RunArguments() const { return fmt::format("run --in {} --out {} ", in().string(), out().string()); }
 

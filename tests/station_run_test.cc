@@ -6,6 +6,7 @@
 #include <set>
 
 #include "store/sqlite/sqlite_store.h"
+#include "tests/eventually.h"
 #include "tests/signed_records.h"
 #include "tests/station_line.h"
 #include "tests/status_matchers.h"
@@ -55,7 +56,7 @@ TEST(StationRunTest, KillsCutsAndRestartsLoseNothingAndDoubleNothing) {
   while (kills < kKills) {
     const pid_t station = line.Start(options);
     const size_t next = line.Delivered() + 5 + random() % 30;
-    ASSERT_TRUE(StationLine::Await([&] { return line.Delivered() >= next; })) << line.Log();
+    ASSERT_TRUE(testing::Eventually([&] { return line.Delivered() >= next; })) << line.Log();
     if (kills % 3 == 1) proxy.Cut();
     if (kills % 4 == 2) {
       service->Kill();
@@ -147,14 +148,14 @@ TEST(StationRunTest, WatchesAFolderAndConfirmsWhatIsInstalled) {
   ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", Serials(4))).exit_code, 0);
   const StationLine line(*service);
   const pid_t station = line.Start("--lot a-17 --watch");
-  ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.spool()); }));
+  ASSERT_TRUE(testing::Eventually([&] { return std::filesystem::exists(line.spool()); }));
   line.MakeCsr("SN0001", "SN0001");
-  ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
+  ASSERT_TRUE(testing::Eventually([&] { return line.Delivered(".json") == 1; })) << line.Log();
   // Renamed into place.
   std::ofstream(line.directory() / "part", std::ios::binary)
       << FactoryFloor::RequestWithKeyOf("SN0002", "SN0002", "").csr();
   std::filesystem::rename(line.directory() / "part", line.in() / "SN0002.csr");
-  ASSERT_TRUE(StationLine::Await([&] { return std::filesystem::exists(line.out() / "SN0002.json"); })) << line.Log();
+  ASSERT_TRUE(testing::Eventually([&] { return std::filesystem::exists(line.out() / "SN0002.json"); })) << line.Log();
   // While it runs nobody else sends, but confirming is open.
   const auto second = line.Run("--lot a-17");
   EXPECT_EQ(second.exit_code, 4);
@@ -270,14 +271,14 @@ TEST(StationRunTest, ASuspendedStationLosesNothingAndGoesOnOnceItIsResumed) {
   const StationLine line(*service);
   const pid_t station = line.Start("--lot a-17 --watch");
   line.MakeCsr("SN0001", "SN0001");
-  ASSERT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 1; })) << line.Log();
+  ASSERT_TRUE(testing::Eventually([&] { return line.Delivered(".json") == 1; })) << line.Log();
   const std::string uri = "hallmark://test/station/line-1";
   ASSERT_EQ(service->Hallmark("operator", "caller suspend --reason lost " + uri).exit_code, 0);
   line.MakeCsr("SN0002", "SN0002");
-  ASSERT_TRUE(StationLine::Await([&] { return line.Log().find("was suspended on") != std::string::npos; }));
+  ASSERT_TRUE(testing::Eventually([&] { return line.Log().find("was suspended on") != std::string::npos; }));
   EXPECT_EQ(line.Status().at("states").value("refused", 0), 0);
   ASSERT_EQ(service->Hallmark("operator", "caller resume " + uri).exit_code, 0);
-  EXPECT_TRUE(StationLine::Await([&] { return line.Delivered(".json") == 2; })) << line.Log();
+  EXPECT_TRUE(testing::Eventually([&] { return line.Delivered(".json") == 2; })) << line.Log();
   EXPECT_EQ(StationLine::End(station, SIGTERM), 0) << line.Log();
 }
 

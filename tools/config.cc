@@ -41,7 +41,6 @@ bool IsTokenName(const std::string& name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
 }
 
-// One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
 // crl: {shards: {devices: 16}}
 void ReadShards(yaml::Mapping& crl, Config& config) {
   crl.Nested("shards", [&config](yaml::Mapping& shards) {
@@ -56,6 +55,7 @@ void ReadShards(yaml::Mapping& crl, Config& config) {
   });
 }
 
+// One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
 void ReadTokens(yaml::Mapping& hsm, Config& config) {
   if (!hsm.Has("tokens")) {
     config.hsm_tokens.push_back(ReadToken(hsm, kOnlyToken));

@@ -216,41 +216,26 @@ Status CheckCaller(Connection& connection, const Intent& intent) {
                fmt::format("the certificate of {} was revoked; ask an operator for a new one", intent.caller));
 }
 
-// The key is in other hands (RFC 5280 5.3.1), be it a device's or an authority's.
-bool IsCompromise(RevocationReason reason) {
-  return reason == RevocationReason::kKeyCompromise || reason == RevocationReason::kCaCompromise;
+// The number of the next change of revocation in the shard of row `id`.
+StatusOr<int64_t> NextChange(Connection& connection, int64_t id, const std::string& authority) {
+  return connection.QueryInteger(
+      "INSERT INTO crl_shards (authority, shard, revocations) SELECT ?1, crl_shard, 1 FROM certificates WHERE id = ?2 "
+      "ON CONFLICT (authority, shard) DO UPDATE SET revocations = revocations + 1 RETURNING revocations",
+      {authority, id});
 }
 
-// A change of revocation of row `id`: counted for its authority and its shard, and on record in the ledger. Returns its
-// number.
-StatusOr<int64_t> CountChange(Transaction& transaction, int64_t id, const std::string& authority,
-                              const std::string& ledger_entry, Time time) {
-  Connection& connection = transaction.connection;
-  RETURN_IF_ERROR(
-      connection.Execute("INSERT INTO counters (authority, revocations) VALUES (?1, 1) "
-                         "ON CONFLICT (authority) DO UPDATE SET revocations = revocations + 1",
-                         {authority}));
-  ASSIGN_OR_RETURN(const int64_t change,
-                   connection.QueryInteger("INSERT INTO crl_shards (authority, shard, revocations) "
-                                           "SELECT ?1, crl_shard, 1 FROM certificates WHERE id = ?2 "
-                                           "ON CONFLICT (authority, shard) DO UPDATE SET revocations = revocations + 1 "
-                                           "RETURNING revocations",
-                                           {authority, id}));
-  RETURN_IF_ERROR(connection.Execute("UPDATE certificates SET revocation_change = ?2 WHERE id = ?1", {id, change}));
-  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, time).status());
-  return change;
-}
-
-// Revokes the certificate of row `id`, whose revocation so far gives way; `time` is that of the act.
+// Revokes the certificate of row `id`, whose revocation so far gives way; `time` is that of the act. Returns the number
+// of the change.
 StatusOr<int64_t> RevokeRow(Transaction& transaction, int64_t id, const std::string& authority,
                             const Revocation& revocation, Time time, const std::string& ledger_entry) {
   Connection& connection = transaction.connection;
+  ASSIGN_OR_RETURN(const int64_t change, NextChange(connection, id, authority));
   RETURN_IF_ERROR(connection.Execute(
-      "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4, invalidity_date = ?5 WHERE id = "
-      "?1",
+      "UPDATE certificates SET revoked = ?2, revocation_reason = ?3, revoked_by = ?4, invalidity_date = ?5, "
+      "revocation_change = ?6 WHERE id = ?1",
       {id, Seconds(revocation.revoked), static_cast<int64_t>(revocation.reason), revocation.revoked_by,
-       revocation.invalidity.has_value() ? Value(Seconds(*revocation.invalidity)) : Value(nullptr)}));
-  ASSIGN_OR_RETURN(const int64_t change, CountChange(transaction, id, authority, ledger_entry, time));
+       revocation.invalidity.has_value() ? Value(Seconds(*revocation.invalidity)) : Value(nullptr), change}));
+  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, time).status());
   if (IsCompromise(revocation.reason)) {
     RETURN_IF_ERROR(
         connection.Execute("INSERT OR IGNORE INTO compromised_keys (spki, compromised, authority, serial) "
@@ -265,13 +250,11 @@ StatusOr<int64_t> RevokeRow(Transaction& transaction, int64_t id, const std::str
 StatusOr<std::optional<Revocation>> Changed(const std::optional<Revocation>& stands, const Revocation& asked) {
   if (!stands.has_value()) return std::optional(asked);
   const bool on_hold = stands->reason == RevocationReason::kCertificateHold;
-  if (asked.reason == RevocationReason::kCertificateHold) {
-    if (on_hold) return std::optional<Revocation>();
+  if (asked.reason == RevocationReason::kCertificateHold && !on_hold) {
     return Error(Code::kFailedPrecondition, reason::kRevokedForEver,
                  fmt::format("it was revoked for ever on {} and cannot be put on hold", Rfc3339(stands->revoked)));
   }
-  const bool worse = IsCompromise(asked.reason) && !IsCompromise(stands->reason);
-  if (!on_hold && !worse) return std::optional<Revocation>();
+  if (!GivesWay(stands->reason, asked.reason)) return std::optional<Revocation>();
   Revocation changed = asked;
   changed.revoked = stands->revoked;
   if (!changed.invalidity.has_value()) changed.invalidity = stands->invalidity;
@@ -502,11 +485,12 @@ StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string&
                                    Rfc3339(record.revocation->revoked))
                      : fmt::format("certificate {} is not on hold; there is nothing to release", Hex(serial)));
   }
+  ASSIGN_OR_RETURN(const int64_t change, NextChange(transaction.connection, id, authority));
   RETURN_IF_ERROR(transaction.connection.Execute(
-      "UPDATE certificates SET revoked = NULL, revocation_reason = NULL, revoked_by = NULL, invalidity_date = NULL "
-      "WHERE id = ?1",
-      {id}));
-  ASSIGN_OR_RETURN(const int64_t change, CountChange(transaction, id, authority, ledger_entry, release.released));
+      "UPDATE certificates SET revoked = NULL, revocation_reason = NULL, revoked_by = NULL, invalidity_date = NULL, "
+      "revocation_change = ?2 WHERE id = ?1",
+      {id, change}));
+  RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, release.released).status());
   record.revocation_change = static_cast<uint64_t>(change);
   record.revocation.reset();
   return record;

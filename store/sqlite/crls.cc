@@ -106,7 +106,7 @@ Digest TbsSha256(ByteView list) {
 StatusOr<uint64_t> RevocationCount(Connection& connection, const std::string& authority) {
   ASSIGN_OR_RETURN(
       const int64_t count,
-      connection.QueryInteger("SELECT ifnull(max(revocations), 0) FROM counters WHERE authority = ?1", {authority}));
+      connection.QueryInteger("SELECT ifnull(sum(revocations), 0) FROM crl_shards WHERE authority = ?1", {authority}));
   return static_cast<uint64_t>(count);
 }
 

@@ -80,8 +80,7 @@ Status Insert(Connection& connection, const MassRevocationRecord& asked) {
 // What the step makes of one certificate: nothing where its revocation stays as it is.
 StatusOr<std::optional<CertificateRecord>> Change(Transaction& transaction, const CertificateRevocation& one) {
   const auto& [certificate, revocation, entry] = one;
-  ASSIGN_OR_RETURN(const CertificateRecord before,
-                   GetCertificate(transaction.connection, certificate.authority, certificate.serial));
+  const int64_t before = transaction.connection.total_changes();
   const StatusOr<CertificateRecord> changed =
       revocation.reason == RevocationReason::kRemoveFromCrl
           ? Release(transaction, certificate.authority, certificate.serial, {revocation.revoked, revocation.revoked_by},
@@ -90,7 +89,7 @@ StatusOr<std::optional<CertificateRecord>> Change(Transaction& transaction, cons
   // Not on hold, or revoked for ever already.
   if (absl::IsFailedPrecondition(changed.status())) return std::optional<CertificateRecord>();
   RETURN_IF_ERROR(changed.status());
-  return changed->revocation_change == before.revocation_change ? std::nullopt : std::optional(*changed);
+  return transaction.connection.total_changes() == before ? std::nullopt : std::optional(*changed);
 }
 
 }  // namespace

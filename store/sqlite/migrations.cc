@@ -442,6 +442,8 @@ CREATE INDEX certificates_for_lists ON certificates
   (authority, crl_shard, revocation_change, serial, not_after, revoked, revocation_reason, invalidity_date)
   WHERE revocation_change IS NOT NULL;
 )sql"},
+    // It is the sum of the shards' counts.
+    Migration{10, "ALTER TABLE counters DROP COLUMN revocations;"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

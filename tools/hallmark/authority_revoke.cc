@@ -31,8 +31,7 @@ StatusOr<v1::RevokeAuthorityRequest> RequestOf(const Session& session, const Opt
                     : options.below == "authorities" ? v1::RevokeAuthorityRequest::AUTHORITIES
                                                      : v1::RevokeAuthorityRequest::NOTHING);
   if (options.invalidity.empty()) return request;
-  ASSIGN_OR_RETURN(const Time invalidity, ParseInstant("--invalidity-date", options.invalidity));
-  if (invalidity > session.clock.Now()) return UsageError("--invalidity-date is in the future");
+  ASSIGN_OR_RETURN(const Time invalidity, ParsePast("--invalidity-date", options.invalidity, session.clock.Now()));
   request.mutable_invalidity_time()->set_seconds(absl::ToUnixSeconds(invalidity));
   return request;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/reason.h"
+#include "base/text.h"
 #include "tools/hallmark/certificate_commands.h"
 #include "tools/hallmark/describe.h"
 
@@ -91,13 +92,7 @@ std::string ListFilter(const ListTerms& terms) {
        {std::pair("profile", terms.profile), std::pair("subject", subject), std::pair("caller", terms.caller),
         std::pair("lot", terms.lot), std::pair("device", terms.device), std::pair("spki_sha256", terms.spki),
         std::pair("issued_from", terms.issued_from), std::pair("issued_before", terms.issued_before)}) {
-    if (value.empty()) continue;
-    std::string quoted;
-    for (const char c : value) {
-      if (c == '"' || c == '\\') quoted += '\\';
-      quoted += c;
-    }
-    filter += fmt::format("{}{} = \"{}\"", filter.empty() ? "" : " AND ", field, quoted);
+    if (!value.empty()) filter += fmt::format("{}{} = {}", filter.empty() ? "" : " AND ", field, InQuotes(value));
   }
   if (terms.revoked) filter += fmt::format("{}revoked = true", filter.empty() ? "" : " AND ");
   return filter;

@@ -127,11 +127,14 @@ const char* ReasonName(v1::RevocationReason reason) {
   return "unknown reason";
 }
 
-StatusOr<Time> ParseInstant(const std::string& option, const std::string& text) {
+StatusOr<Time> ParsePast(const std::string& option, const std::string& text, Time now) {
   Time time;
   std::string why;
-  if (absl::ParseTime(absl::RFC3339_sec, text, &time, &why) && time == TruncateToSecond(time)) return time;
-  return UsageError(fmt::format("{} {}: write 2026-11-28T10:00:00Z", option, text));
+  if (!absl::ParseTime(absl::RFC3339_sec, text, &time, &why) || time != TruncateToSecond(time)) {
+    return UsageError(fmt::format("{} {}: write 2026-11-28T10:00:00Z", option, text));
+  }
+  if (time > now) return UsageError(option + " is in the future");
+  return time;
 }
 
 StatusOr<std::string> ReadKeyDigest(const std::string& text) {

@@ -34,8 +34,9 @@ StatusOr<CertificateReference> ReadReference(const std::string& text, const std:
 StatusOr<v1::RevocationReason> ParseReason(const std::string& text);
 const char* ReasonName(v1::RevocationReason reason);
 
-// Of "2026-11-28T10:00:00Z", in whole seconds. kInvalidArgument (COMMAND_LINE_INVALID) names `option`.
-StatusOr<Time> ParseInstant(const std::string& option, const std::string& text);
+// Of "2026-11-28T10:00:00Z", in whole seconds and not after `now`. kInvalidArgument (COMMAND_LINE_INVALID) names
+// `option`.
+StatusOr<Time> ParsePast(const std::string& option, const std::string& text, Time now);
 // The SHA-256 of a SubjectPublicKeyInfo in hexadecimal: as it is written, or of a file with a public key or a
 // certificate, PEM or DER.
 StatusOr<std::string> ReadKeyDigest(const std::string& text);

@@ -13,9 +13,7 @@
 #include "base/file.h"
 #include "base/file_descriptor.h"
 #include "base/reason.h"
-#include "ca/certificate.h"
 #include "ca/crl.h"
-#include "ca/der.h"
 
 namespace hallmark::cli {
 namespace {
@@ -39,23 +37,6 @@ bool IsSafe(const std::string& path) {
   return !path.empty() && parts.is_relative() && std::none_of(parts.begin(), parts.end(), [](const auto& part) {
     return part.empty() || part.string().starts_with('.');
   });
-}
-
-struct ListName {
-  Bytes issuer;
-  uint64_t number = 0;
-};
-
-StatusOr<ListName> ReadListName(ByteView der) {
-  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
-  const Extension* extension = FindExtension(parts.extensions, oid::kCrlNumber);
-  if (extension == nullptr) return absl::InvalidArgumentError("it has no cRLNumber");
-  ASSIGN_OR_RETURN(const ByteView content, der::ReadWhole(extension->value, der::kInteger));
-  ASSIGN_OR_RETURN(const ByteView digits, der::UnsignedContent(content));
-  if (digits.size() > sizeof(uint64_t)) return absl::InvalidArgumentError("its cRLNumber is too long");
-  ListName name{ToBytes(parts.issuer), 0};
-  for (const uint8_t digit : digits) name.number = name.number << 8 | digit;
-  return name;
 }
 
 }  // namespace
@@ -89,32 +70,30 @@ StatusOr<PublishedTree::Outcome> PublishedTree::PutCertificate(const std::string
 }
 
 StatusOr<PublishedTree::Outcome> PublishedTree::PutCrl(const std::string& path, ByteView der) {
-  ASSIGN_OR_RETURN(const ListName list, ReadListName(der));
-  ASSIGN_OR_RETURN(const CrlParts parts, ReadCrl(der));
+  ASSIGN_OR_RETURN(const CrlParts list, ReadCrl(der));
+  ASSIGN_OR_RETURN(const uint64_t number, CrlNumberOf(list));
   const StatusOr<std::string> present = ReadFile(directory_ / path, kListLimit);
   if (present.ok() && Equal(AsBytes(*present), der)) {
     RETURN_IF_ERROR(Claim(path));
     return Outcome::kUnchanged;
   }
   if (present.ok()) {
-    const StatusOr<ListName> other = ReadListName(AsBytes(*present));
-    if (!other.ok() && !own_.contains(path)) return Older(directory_ / path, "it is no CRL, and somebody else's");
-    if (other.ok() && other->issuer != list.issuer) return Older(directory_ / path, "it is another issuer's list");
-    if (other.ok() && other->number >= list.number) {
+    const StatusOr<CrlParts> other = ReadCrl(AsBytes(*present));
+    const StatusOr<uint64_t> other_number = other.ok() ? CrlNumberOf(*other) : other.status();
+    if (!other_number.ok() && !own_.contains(path)) {
+      return Older(directory_ / path, "it is no CRL, and somebody else's");
+    }
+    if (other_number.ok() && !Equal(other->issuer, list.issuer)) {
+      return Older(directory_ / path, "it is another issuer's list");
+    }
+    if (other_number.ok() && *other_number >= number) {
       return Older(directory_ / path,
-                   fmt::format("its CRLNumber is {}, that of the service's list {}", other->number, list.number));
+                   fmt::format("its CRLNumber is {}, that of the service's list {}", *other_number, number));
     }
   } else if (!absl::IsNotFound(present.status())) {
     return present.status();
   }
-  return Put(path, der, parts.this_update);
-}
-
-std::optional<uint64_t> PublishedTree::NumberOf(const std::string& path) const {
-  const StatusOr<std::string> present = ReadFile(directory_ / path, kListLimit);
-  if (!present.ok()) return std::nullopt;
-  const StatusOr<ListName> list = ReadListName(AsBytes(*present));
-  return list.ok() ? std::optional(list->number) : std::nullopt;
+  return Put(path, der, list.this_update);
 }
 
 StatusOr<std::set<std::string>> PublishedTree::RemoveOthers(const std::set<std::string>& kept) {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -29,9 +28,6 @@ class PublishedTree {
   // Publishes a CRL (DER), with its thisUpdate as the file's time. kFailedPrecondition: the file there is a list of
   // another issuer or of a higher CRLNumber, or no list at all and not ours; it stays.
   StatusOr<Outcome> PutCrl(const std::string& path, ByteView der);
-
-  // The CRLNumber of the file; nullopt: there is none.
-  std::optional<uint64_t> NumberOf(const std::string& path) const;
 
   // Removes those of its own files that are not among `kept`, and returns their paths.
   StatusOr<std::set<std::string>> RemoveOthers(const std::set<std::string>& kept);

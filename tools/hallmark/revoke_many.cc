@@ -44,8 +44,7 @@ StatusOr<v1::RevokeCertificatesRequest> RequestOf(const Session& session, const 
   ASSIGN_OR_RETURN(const v1::RevocationReason reason, ParseReason(options.reason));
   request.set_reason(reason);
   if (options.invalidity.empty()) return request;
-  ASSIGN_OR_RETURN(const Time invalidity, ParseInstant("--invalidity-date", options.invalidity));
-  if (invalidity > session.clock.Now()) return UsageError("--invalidity-date is in the future");
+  ASSIGN_OR_RETURN(const Time invalidity, ParsePast("--invalidity-date", options.invalidity, session.clock.Now()));
   request.mutable_invalidity_time()->set_seconds(absl::ToUnixSeconds(invalidity));
   return request;
 }
