@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/http_date.h"
 
 namespace hallmark {
 namespace {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "http/message.h"
 
 namespace hallmark {

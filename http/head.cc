@@ -5,6 +5,8 @@
 #include <boost/beast/http/status.hpp>
 #include <iterator>
 
+#include "base/http_date.h"
+
 namespace hallmark {
 namespace {
 

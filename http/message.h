@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
-
 namespace hallmark {
 
 // Octets as they came: nothing is percent-decoded.
@@ -41,11 +39,5 @@ using HttpAtOnce = std::function<std::optional<HttpResponse>(const HttpRequest&)
 
 // `text` as text/plain.
 HttpResponse TextResponse(int status, std::string text);
-
-// An instant as IMF-fixdate (RFC 9110 5.6.7), "Tue, 24 Nov 2026 10:00:00 GMT".
-std::string HttpDate(Time time);
-
-// Reads any of the three forms of RFC 9110 5.6.7; nothing when `text` is none of them.
-std::optional<Time> ParseHttpDate(const std::string& text);
 
 }  // namespace hallmark

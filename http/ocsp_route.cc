@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/http_date.h"
 #include "base/reason.h"
 #include "http/conditional.h"
 

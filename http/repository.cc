@@ -6,6 +6,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/http_date.h"
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/text.h"

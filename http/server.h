@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "base/status.h"
 #include "http/message.h"

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/http_date.h"
 #include "base/log.h"
 #include "base/reason.h"
 #include "http/metrics.h"

@@ -1,6 +1,7 @@
 // Each form of a date that is accepted is an instant that IMF-fixdate can write (RFC 9110 5.6.7).
+#include "base/http_date.h"
+
 #include "base/bytes.h"
-#include "http/message.h"
 #include "tests/fuzz/property.h"
 
 namespace hallmark::fuzz {
