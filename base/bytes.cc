@@ -25,25 +25,14 @@ Status PemError(const std::string& what) {
   return Error(Code::kInvalidArgument, reason::kRequestInvalid, "PEM: " + what);
 }
 
-// The octets of a PEM block's base64 lines, or an error: EVP_DecodeBlock alone would accept misplaced padding.
+// The octets of a PEM block's base64 lines.
 StatusOr<Bytes> DecodeBase64Lines(std::string_view lines) {
   std::string text;
   for (char c : lines) {
     if (kWhitespace.find(c) == std::string_view::npos) text += c;
   }
-  // EVP_DecodeBlock passes over some characters in silence, dashes among them.
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-  if (text.find_first_not_of(kAlphabet) != text.npos) return PemError("the base64 between BEGIN and END is malformed");
-  const size_t padding = text.size() - std::min(text.find('='), text.size());
-  if (text.empty() || text.size() % 4 != 0 || padding > 2 ||
-      text.find_first_not_of('=', text.size() - padding) != text.npos) {
-    return PemError("the base64 between BEGIN and END is malformed");
-  }
-  Bytes der(text.size() / 4 * 3);
-  if (EVP_DecodeBlock(der.data(), AsBytes(text).data(), static_cast<int>(text.size())) < 0) {
-    return PemError("the base64 between BEGIN and END is malformed");
-  }
-  der.resize(der.size() - padding);
+  StatusOr<Bytes> der = FromBase64(text);
+  if (!der.ok() || der->empty()) return PemError("the base64 between BEGIN and END is malformed");
   return der;
 }
 
@@ -89,6 +78,22 @@ std::string Base64(ByteView bytes) {
   // EVP_EncodeBlock writes a terminating NUL, for which std::string has room.
   EVP_EncodeBlock(reinterpret_cast<uint8_t*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
   return text;
+}
+
+StatusOr<Bytes> FromBase64(std::string_view text) {
+  const Status malformed =
+      Error(Code::kInvalidArgument, reason::kRequestInvalid, "not base64 (RFC 4648 section 4, with its padding)");
+  // EVP_DecodeBlock passes over some characters in silence, dashes among them, and accepts misplaced padding.
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  if (text.find_first_not_of(kAlphabet) != text.npos) return malformed;
+  const size_t padding = text.size() - std::min(text.find('='), text.size());
+  if (text.size() % 4 != 0 || padding > 2 || text.find_first_not_of('=', text.size() - padding) != text.npos) {
+    return malformed;
+  }
+  Bytes bytes(text.size() / 4 * 3);
+  if (EVP_DecodeBlock(bytes.data(), AsBytes(text).data(), static_cast<int>(text.size())) < 0) return malformed;
+  bytes.resize(bytes.size() - padding);
+  return bytes;
 }
 
 StatusOr<Bytes> RandomBytes(size_t size) {

@@ -32,6 +32,10 @@ StatusOr<Bytes> FromHex(std::string_view text);
 // Base64 of RFC 4648 section 4, padded, without line breaks.
 std::string Base64(ByteView bytes);
 
+// Reads what Base64 writes, strictly: padded, nothing else between or after. kInvalidArgument (REQUEST_INVALID); the
+// message has nothing of `text`.
+StatusOr<Bytes> FromBase64(std::string_view text);
+
 // Returns `size` octets of OpenSSL's CSPRNG. Fails (kInternal) rather than return weak octets.
 StatusOr<Bytes> RandomBytes(size_t size);
 

@@ -44,8 +44,8 @@ StatusOr<std::string> ReadFile(const std::filesystem::path& path, size_t limit) 
   return ReadDescriptor(file.get(), path, limit);
 }
 
-StatusOr<Secret> ReadSecretFile(const std::filesystem::path& path) {
-  constexpr size_t kLimit = 4096;
+StatusOr<Secret> ReadSecretText(const std::filesystem::path& path) {
+  constexpr size_t kLimit = 65536;
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return FileError("open", path);
   struct stat attributes = {};
@@ -56,12 +56,13 @@ StatusOr<Secret> ReadSecretFile(const std::filesystem::path& path) {
                              attributes.st_mode & 07777, path.string()));
   }
   ASSIGN_OR_RETURN(std::string content, ReadDescriptor(file.get(), path, kLimit));
-  const size_t line = content.find_first_of("\r\n");
-  if (line != content.npos) {
-    OPENSSL_cleanse(content.data() + line, content.size() - line);
-    content.resize(line);
-  }
   return Secret(std::move(content));
+}
+
+StatusOr<Secret> ReadSecretFile(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const Secret content, ReadSecretText(path));
+  const std::string_view text = content.Reveal();
+  return Secret(std::string(text.substr(0, text.find_first_of("\r\n"))));
 }
 
 Status WriteFile(const std::filesystem::path& path, ByteView content, unsigned mode) {

@@ -17,6 +17,9 @@ StatusOr<std::string> ReadFile(const std::filesystem::path& path, size_t limit =
 // group may read it (mode & 007).
 StatusOr<Secret> ReadSecretFile(const std::filesystem::path& path);
 
+// The same, with everything that is in the file, e.g. a private key in PEM.
+StatusOr<Secret> ReadSecretText(const std::filesystem::path& path);
+
 // Writes a file beside `path`, flushes it to the disk and renames it, so that readers see the old content or the new.
 Status WriteFile(const std::filesystem::path& path, ByteView content, unsigned mode = 0644);
 

@@ -43,6 +43,14 @@ TEST(HexTest, ReadsWhatItWritesAndNothingElse) {
     EXPECT_THAT(FromHex(bad), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << bad;
 }
 
+TEST(Base64Test, ReadsWhatItWritesAndNothingElse) {
+  for (const Bytes& bytes : {Bytes{}, Bytes{0}, Bytes{0xfb, 0xff}, Bytes(49, 0x5a)}) {
+    EXPECT_EQ(FromBase64(Base64(bytes)).value(), bytes);
+  }
+  for (const char* bad : {"A", "AA", "AAA", "AA==\n", " AA==", "A=A=", "AAAA=", "====", "-_-_", "AA=A"})
+    EXPECT_THAT(FromBase64(bad), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << bad;
+}
+
 TEST(PemTest, ReadsWhatItWrites) {
   for (size_t size : {1, 2, 3, 47, 48, 49, 1000}) {
     const Bytes der(size, 0x5a);
