@@ -83,6 +83,14 @@ inline constexpr char kInstallationProofInvalid[] = "INSTALLATION_PROOF_INVALID"
 inline constexpr char kBundleInvalid[] = "BUNDLE_INVALID";  // of requests from a line without a network
 inline constexpr char kBundleTooLarge[] = "BUNDLE_TOO_LARGE";
 
+// Publication.
+inline constexpr char kTargetUnreachable[] = "TARGET_UNREACHABLE";  // no answer, or one that asks to come again
+inline constexpr char kTargetUntrusted[] = "TARGET_UNTRUSTED";      // its certificate; nothing was sent to it
+inline constexpr char kTargetAnswerTooLarge[] = "TARGET_ANSWER_TOO_LARGE";
+inline constexpr char kTargetAnswerInvalid[] = "TARGET_ANSWER_INVALID";  // not what its contract says
+inline constexpr char kTargetCredentialMissing[] = "TARGET_CREDENTIAL_MISSING";
+inline constexpr char kTargetCredentialRefused[] = "TARGET_CREDENTIAL_REFUSED";
+
 // The parts below.
 inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";
 inline constexpr char kHsmPinIncorrect[] = "HSM_PIN_INCORRECT";
