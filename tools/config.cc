@@ -6,6 +6,7 @@
 
 #include "base/yaml.h"
 #include "store/records.h"
+#include "tools/publish_config.h"
 
 namespace hallmark {
 namespace {
@@ -35,12 +36,6 @@ TokenConfig ReadToken(yaml::Mapping& token, const std::string& name) {
   return config;
 }
 
-bool IsTokenName(const std::string& name) {
-  constexpr size_t kLimit = 31;
-  return !name.empty() && name.size() <= kLimit && name[0] >= 'a' && name[0] <= 'z' &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
-}
-
 // crl: {shards: {devices: 16}}
 void ReadShards(yaml::Mapping& crl, Config& config) {
   crl.Nested("shards", [&config](yaml::Mapping& shards) {
@@ -63,7 +58,7 @@ void ReadTokens(yaml::Mapping& hsm, Config& config) {
   }
   hsm.Nested("tokens", [&](yaml::Mapping& tokens) -> Status {
     for (const std::string& name : tokens.Keys()) {
-      if (!IsTokenName(name)) tokens.Fail(name, "is no name of a token: 1 to 31 of a-z 0-9 -, a letter first");
+      if (!IsConfiguredName(name)) tokens.Fail(name, "is no name of a token: 1 to 31 of a-z 0-9 -, a letter first");
     }
     tokens.Entries([&](const std::string& name, yaml::Mapping& token) {
       config.hsm_tokens.push_back(ReadToken(token, name));
@@ -156,11 +151,19 @@ Status ReadConfig(yaml::Mapping& top, const std::filesystem::path& directory, Co
     if (config.lots_confirmation_watch < absl::Seconds(1)) lots.Fail("confirmation_watch", "must be at least 1s");
     return lots.Finish();
   });
+  top.Nested("publish", [&](yaml::Mapping& publish) { return ReadPublish(publish, directory, config.publish); });
   return top.Finish();
 }
 
 }  // namespace
 
+bool IsConfiguredName(const std::string& name) {
+  constexpr size_t kLimit = 31;
+  return !name.empty() && name.size() <= kLimit && name[0] >= 'a' && name[0] <= 'z' &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+}
+
+// One token, whose fields stand in `hsm` itself, or several by their names under `tokens`.
 StatusOr<Config> LoadConfig(const std::filesystem::path& file) {
   Config config;
   config.file = file;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "hsm/key_exception.h"
+#include "publish/credential_config.h"
 
 namespace hallmark {
 
@@ -52,7 +53,11 @@ struct Config {
   Duration ocsp_validity = absl::Hours(1);  // nextUpdate - thisUpdate; responses are replaced after half of it
   int64_t lots_alert_after = 10;            // refused attempts under a lot
   Duration lots_confirmation_watch = absl::Minutes(1);  // between two looks for what is not confirmed
+  PublishConfig publish = {};
 };
+
+// Of what the file's author names: 1 to 31 of a-z 0-9 -, a letter first.
+bool IsConfiguredName(const std::string& name);
 
 // kInvalidArgument (CONFIGURATION_INVALID) with file, line and field.
 StatusOr<Config> LoadConfig(const std::filesystem::path& file);
