@@ -118,9 +118,9 @@ export function deviceRoutes(state, schemas) {
     return hubs[createHash('sha256').update(registrationId.toLowerCase()).digest().readUInt32BE() % hubs.length];
   }
 
-  function x509Result({ group }, chain) {
+  function x509Result({ group, signer }, chain) {
     if (!group) return { certificateInfo: info(chain[0]) };
-    return { enrollmentGroupId: group, signingCertificateInfo: info(chain[1]) };
+    return { enrollmentGroupId: group, signingCertificateInfo: info(signer) };
   }
 
   // A GET that Microsoft's node SDK sends with the body {}.

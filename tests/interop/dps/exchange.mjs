@@ -58,6 +58,7 @@ export function answering(routes, { faults, journal, listener }) {
     const action = fault?.action ?? {};
     if (action.delayMs) await sleep(action.delayMs);
     if (action.drop) {
+      journal.close(entry, { requestBody: text(body) });
       request.socket.destroy();
       return;
     }

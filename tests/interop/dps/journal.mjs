@@ -15,7 +15,7 @@ export class Journal {
 
   // The entry grows while the exchange goes on; it is listed at once, so that a dropped exchange is on record, too.
   open(fields) {
-    const entry = { n: this.#next++, timeMs: Date.now(), ...fields, violations: [] };
+    const entry = { n: this.#next++, timeMs: Date.now(), status: null, ...fields, violations: [] };
     this.#entries.push(entry);
     return entry;
   }

@@ -9,7 +9,7 @@ const disabled = 'Registration is disabled.';
 
 const refuse = (message, reason) => ({ message, reason });
 
-// {enrollment, group} of the record that lets the device in, or {message, reason}: what it is told, and why.
+// {enrollment, group, signer} of the record that lets the device in, or {message, reason}: what it is told, and why.
 export function judgeDevice(state, registrationId, chain) {
   const broken = judgeChain(state, registrationId, chain);
   if (broken) return refuse(invalid, broken);
@@ -46,7 +46,7 @@ function judgeIndividual(state, individual, chain) {
   if (!isSelfSigned(leaf) && !chain.slice(1).some((signer) => isVerified(state, signer))) {
     return refuse(noCa, 'no signer in the presented chain is verified');
   }
-  return { enrollment: individual, group: null };
+  return { enrollment: individual, group: null, signer: null };
 }
 
 // From the CA closest to the leaf up to the root: the first one that a group names decides, enabled or not.
@@ -60,7 +60,7 @@ function judgeGroups(state, chain) {
     if (!chain.slice(at).some((above) => isVerified(state, above))) {
       return refuse(noCa, `neither the certificate of group ${enrollmentGroupId} nor one presented above it is verified`);
     }
-    return { enrollment: group, group: enrollmentGroupId };
+    return { enrollment: group, group: enrollmentGroupId, signer };
   }
   return refuse(noMatch, 'no enrollment group names a certificate of the presented chain');
 }
