@@ -80,17 +80,17 @@ export function runBulk(service, operation) {
   });
 }
 
-// Every page of a query, each as it came.
+// Every page of a query, each as it came. Without the token in hand, next() as a promise would start anew.
 export async function pagesOf(query) {
   const pages = [];
-  while (query.hasMoreResults) pages.push((await query.next()).responseBody);
+  while (query.hasMoreResults) pages.push((await query.next(query.continuationToken)).responseBody);
   return pages;
 }
 
-// What an error of any of the SDKs says, or {} for what it does not say.
+// What an error of any of the SDKs says; null where it says nothing.
 export function failureOf(error) {
   const text = error.responseBody ?? error.response?.bodyAsText;
-  let body = error.result ?? null;
+  let body = error.result ?? error.details ?? null;
   try {
     if (text) body = JSON.parse(text);
   } catch {

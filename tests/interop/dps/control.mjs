@@ -86,7 +86,15 @@ export function controlRoutes(state, tokens, faults, journal, secret) {
     store(state, kind, id, merged);
   }
 
+  function reset() {
+    state.reset();
+    faults.clear();
+    journal.clear();
+    tokens.revokeAll();
+  }
+
   return [
+    route('POST', 'reset', reset),
     route('POST', 'faults', addFaults),
     route('GET', 'faults', () => faults.list()),
     route('DELETE', 'faults', () => faults.clear()),

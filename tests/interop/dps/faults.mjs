@@ -31,6 +31,7 @@ export class Faults {
   }
 
   clear() {
+    this.#next = 1;
     this.#rules = [];
   }
 }

@@ -37,6 +37,7 @@ export class Journal {
   }
 
   clear() {
+    this.#next = 1;
     this.#entries = [];
   }
 }

@@ -16,16 +16,20 @@ export class StandIn {
     return Object.assign(new StandIn(), JSON.parse(line), { process, trust, controlSecret });
   }
 
-  // Any request, as {status, headers, body}.
+  // Any request, as {status, headers, body}; a body that is not JSON stays a text.
   call(method, path, { headers = {}, body, port = this.port, ...tls } = {}) {
     const bytes = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
     const type = bytes === undefined || headers['content-type'] ? {} : { 'content-type': 'application/json' };
     return new Promise((resolve, reject) => {
       const sent = request({ host: '127.0.0.1', servername: 'localhost', port, method, path, ca: this.trust, agent: false,
         headers: { ...type, ...headers }, ...tls }, async (response) => {
-        let text = '';
-        for await (const part of response) text += part;
-        resolve({ status: response.statusCode, headers: response.headers, body: text ? JSON.parse(text) : undefined });
+        try {
+          let text = '';
+          for await (const part of response) text += part;
+          resolve({ status: response.statusCode, headers: response.headers, body: parsed(text) });
+        } catch (error) {
+          reject(error);
+        }
       });
       sent.on('error', reject);
       sent.end(bytes);
@@ -42,5 +46,13 @@ export class StandIn {
     this.process.stdin.end();
     if (this.process.exitCode === null) await once(this.process, 'exit');
     return this.process.exitCode;
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : undefined;
+  } catch {
+    return text;
   }
 }

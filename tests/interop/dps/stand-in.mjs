@@ -32,12 +32,11 @@ for (const required of ['node-modules', 'certificate', 'key', 'control-secret'])
   }
 }
 
-const state = new State({ service: options.service, idScope: options['id-scope'] });
-if (options['sas-key']) {
-  const keys = [options['sas-key']];
-  state.sasKeys.dps[options['sas-policy']] = keys;
-  for (const policy of [options['sas-policy'], 'iothubowner', 'registryReadWrite']) state.sasKeys.hub[policy] = keys;
-}
+const keysOf = (...policies) => (options['sas-key'] ? Object.fromEntries(policies.map((policy) => [policy, [options['sas-key']]])) : {});
+const state = new State({
+  service: options.service, idScope: options['id-scope'],
+  sasKeys: { dps: keysOf(options['sas-policy']), hub: keysOf(options['sas-policy'], 'iothubowner', 'registryReadWrite') },
+});
 const schemas = new Schemas(options['node-modules']);
 const journal = new Journal();
 const faults = new Faults();

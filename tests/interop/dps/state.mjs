@@ -28,10 +28,17 @@ export const defaultSettings = {
 };
 
 export class State {
-  constructor({ service, idScope }) {
+  // `sasKeys` is {dps: {policy: keys}, hub: {policy: keys}}, each key in base64.
+  constructor({ service, idScope, sasKeys }) {
     this.service = service;
     this.host = `${service}.azure-devices-provisioning.net`.toLowerCase();
     this.idScope = idScope;
+    this.sasKeysAtStart = sasKeys;
+    this.reset();
+  }
+
+  // As it was at the start.
+  reset() {
     this.settings = structuredClone(defaultSettings);
     this.certificates = new Map();      // lower-case name -> certificate
     this.enrollmentGroups = new Map();  // lower-case id -> {record, keys}
@@ -39,7 +46,7 @@ export class State {
     this.registrations = new Map();     // lower-case registration id -> registration
     this.operations = new Map();        // operation id -> registration operation
     this.hubDevices = new Map();        // "hub host/device id" -> device identity
-    this.sasKeys = { dps: {}, hub: {} };// policy -> base64 keys
+    this.sasKeys = structuredClone(this.sasKeysAtStart);
   }
 
   now() {
