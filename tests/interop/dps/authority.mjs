@@ -73,6 +73,13 @@ export class Workshop {
   }
 }
 
+// The same certificate, names and key identifiers and all, with a signature that nobody made.
+export function forged(pem) {
+  const bytes = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+  bytes[bytes.length - 1] ^= 1;
+  return `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+}
+
 // The certificate and those above it, up to the root or to `last`.
 export function chainOf(holder, last) {
   const above = holder === last || !holder.issuer ? '' : chainOf(holder.issuer, last);

@@ -10,10 +10,10 @@ const program = fileURLToPath(new URL('stand-in.mjs', import.meta.url));
 export class StandIn {
   static async start({ trust, controlSecret = 'control', ...options }) {
     const given = { 'control-secret': controlSecret, ...options };
-    const process = spawn('node', [program, ...Object.entries(given).flatMap(([name, value]) => [`--${name}`, value])],
+    const child = spawn(process.execPath, [program, ...Object.entries(given).flatMap(([name, value]) => [`--${name}`, value])],
       { stdio: ['pipe', 'pipe', 'inherit'] });
-    const [line] = await once(createInterface(process.stdout), 'line');
-    return Object.assign(new StandIn(), JSON.parse(line), { process, trust, controlSecret });
+    const [line] = await once(createInterface(child.stdout), 'line');
+    return Object.assign(new StandIn(), JSON.parse(line), { process: child, trust, controlSecret });
   }
 
   // Any request, as {status, headers, body}; a body that is not JSON stays a text.

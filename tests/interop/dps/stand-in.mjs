@@ -8,7 +8,7 @@ import { armRoutes } from './arm.mjs';
 import { controlRoutes } from './control.mjs';
 import { deviceRoutes } from './device.mjs';
 import { entraRoutes, managedIdentityRoutes, Tokens } from './entra.mjs';
-import { answering } from './exchange.mjs';
+import { answering, toleratingForgery } from './exchange.mjs';
 import { Faults } from './faults.mjs';
 import { hubRoutes } from './hub.mjs';
 import { Journal } from './journal.mjs';
@@ -65,6 +65,15 @@ const listeners = {
   metadataPort: createHttpServer(answering(managedIdentityRoutes(state, tokens), { faults, journal, listener: 'metadata' })),
 };
 
+listeners.devicePort.on('clientError', toleratingForgery);
+listeners.port.on('clientError', toleratingForgery);
+
+// Whoever started it holds its stdin: when that ends, a killed test leaves nothing behind.
+process.stdin.resume();
+process.stdin.on('end', () => process.exit(0));
+process.stdin.on('error', () => process.exit(0));
+process.on('SIGTERM', () => process.exit(0));
+
 const listening = Object.entries(listeners).map(([name, server]) => new Promise((resolve, reject) => {
   server.once('error', reject);
   server.listen(0, '127.0.0.1', () => resolve([name, server.address().port]));
@@ -74,9 +83,3 @@ console.log(JSON.stringify({
   ...ports, pid: process.pid, service: state.service, serviceHost: state.host, idScope: state.idScope,
   sasPolicy: options['sas-policy'], entraTenant: options['entra-tenant'] ?? null, linkedHubs: state.settings.linkedHubs,
 }));
-
-// Whoever started it holds its stdin: when that ends, a killed test leaves nothing behind.
-process.stdin.resume();
-process.stdin.on('end', () => process.exit(0));
-process.stdin.on('error', () => process.exit(0));
-process.on('SIGTERM', () => process.exit(0));

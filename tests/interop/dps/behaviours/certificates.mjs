@@ -1,6 +1,7 @@
 // CA certificates under Azure Resource Manager.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { forged } from '../authority.mjs';
 import { deleteCertificate } from '../clients.mjs';
 import { base64Of, behaviour, bytesOf, device, failed, group, line1, root, service, strangers, workshop } from './scene.mjs';
 
@@ -64,6 +65,13 @@ behaviour('a namesake of the CA with another key proves nothing', async (scene) 
   const namesake = workshop.ca('Hallmark root');
   const proof = workshop.device(asked.properties.verificationCode, namesake);
   assert.match((await failed(arm.verifyCertificate('root', asked.etag, group, service, { certificate: base64Of(proof.certificate) }))).body.message, /IH400053/);
+});
+
+behaviour('a verification certificate with a forged signature proves nothing', async (scene) => {
+  const arm = await scene.arm();
+  const asked = await arm.generateVerificationCode('root', (await upload(arm)).etag, group, service);
+  const proof = forged(workshop.device(asked.properties.verificationCode, root).certificate);
+  assert.match((await failed(arm.verifyCertificate('root', asked.etag, group, service, { certificate: base64Of(proof) }))).body.message, /IH400053/);
 });
 
 for (const [name, alter] of [['in lower case', (code) => code.toLowerCase()], ['with more behind it', (code) => `${code}0`], ['of an earlier request', () => 'A'.repeat(48)]]) {

@@ -13,7 +13,7 @@ function drive(program, values) {
   const file = fileURLToPath(new URL(`../drivers/${program}.mjs`, import.meta.url));
   const given = Object.entries({ 'node-modules': nodeModules, trust, ...values }).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return new Promise((resolve) => {
-    execFile('node', [file, ...given], (error, stdout) => resolve({ ...JSON.parse(stdout), exitCode: error?.code ?? 0 }));
+    execFile(process.execPath, [file, ...given], (error, stdout) => resolve({ ...JSON.parse(stdout), exitCode: error?.code ?? 0 }));
   });
 }
 

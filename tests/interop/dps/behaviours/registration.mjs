@@ -1,6 +1,6 @@
 // Devices that register: who is let in, who is refused, and which record decides.
 import assert from 'node:assert/strict';
-import { chainOf } from '../authority.mjs';
+import { chainOf, forged } from '../authority.mjs';
 import { pagesOf } from '../clients.mjs';
 import { behaviour, device, failed, line1, line2, root, sas, sibling, strangers, workshop } from './scene.mjs';
 
@@ -140,6 +140,8 @@ behaviour('a chain that does not hold together is refused', async (scene) => {
     'the intermediate is another one': device.certificate + line2.certificate + root.certificate,
     'the order is wrong': device.certificate + root.certificate + line1.certificate,
     'a stranger is appended': chainOf(device) + strangers.certificate,
+    'the leaf is forged': forged(device.certificate) + line1.certificate + root.certificate,
+    'the intermediate is forged': device.certificate + forged(line1.certificate) + root.certificate,
     'a namesake stands in for the intermediate': device.certificate + workshop.ca('Hallmark line 1', root).certificate + root.certificate,
   };
   for (const [what, chain] of Object.entries(cases)) assert.equal(await scene.refused(device, 'device-1', chain), 'Invalid certificate', what);
