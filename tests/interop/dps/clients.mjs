@@ -1,9 +1,13 @@
 // Microsoft's own clients, dialling a stand-in on this machine. They know no other address than Azure's.
+import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Agent } from 'node:https';
 import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
+
+// The ARM SDKs take it for granted; node 18 has it under another name.
+globalThis.crypto ??= webcrypto;
 
 export class Clients {
   #require;

@@ -5,7 +5,7 @@ import { giveVerificationCode } from './arm.mjs';
 import { groups, individuals, store } from './enrollments.mjs';
 import { newDevice } from './hub.mjs';
 import { defaultSettings, newEtag } from './state.mjs';
-import { info } from './x509.mjs';
+import { fromPem, info } from './x509.mjs';
 
 const kinds = ['certificate', 'enrollmentGroup', 'enrollment', 'registration', 'hubDevice'];
 const refuse = (text) => armError(400, 'BadControlRequest', text);
@@ -63,8 +63,11 @@ export function controlRoutes(state, tokens, faults, journal, secret) {
   }
 
   const changers = {
-    certificate(table, key, id, set) {
-      Object.assign(demand(table, key), set, { etag: newEtag(), updatedMs: state.now() });
+    // `pem` uploads, or replaces what is there.
+    certificate(table, key, id, { pem, ...set }) {
+      const uploaded = pem && { name: id, x509: fromPem(pem), base64: Buffer.from(pem).toString('base64'), isVerified: false, verificationCode: null };
+      const certificate = uploaded ?? demand(table, key);
+      table.set(key, { ...certificate, ...set, etag: newEtag(), updatedMs: state.now() });
     },
     enrollmentGroup: (table, key, id, set) => changeEnrollment(groups, table, key, id, set),
     enrollment: (table, key, id, set) => changeEnrollment(individuals, table, key, id, set),

@@ -1,7 +1,5 @@
 // The operations a minute that DPS grants a service.
 export class Rate {
-  #taken = [];
-
   constructor(state) {
     this.state = state;
   }
@@ -11,9 +9,10 @@ export class Rate {
     const limit = this.state.settings.ratePerMinute;
     if (limit <= 0) return 0;
     const now = Date.now();
-    this.#taken = this.#taken.filter((at) => now - at < 60_000);
-    if (this.#taken.length >= limit) return Math.ceil((this.#taken[0] + 60_000 - now) / 1000);
-    this.#taken.push(now);
+    const taken = this.state.operationsTaken.filter((at) => now - at < 60_000);
+    this.state.operationsTaken = taken;
+    if (taken.length >= limit) return Math.ceil((taken[0] + 60_000 - now) / 1000);
+    taken.push(now);
     return 0;
   }
 }

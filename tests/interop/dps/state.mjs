@@ -46,6 +46,7 @@ export class State {
     this.registrations = new Map();     // lower-case registration id -> registration
     this.operations = new Map();        // operation id -> registration operation
     this.hubDevices = new Map();        // "hub host/device id" -> device identity
+    this.operationsTaken = [];          // when, of the last minute's data plane operations
     this.sasKeys = structuredClone(this.sasKeysAtStart);
   }
 

@@ -74,8 +74,9 @@ export function isIssuedBy(certificate, issuer) {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
+// A device's own certificate need not have keyCertSign to certify itself.
 export function isSelfSigned(certificate) {
-  return isIssuedBy(certificate, certificate);
+  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey);
 }
 
 // The client's certificates in the order in which the handshake brought them.

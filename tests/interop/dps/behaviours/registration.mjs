@@ -86,6 +86,12 @@ behaviour('an individual enrollment of a leaf that a CA issued needs a verified 
   assert.equal((await scene.register(device, 'device-1')).status, 'assigned');
 });
 
+behaviour('an individual enrollment of a leaf that certifies itself needs no CA', async (scene) => {
+  const own = workshop.make('self-made', { extensions: 'device' });
+  await scene.putEnrollment('self-made', { type: 'x509', x509: { clientCertificates: { primary: { certificate: own.certificate } } } });
+  assert.equal((await scene.register(own, 'self-made')).x509.certificateInfo.subjectName, 'CN=self-made');
+});
+
 behaviour('an enabled symmetric key enrollment does not let a certificate in', async (scene) => {
   await enrolled(scene);
   await scene.putEnrollment('device-1', { type: 'symmetricKey' });

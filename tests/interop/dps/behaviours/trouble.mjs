@@ -73,6 +73,14 @@ behaviour('what a person changes meanwhile has a new etag and stays in the recor
   assert.equal((await scene.serviceClient.getIndividualEnrollment('device-1')).responseBody.registrationId, 'device-1');
 });
 
+behaviour('a CA that a person uploaded and verified by hand is there for everybody', async (scene) => {
+  await scene.change({ kind: 'certificate', id: 'by-hand', set: { pem: root.certificate, isVerified: true } });
+  const { properties } = await (await scene.arm(5)).get('by-hand', group, service);
+  assert.deepEqual([properties.subject, properties.isVerified], ['Hallmark root', true]);
+  await scene.putGroup('g', { caReferences: { primary: 'by-hand' } });
+  assert.equal((await scene.register(device, 'device-1')).status, 'assigned');
+});
+
 behaviour('the control API needs its secret and knows its settings', async (scene) => {
   assert.equal((await scene.standIn.call('GET', '/_control/log', { headers: { authorization: 'Bearer wrong' } })).status, 401);
   await assert.rejects(scene.settings({ nothing: 1 }));
