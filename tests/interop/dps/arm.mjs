@@ -161,7 +161,8 @@ export function armRoutes(state, tokens, schemas) {
     const complaint = judgeProof(certificate, body.certificate, state);
     if (!complaint || state.settings.failedProofConsumesCode) certificate.verificationCode = null;
     if (complaint) {
-      throw certificateError(400, '400053', `Proof-Of-Possession failed. ${complaint} If you contact a support representative please include this correlation identifier: ${randomUUID()}, timestamp: ${state.timestamp()}, errorcode: IH400053.`);
+      throw certificateError(400, '400053', `Proof-Of-Possession failed. ${complaint} If you contact a support representative please `
+        + `include this correlation identifier: ${randomUUID()}, timestamp: ${state.timestamp()}, errorcode: IH400053.`);
     }
     certificate.isVerified = true;
     certificate.etag = newEtag();

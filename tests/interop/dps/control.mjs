@@ -65,7 +65,7 @@ export function controlRoutes(state, tokens, faults, journal, secret) {
   const changers = {
     // `pem` uploads, or replaces what is there.
     certificate(table, key, id, { pem, ...set }) {
-      const uploaded = pem && { name: id, x509: fromPem(pem), base64: Buffer.from(pem).toString('base64'), isVerified: false, verificationCode: null };
+      const uploaded = pem && { name: id, x509: readPem(pem), base64: Buffer.from(pem).toString('base64'), isVerified: false, verificationCode: null };
       const certificate = uploaded ?? demand(table, key);
       table.set(key, { ...certificate, ...set, etag: newEtag(), updatedMs: state.now() });
     },
@@ -115,6 +115,14 @@ export function controlRoutes(state, tokens, faults, journal, secret) {
     }),
     route('DELETE', 'tokens', () => tokens.revokeAll()),
   ];
+}
+
+function readPem(pem) {
+  try {
+    return fromPem(pem);
+  } catch (error) {
+    throw refuse(`pem: ${error.message}`);
+  }
 }
 
 function demand(table, key) {

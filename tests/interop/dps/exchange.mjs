@@ -142,6 +142,7 @@ function send(response, { status, headers = {}, body }) {
   const bytes = body === undefined ? Buffer.alloc(0)
     : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const type = body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' };
-  response.writeHead(status, { ...type, 'content-length': bytes.length, ...headers });
+  const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  response.writeHead(status, { ...type, 'content-length': bytes.length, ...given });
   response.end(bytes);
 }
