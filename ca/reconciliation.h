@@ -26,10 +26,4 @@ StatusOr<Reconciliation> Reconcile(const CertificateAuthority& authority, const 
 // The reconciliation as JSON, for a report.
 std::string ToJson(const Reconciliation& reconciliation, const std::string& caller);
 
-// Signs a report: CMS SignedData (RFC 5652) with `content` within, DER. The key lives for this one signature; the
-// service has it certified by the authority `issuer` under profile report-signer, on record as every certificate, so
-// that a report verifies up to the root by any tool.
-StatusOr<Bytes> SignReport(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                           const std::string& lot, const std::string& content, Time deadline);
-
 }  // namespace hallmark

@@ -1,11 +1,11 @@
-// Reports, signed with a key for one signature.
+#include "ca/report.h"
+
 #include <fmt/format.h>
 
 #include "base/openssl.h"
 #include "base/reason.h"
 #include "ca/certification_request.h"
 #include "ca/names.h"
-#include "ca/reconciliation.h"
 
 namespace hallmark {
 namespace {
@@ -55,27 +55,29 @@ StatusOr<ssl::Certificate> Decode(ByteView der) {
 }
 
 StatusOr<Issued> Certify(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                         const std::string& lot, const std::shared_ptr<OneTimeSigner>& signer, Time deadline) {
+                         const Report& report, const std::shared_ptr<OneTimeSigner>& signer, const char* permission,
+                         Time deadline) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const SigningKey> key, SigningKey::Create(signer));
-  Draft draft = ComposeCertificationRequest(EncodeName({{"OU", lot}, {"CN", "Lot report"}}), key->public_key(),
+  Draft draft = ComposeCertificationRequest(EncodeName({{"OU", report.about}, {"CN", report.kind}}), key->public_key(),
                                             signer->algorithm());
   Request request;
   request.request_id = fmt::format("report:{}", Hex(Sha256(signer->public_key())).substr(0, 32));
   request.authority = issuer;
   request.profile = kProfile;
   ASSIGN_OR_RETURN(request.csr, Seal(std::move(draft), *key, deadline));
-  return authority.Issue(caller, request, deadline, permission::kReconcileLot);
+  return authority.Issue(caller, request, deadline, permission);
 }
 
 }  // namespace
 
 StatusOr<Bytes> SignReport(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
-                           const std::string& lot, const std::string& content, Time deadline) {
+                           const Report& report, const char* permission, Time deadline) {
   ASSIGN_OR_RETURN(const std::shared_ptr<OneTimeSigner> signer, OneTimeSigner::Generate());
-  ASSIGN_OR_RETURN(const Issued issued, Certify(authority, caller, issuer, lot, signer, deadline));
+  ASSIGN_OR_RETURN(const Issued issued, Certify(authority, caller, issuer, report, signer, permission, deadline));
   ASSIGN_OR_RETURN(const ssl::Certificate certificate, Decode(issued.record.certificate));
-  const ssl::Bio in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
-  const ssl::Cms cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, CMS_BINARY | CMS_PARTIAL));
+  const ssl::Bio in(BIO_new_mem_buf(report.content.data(), static_cast<int>(report.content.size())));
+  const unsigned flags = CMS_BINARY | CMS_PARTIAL | (report.detached ? CMS_DETACHED : 0);
+  const ssl::Cms cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, flags));
   if (in == nullptr || cms == nullptr) return Failed("begin a report");
   for (const Bytes& above : issued.issuer->chain()) {
     ASSIGN_OR_RETURN(const ssl::Certificate chain, Decode(above));

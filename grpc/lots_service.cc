@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/reason.h"
+#include "ca/report.h"
 #include "grpc/convert_lot.h"
 #include "grpc/filter.h"
 #include "grpc/lot_upload.h"
@@ -72,8 +73,10 @@ class LotsService final : public v1::Lots::Service {
       v1::Reconciliation shown = ToProto(reconciliation);
       AddAttempts(reconciliation.attempts, *shown.mutable_lot());
       if (!message->signed_report()) return shown;
-      ASSIGN_OR_RETURN(const Bytes report, SignReport(calls_.authority(), caller, caller.authority, lot,
-                                                      ToJson(reconciliation, caller.uri), Calls::Deadline(*context)));
+      ASSIGN_OR_RETURN(const Bytes report,
+                       SignReport(calls_.authority(), caller, caller.authority,
+                                  {.kind = "Lot report", .about = lot, .content = ToJson(reconciliation, caller.uri)},
+                                  permission::kReconcileLot, Calls::Deadline(*context)));
       shown.set_signed_report(ToString(report));
       return shown;
     });

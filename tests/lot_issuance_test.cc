@@ -7,6 +7,7 @@
 #include "ca/device_bundle.h"
 #include "ca/proof.h"
 #include "ca/reconciliation.h"
+#include "ca/report.h"
 #include "tests/command.h"
 #include "tests/house.h"
 #include "tests/lots.h"
@@ -251,8 +252,9 @@ TEST_F(LotIssuanceTest, AReportVerifiesUpToTheRootWithOpenssl) {
   const auto reconciliation = Reconcile(house_.authority(), "a-17");
   ASSERT_THAT(reconciliation, IsOk());
   const std::string json = ToJson(*reconciliation, "hallmark://test/operator/one");
-  const auto report =
-      SignReport(house_.authority(), House::CallerOf("operator"), "access", "a-17", json, absl::InfiniteFuture());
+  const auto report = SignReport(house_.authority(), House::CallerOf("operator"), "access",
+                                 {.kind = "Lot report", .about = "a-17", .content = json}, permission::kReconcileLot,
+                                 absl::InfiniteFuture());
   ASSERT_THAT(report, IsOk());
   const auto file = [&](const char* name) { return (house_.directory() / name).string(); };
   std::ofstream(file("report.der"), std::ios::binary) << ToString(*report);
