@@ -28,6 +28,7 @@ std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls, Lifecyc
                                                      const RevocationParts& parts);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeStationsService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakePublicationService(const Calls& calls);
 
 struct LotOptions {
   std::filesystem::path upload_directory;  // for what is being imported; made when it is needed

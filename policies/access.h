@@ -64,6 +64,7 @@ inline constexpr char kEnrollStation[] = "stations.enroll";
 inline constexpr char kRenewStation[] = "stations.renew";
 inline constexpr char kSuspendCaller[] = "callers.suspend";  // and resume
 inline constexpr char kListSuspensions[] = "callers.list";
+inline constexpr char kExportBundle[] = "publications.export";  // what a person publishes by hand
 }  // namespace permission
 
 // One line of a role: these permissions, on these authorities, profiles and lots, for the caller's own certificates

@@ -24,7 +24,8 @@ constexpr std::array kPermissions = {
     permission::kGetManufacturer, permission::kListManufacturers,  permission::kEnrollStation,
     permission::kRenewStation,    permission::kSuspendCaller,      permission::kListSuspensions,
     permission::kIssueBundle,     permission::kRevokeByKey,        permission::kRelease,
-    permission::kRevokeMany,      permission::kRevokeAuthority,    permission::kImportCrl};
+    permission::kRevokeMany,      permission::kRevokeAuthority,    permission::kImportCrl,
+    permission::kExportBundle};
 
 // A list of globs over names of `allowed` characters.
 std::vector<std::string> ReadGlobs(yaml::Mapping& mapping, const std::string& field, std::string_view allowed,

@@ -8,6 +8,7 @@
 #include "hallmark/v1/authorities.grpc.pb.h"
 #include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.grpc.pb.h"
+#include "hallmark/v1/publication.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "hallmark/v1/stations.grpc.pb.h"
 #include "tests/service_client.h"
@@ -200,6 +201,8 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_text("[");
        }),
        kReaders},
+      {"Publication/ExportBundle", "of devices",
+       With<v1::ExportBundleRequest>([&](auto& r) { r.set_authority(devices); }), kReaders},
       {"Revocation/RevokeCertificate", "none", With<v1::RevokeCertificateRequest>([&](auto& r) {
          r.set_name(no_certificate);
          r.set_reason(v1::SUPERSEDED);
