@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "tests/status_matchers.h"
+#include "tools/hallmark/publish_commands.h"
 #include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
 
@@ -36,6 +37,7 @@ class Program {
     cli::AddRevocation(app_, session_);
     cli::AddStatus(app_, session_);
     cli::AddCrl(app_, session_);
+    cli::AddPublish(app_, session_);
     cli::AddCompletion(app_, session_);
   }
   cli::ExitCode Run(const std::vector<std::string>& arguments) { return cli::Run(app_, session_, arguments); }

@@ -53,7 +53,7 @@ std::string Joined(const std::vector<std::string>& words) {
 
 TEST(Help, OfEveryCommandDescribesItAndHasAnExampleOfThatCommand) {
   const auto commands = AllCommands();
-  EXPECT_THAT(commands, SizeIs(35));
+  EXPECT_THAT(commands, SizeIs(39));
   for (const auto& path : commands) {
     SCOPED_TRACE(Joined(path));
     Program program;
@@ -117,6 +117,11 @@ TEST(CommandLine, ThatMakesNoSenseEndsWithExitCode2AndSaysWhy) {
       {{"authority", "chain", "devices", "--format", "pkcs12"}, "pkcs12"},
       {{"authority", "list", "--output", "xml"}, "xml"},
       {{"completion", "tcsh"}, "tcsh"},
+      {{"publish", "bundle"}, "directory is required"},
+      {{"publish", "bundle", "x", "--code", "2EF1"}, "has 4 characters; Azure's codes are 48 hexadecimal digits"},
+      {{"publish", "bundle", "x", "--code", ""}, "has 0 characters"},
+      {{"publish", "bundle", "x", "--code", std::string(47, 'A') + "G"}, "not all of them hexadecimal digits"},
+      {{"publish", "adr", "sign", "a.csr", "--lifetime", "soon"}, "is not a duration"},
       {{"authority", "list", "--frobnicate"}, "--frobnicate"},
   };
   for (const auto& test : cases) {
@@ -180,7 +185,7 @@ TEST(Completion, WorksInBash) {
     std::string line;  // the words, the last one being completed
     std::string completions;
   } cases[] = {
-      {"hallmark ''", "certificate authority revoke revocation status crl completion"},
+      {"hallmark ''", "certificate authority revoke revocation status crl publish completion"},
       {"hallmark cert", "certificate"},
       {"hallmark certificate ''", "issue show list revoke hold release"},
       {"hallmark --output json certificate re", "revoke release"},
@@ -194,6 +199,9 @@ TEST(Completion, WorksInBash) {
       {"hallmark authority enable --keep", "--keep-predecessor"},
       {"hallmark certificate revoke --ye", "--yes"},
       {"hallmark certificate revoke --conte", "--context"},
+      {"hallmark publish ''", "bundle adr"},
+      {"hallmark publish adr s", "sign"},
+      {"hallmark publish bundle azure --co", "--code --context"},
       {"hallmark completion ''", "bash zsh fish"},
       {"hallmark certificate issue ''", ""},  // files
   };

@@ -38,7 +38,8 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Revocation", "method": "ListImportedCrls"},
            {"service": "hallmark.v1.Revocation", "method": "GetRevocationStatus"},
            {"service": "hallmark.v1.Revocation", "method": "GetCrl"},
-           {"service": "hallmark.v1.Revocation", "method": "ListCrls"}],
+           {"service": "hallmark.v1.Revocation", "method": "ListCrls"},
+           {"service": "hallmark.v1.Publication", "method": "ExportBundle"}],
   "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
                   "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
 
@@ -87,6 +88,7 @@ void Client::Connection::Open() {
   profiles = v1::Profiles::NewStub(channel);
   lots = v1::Lots::NewStub(channel);
   stations = v1::Stations::NewStub(channel);
+  publication = v1::Publication::NewStub(channel);
 }
 
 Client::Client(const Context& context, const Clock& clock)

@@ -17,6 +17,7 @@
 #include "hallmark/v1/issuance.pb.h"
 #include "hallmark/v1/lots.pb.h"
 #include "hallmark/v1/profiles.pb.h"
+#include "hallmark/v1/publication.pb.h"
 #include "hallmark/v1/revocation.pb.h"
 #include "hallmark/v1/stations.pb.h"
 #include "tools/hallmark/batch.h"
@@ -108,6 +109,9 @@ class Client {
   StatusOr<v1::Suspension> SuspendCaller(const std::string& caller, const std::string& reason);  // a URI
   Status ResumeCaller(const std::string& caller);
   StatusOr<v1::ListSuspensionsResponse> ListSuspensions();
+
+  // Publication, in client_publication.cc.
+  StatusOr<v1::ExportBundleResponse> ExportBundle(const std::string& authority);  // "authorities/devices"
 
  private:
   struct Connection;

@@ -11,6 +11,7 @@
 #include "hallmark/v1/issuance.grpc.pb.h"
 #include "hallmark/v1/lots.grpc.pb.h"
 #include "hallmark/v1/profiles.grpc.pb.h"
+#include "hallmark/v1/publication.grpc.pb.h"
 #include "hallmark/v1/revocation.grpc.pb.h"
 #include "hallmark/v1/stations.grpc.pb.h"
 #include "tools/hallmark/client.h"
@@ -32,6 +33,7 @@ struct Client::Connection {
   std::unique_ptr<v1::Profiles::Stub> profiles;
   std::unique_ptr<v1::Lots::Stub> lots;
   std::unique_ptr<v1::Stations::Stub> stations;
+  std::unique_ptr<v1::Publication::Stub> publication;
 
   void Open();  // a new connection
 

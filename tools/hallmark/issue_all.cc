@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 
 #include "base/reason.h"
 
@@ -10,9 +11,10 @@ namespace hallmark::cli {
 namespace {
 
 constexpr Duration kAttempt = absl::Seconds(15);
+constexpr Duration kPatience = absl::Minutes(1);
 
 // One unary call. OK when it was settled, also by a refusal.
-Status IssueOne(Client& client, Batch& batch, const Clock& clock, const Client::OnAnswer& on_answer) {
+Status IssueUnary(Client& client, Batch& batch, const Clock& clock, const Client::OnAnswer& on_answer) {
   const v1::IssueCertificateRequest* request = batch.Take(clock.Now());
   if (request == nullptr) return absl::OkStatus();
   const Time deadline = std::min(batch.Expiry(), clock.Now() + kAttempt);
@@ -37,7 +39,7 @@ Status IssueAll(Client& client, Batch& batch, size_t in_flight, const Clock& clo
       absl::SleepFor(std::min(batch.Ready(), batch.Expiry()) - now);
       continue;
     }
-    const Status status = batch.size() == 1 ? IssueOne(client, batch, clock, on_answer)
+    const Status status = batch.size() == 1 ? IssueUnary(client, batch, clock, on_answer)
                                             : client.IssueCertificates(batch, in_flight, on_answer);
     if (status.ok()) continue;
     if (!Retryable(status)) return status;
@@ -47,6 +49,18 @@ Status IssueAll(Client& client, Batch& batch, size_t in_flight, const Clock& clo
     on_wait(status);
   }
   return absl::OkStatus();
+}
+
+StatusOr<v1::Certificate> IssueOne(Client& client, const v1::IssueCertificateRequest& request, const Clock& clock) {
+  std::minstd_rand random(std::random_device{}());
+  Batch batch(
+      {request}, kPatience, [&] { return std::uniform_real_distribution<>()(random); }, clock.Now());
+  StatusOr<v1::Certificate> certificate = absl::UnknownError("no answer");
+  RETURN_IF_ERROR(IssueAll(
+      client, batch, 1, clock,
+      [&](const std::vector<size_t>&, const StatusOr<v1::Certificate>& answer) { certificate = answer; },
+      [](const Status&) {}));
+  return certificate;
 }
 
 }  // namespace hallmark::cli

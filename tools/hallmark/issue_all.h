@@ -17,4 +17,7 @@ namespace hallmark::cli {
 Status IssueAll(Client& client, Batch& batch, size_t in_flight, const Clock& clock, const Client::OnAnswer& on_answer,
                 const std::function<void(const Status&)>& on_wait);
 
+// The same for one request, with a minute's patience.
+StatusOr<v1::Certificate> IssueOne(Client& client, const v1::IssueCertificateRequest& request, const Clock& clock);
+
 }  // namespace hallmark::cli

@@ -11,6 +11,7 @@
 #include "tools/hallmark/lint_command.h"
 #include "tools/hallmark/manifest_commands.h"
 #include "tools/hallmark/profile_commands.h"
+#include "tools/hallmark/publish_commands.h"
 #include "tools/hallmark/repository_commands.h"
 #include "tools/hallmark/revocation_commands.h"
 #include "tools/hallmark/session.h"
@@ -56,6 +57,7 @@ int Main(int argc, char** argv) {
   AddBatch(app, session);
   AddCaller(app, session);
   AddRepository(app, session);
+  AddPublish(app, session);
   AddCeremony(app, session);
   AddLint(app, session);
   AddManifest(app, session);
