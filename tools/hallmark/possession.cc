@@ -27,8 +27,21 @@ StatusOr<ssl::Certificate> Decode(ByteView der) {
   return Error(Code::kInternal, reason::kLintFailed, "OpenSSL cannot read a certificate: " + ssl::DrainErrors());
 }
 
-// What is wrong with the answer; empty: nothing.
-StatusOr<std::string> FaultOf(ByteView certificate, ByteView issuer, ByteView spki, const std::string& code, Time now) {
+}  // namespace
+
+Status CheckCode(const std::string& code) {
+  const bool hexadecimal = std::all_of(code.begin(), code.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+  if (hexadecimal && (code.size() == kAzureCode || code.size() == kAwsCode)) return absl::OkStatus();
+  const std::string shown = Printable(code.size() <= kAwsCode ? code : code.substr(0, kAwsCode) + "...");
+  return UsageError(
+      fmt::format("--code '{}' has {} characters{}; Azure's codes are {} hexadecimal digits, those of AWS IoT Core {}. "
+                  "Copy the whole "
+                  "code, without blanks around it; nothing was asked for",
+                  shown, code.size(), hexadecimal ? "" : ", not all of them hexadecimal digits", kAzureCode, kAwsCode));
+}
+
+StatusOr<std::string> FaultOfPossession(ByteView certificate, ByteView issuer, ByteView spki, const std::string& code,
+                                        Time now) {
   ASSIGN_OR_RETURN(const CertificateParts parts, ReadCertificate(certificate));
   ASSIGN_OR_RETURN(const CertificateParts above, ReadCertificate(issuer));
   ASSIGN_OR_RETURN(const Subject subject, ReadName(parts.subject));
@@ -41,19 +54,6 @@ StatusOr<std::string> FaultOf(ByteView certificate, ByteView issuer, ByteView sp
   if (X509_verify(signed_one.get(), X509_get0_pubkey(signer.get())) == 1) return std::string();
   ssl::DrainErrors();
   return std::string("its signature does not verify under the authority's key");
-}
-
-}  // namespace
-
-Status CheckCode(const std::string& code) {
-  const bool hexadecimal = std::all_of(code.begin(), code.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
-  if (hexadecimal && (code.size() == kAzureCode || code.size() == kAwsCode)) return absl::OkStatus();
-  const std::string shown = Printable(code.size() <= kAwsCode ? code : code.substr(0, kAwsCode) + "...");
-  return UsageError(
-      fmt::format("--code '{}' has {} characters{}; Azure's codes are {} hexadecimal digits, those of AWS IoT Core {}. "
-                  "Copy the whole "
-                  "code, without blanks around it; nothing was asked for",
-                  shown, code.size(), hexadecimal ? "" : ", not all of them hexadecimal digits", kAzureCode, kAwsCode));
 }
 
 StatusOr<Bytes> ProvePossession(Client& client, const Clock& clock, const std::string& authority,
@@ -71,7 +71,7 @@ StatusOr<Bytes> ProvePossession(Client& client, const Clock& clock, const std::s
   ASSIGN_OR_RETURN(const v1::Certificate answer, IssueOne(client, request, clock));
   const Bytes certificate = ToBytes(AsBytes(answer.certificate()));
   ASSIGN_OR_RETURN(const std::string fault,
-                   FaultOf(certificate, AsBytes(issuer.certificate()), spki, code, clock.Now()));
+                   FaultOfPossession(certificate, AsBytes(issuer.certificate()), spki, code, clock.Now()));
   if (fault.empty()) return certificate;
   return Error(Code::kInternal, reason::kLintFailed,
                fmt::format("the service's answer, {}, is no proof of possession: {}; nothing was written",
