@@ -90,6 +90,23 @@ inline constexpr char kTargetAnswerTooLarge[] = "TARGET_ANSWER_TOO_LARGE";
 inline constexpr char kTargetAnswerInvalid[] = "TARGET_ANSWER_INVALID";  // not what its contract says
 inline constexpr char kTargetCredentialMissing[] = "TARGET_CREDENTIAL_MISSING";
 inline constexpr char kTargetCredentialRefused[] = "TARGET_CREDENTIAL_REFUSED";
+inline constexpr char kTargetUnavailable[] = "TARGET_UNAVAILABLE";   // it answers that it cannot, now
+inline constexpr char kTargetThrottled[] = "TARGET_THROTTLED";       // it asks for fewer calls
+inline constexpr char kTargetBudgetSpent[] = "TARGET_BUDGET_SPENT";  // as many calls as we allow ourselves
+inline constexpr char kTargetConflict[] = "TARGET_CONFLICT";         // changed by another since it was read
+inline constexpr char kTargetRefused[] = "TARGET_REFUSED";           // it calls what we sent wrong
+inline constexpr char kTargetObjectUnknown[] = "TARGET_OBJECT_UNKNOWN";
+inline constexpr char kTargetNotTried[] = "TARGET_NOT_TRIED";    // since something before it failed
+inline constexpr char kTargetHubFailed[] = "TARGET_HUB_FAILED";  // one of the hubs that it assigns devices to
+inline constexpr char kTargetUnknown[] = "TARGET_UNKNOWN";
+inline constexpr char kTargetExists[] = "TARGET_EXISTS";
+inline constexpr char kTargetChanged[] = "TARGET_CHANGED";  // by another, since it was read
+inline constexpr char kTargetInvalid[] = "TARGET_INVALID";  // its description
+inline constexpr char kTargetBusy[] = "TARGET_BUSY";        // changes wait for it, or devices are kept out there
+inline constexpr char kTargetCannot[] = "TARGET_CANNOT";    // it is of a kind that has no such thing
+inline constexpr char kPublicationObstructed[] = "PUBLICATION_OBSTRUCTED";  // until a person has done something
+inline constexpr char kPublicationConflict[] = "PUBLICATION_CONFLICT";      // with what somebody else has set
+inline constexpr char kPossessionNotProven[] = "POSSESSION_NOT_PROVEN";
 
 // The parts below.
 inline constexpr char kHsmUnavailable[] = "HSM_UNAVAILABLE";

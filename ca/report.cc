@@ -4,8 +4,7 @@
 
 #include "base/openssl.h"
 #include "base/reason.h"
-#include "ca/certification_request.h"
-#include "ca/names.h"
+#include "ca/one_time_signer.h"
 
 namespace hallmark {
 namespace {
@@ -15,37 +14,6 @@ constexpr char kProfile[] = "report-signer";
 Status Failed(const char* what) {
   return Error(Code::kInternal, reason::kInternal, fmt::format("OpenSSL cannot {}: {}", what, ssl::DrainErrors()));
 }
-
-// A key that dies with it.
-class OneTimeSigner : public Signer {
- public:
-  static StatusOr<std::shared_ptr<OneTimeSigner>> Generate() {
-    ssl::EvpKey key(EVP_EC_gen("P-256"));
-    if (key == nullptr) return Failed("generate a key");
-    ASSIGN_OR_RETURN(Bytes spki, ssl::ToDer(i2d_PUBKEY, key.get()));
-    return std::make_shared<OneTimeSigner>(std::move(key), std::move(spki));
-  }
-  OneTimeSigner(ssl::EvpKey key, Bytes spki) : key_(std::move(key)), spki_(std::move(spki)) {}
-
-  EVP_PKEY* key() const { return key_.get(); }
-  ByteView public_key() const override { return spki_; }
-  SignatureAlgorithm algorithm() const override { return SignatureAlgorithm::kEcdsaSha256; }
-  StatusOr<Bytes> Sign(ByteView tbs, Time) const override {
-    const ssl::EvpDigestContext context(EVP_MD_CTX_new());
-    Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key_.get())));
-    size_t size = signature.size();
-    if (context == nullptr || EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key_.get()) != 1 ||
-        EVP_DigestSign(context.get(), signature.data(), &size, tbs.data(), tbs.size()) != 1) {
-      return Failed("sign");
-    }
-    signature.resize(size);
-    return signature;
-  }
-
- private:
-  ssl::EvpKey key_;
-  Bytes spki_;
-};
 
 StatusOr<ssl::Certificate> Decode(ByteView der) {
   const unsigned char* at = der.data();
@@ -57,14 +25,11 @@ StatusOr<ssl::Certificate> Decode(ByteView der) {
 StatusOr<Issued> Certify(const CertificateAuthority& authority, const Caller& caller, const std::string& issuer,
                          const Report& report, const std::shared_ptr<OneTimeSigner>& signer, const char* permission,
                          Time deadline) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const SigningKey> key, SigningKey::Create(signer));
-  Draft draft = ComposeCertificationRequest(EncodeName({{"OU", report.about}, {"CN", report.kind}}), key->public_key(),
-                                            signer->algorithm());
   Request request;
   request.request_id = fmt::format("report:{}", Hex(Sha256(signer->public_key())).substr(0, 32));
   request.authority = issuer;
   request.profile = kProfile;
-  ASSIGN_OR_RETURN(request.csr, Seal(std::move(draft), *key, deadline));
+  ASSIGN_OR_RETURN(request.csr, MakeCsr(signer, {{"OU", report.about}, {"CN", report.kind}}, deadline));
   return authority.Issue(caller, request, deadline, permission);
 }
 

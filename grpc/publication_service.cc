@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include "base/reason.h"
+#include "grpc/convert_publication.h"
 #include "grpc/services.h"
 #include "hallmark/v1/publication.grpc.pb.h"
 #include "publish/bundle.h"
@@ -5,9 +9,146 @@
 namespace hallmark {
 namespace {
 
+constexpr int kWorkPage = 100;
+constexpr int kMostWork = 1000;
+constexpr int kMostChain = 8;  // certificates
+
+StatusOr<std::string> ParseTargetName(const std::string& name) {
+  return ParseResourceName("targets/", name, "name", "targets/{target}");
+}
+
 class PublicationService final : public v1::Publication::Service {
  public:
-  explicit PublicationService(const Calls& calls) : calls_(calls) {}
+  PublicationService(const Calls& calls, Publications& publications) : calls_(calls), publications_(publications) {}
+
+  grpc::Status AddTarget(grpc::ServerContext* context, const v1::AddTargetRequest* message,
+                         v1::Target* response) override {
+    return calls_.Run("AddTarget", *context, response, [&](const Caller& caller) -> StatusOr<v1::Target> {
+      ASSIGN_OR_RETURN(const TargetStatus status,
+                       publications_.Add(caller, message->description(), message->replace(), message->validate_only()));
+      return ToProto(status);
+    });
+  }
+
+  grpc::Status GetTarget(grpc::ServerContext* context, const v1::GetTargetRequest* message,
+                         v1::Target* response) override {
+    return calls_.Run("GetTarget", *context, response, [&](const Caller& caller) -> StatusOr<v1::Target> {
+      ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+      ASSIGN_OR_RETURN(const TargetStatus status, publications_.Get(caller, target));
+      return ToProto(status);
+    });
+  }
+
+  grpc::Status ListTargets(grpc::ServerContext* context, const v1::ListTargetsRequest*,
+                           v1::ListTargetsResponse* response) override {
+    return calls_.Run("ListTargets", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::ListTargetsResponse> {
+                        ASSIGN_OR_RETURN(const auto targets, publications_.List(caller));
+                        v1::ListTargetsResponse list;
+                        for (const TargetStatus& one : targets) {
+                          *list.add_targets() = ToProto(one);
+                          list.mutable_targets()->rbegin()->clear_description();  // of many, too much for a message
+                        }
+                        return list;
+                      });
+  }
+
+  grpc::Status RemoveTarget(grpc::ServerContext* context, const v1::RemoveTargetRequest* message,
+                            v1::RemoveTargetResponse* response) override {
+    return calls_.Run("RemoveTarget", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::RemoveTargetResponse> {
+                        ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+                        RETURN_IF_ERROR(publications_.Remove(caller, target, message->force()));
+                        return v1::RemoveTargetResponse();
+                      });
+  }
+
+  grpc::Status PlanPublication(grpc::ServerContext* context, const v1::PlanPublicationRequest* message,
+                               v1::PublicationPlan* response) override {
+    return calls_.Run(
+        "PlanPublication", *context, response, [&](const Caller& caller) -> StatusOr<v1::PublicationPlan> {
+          ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+          ASSIGN_OR_RETURN(const ChainPlan plan, publications_.Plan(caller, target, Calls::Deadline(*context)));
+          return ToProto(plan);
+        });
+  }
+
+  grpc::Status PublishChain(grpc::ServerContext* context, const v1::PublishChainRequest* message,
+                            v1::Target* response) override {
+    return calls_.Run("PublishChain", *context, response, [&](const Caller& caller) -> StatusOr<v1::Target> {
+      ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+      ASSIGN_OR_RETURN(const TargetStatus status, publications_.Publish(caller, target, message->take_over()));
+      return ToProto(status);
+    });
+  }
+
+  grpc::Status ReconcileTarget(grpc::ServerContext* context, const v1::ReconcileTargetRequest* message,
+                               grpc::ServerWriter<v1::ReconcileTargetResponse>* responses) override {
+    return ToGrpcStatus(calls_.Observe("ReconcileTarget", [&]() -> Status {
+      ASSIGN_OR_RETURN(const Caller caller, calls_.Identify(*context));
+      ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+      const auto on_progress = [&](const Reconciled& result) {
+        v1::ReconcileTargetResponse response;
+        response.mutable_progress()->set_seen(result.seen);
+        return !context->IsCancelled() && responses->Write(response);
+      };
+      const auto on_drift = [&](const Drift& drift) {
+        v1::ReconcileTargetResponse response;
+        *response.mutable_drift() = ToProto(drift);
+        responses->Write(response);
+      };
+      ASSIGN_OR_RETURN(const Reconciled result,
+                       publications_.Reconcile(caller, target, message->repair(), on_progress, on_drift,
+                                               absl::FromChrono(context->deadline())));
+      v1::ReconcileTargetResponse response;
+      *response.mutable_result() = ToProto(result);
+      responses->Write(response);
+      return absl::OkStatus();
+    }));
+  }
+
+  grpc::Status ListWork(grpc::ServerContext* context, const v1::ListWorkRequest* message,
+                        v1::ListWorkResponse* response) override {
+    return calls_.Run("ListWork", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListWorkResponse> {
+      ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+      const int count = message->page_size() == 0 ? kWorkPage : message->page_size();
+      if (count < 1 || count > kMostWork) {
+        return FieldError(reason::kRequestInvalid, "page_size", "must be 1 to 1000; 0 is 100");
+      }
+      ASSIGN_OR_RETURN(const auto work, publications_.ListWork(caller, target, message->parked_only(), count));
+      v1::ListWorkResponse list;
+      for (const WorkRecord& one : work) *list.add_items() = ToProto(one);
+      return list;
+    });
+  }
+
+  grpc::Status RetryWork(grpc::ServerContext* context, const v1::RetryWorkRequest* message,
+                         v1::RetryWorkResponse* response) override {
+    return calls_.Run("RetryWork", *context, response, [&](const Caller& caller) -> StatusOr<v1::RetryWorkResponse> {
+      ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+      v1::RetryWorkResponse answer;
+      ASSIGN_OR_RETURN(const int64_t items, publications_.RetryWork(caller, target));
+      answer.set_items(items);
+      return answer;
+    });
+  }
+
+  grpc::Status CheckCertificate(grpc::ServerContext* context, const v1::CheckCertificateRequest* message,
+                                v1::CheckCertificateResponse* response) override {
+    return calls_.Run("CheckCertificate", *context, response,
+                      [&](const Caller& caller) -> StatusOr<v1::CheckCertificateResponse> {
+                        ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+                        if (message->chain_size() >= kMostChain) {
+                          return FieldError(reason::kRequestInvalid, "chain", "has too many certificates; at most 7");
+                        }
+                        std::vector<Bytes> chain = {ToBytes(AsBytes(message->certificate()))};
+                        for (const std::string& one : message->chain()) chain.push_back(ToBytes(AsBytes(one)));
+                        ASSIGN_OR_RETURN(const AdmissionVerdict verdict,
+                                         publications_.Check(caller, target, std::move(chain),
+                                                             message->chain_size() == 0, Calls::Deadline(*context)));
+                        return ToProto(verdict);
+                      });
+  }
 
   grpc::Status ExportBundle(grpc::ServerContext* context, const v1::ExportBundleRequest* message,
                             v1::ExportBundleResponse* response) override {
@@ -28,12 +169,13 @@ class PublicationService final : public v1::Publication::Service {
 
  private:
   const Calls& calls_;
+  Publications& publications_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakePublicationService(const Calls& calls) {
-  return std::make_unique<PublicationService>(calls);
+std::unique_ptr<grpc::Service> MakePublicationService(const Calls& calls, Publications& publications) {
+  return std::make_unique<PublicationService>(calls, publications);
 }
 
 }  // namespace hallmark

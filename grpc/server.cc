@@ -56,7 +56,8 @@ GrpcServer::GrpcServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) 
 GrpcServer::~GrpcServer() { Stop(absl::Now()); }
 
 StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, const CertificateAuthority& authority,
-                                                        Lifecycle& lifecycle, const RevocationParts& revocation) {
+                                                        Lifecycle& lifecycle, const RevocationParts& revocation,
+                                                        Publications& publications) {
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -68,9 +69,9 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   parts->services.push_back(MakeRevocationService(parts->calls, lifecycle, revocation));
   parts->services.push_back(MakeProfilesService(parts->calls));
   parts->services.push_back(MakeStationsService(parts->calls));
+  parts->services.push_back(MakePublicationService(parts->calls, publications));
   parts->services.push_back(MakeLotsService(
       parts->calls, {.upload_directory = options.upload_directory, .alert_after = options.alert_after}));
-  parts->services.push_back(MakePublicationService(parts->calls));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.listen, Credentials(options), &parts->port);
   builder.SetMaxReceiveMessageSize(kMessageLimit);

@@ -14,6 +14,8 @@
 
 namespace hallmark {
 
+class Publications;
+
 struct GrpcOptions {
   std::string listen;             // "address:port"; port 0 takes any
   std::string certificate_chain;  // PEM, the service's certificate first
@@ -44,7 +46,8 @@ class GrpcServer {
   // The parts outlive the server. kFailedPrecondition: the address cannot be listened on, or the TLS
   // files are no pair.
   static StatusOr<std::unique_ptr<GrpcServer>> Start(GrpcOptions options, const CertificateAuthority& authority,
-                                                     Lifecycle& lifecycle, const RevocationParts& revocation);
+                                                     Lifecycle& lifecycle, const RevocationParts& revocation,
+                                                     Publications& publications);
   ~GrpcServer();
 
   int port() const;

@@ -16,8 +16,9 @@ class Service;
 namespace hallmark {
 
 class OpenStreams;
+class Publications;
 
-// `calls`, `streams` and `lifecycle` outlive the services.
+// `calls`, `streams`, `lifecycle` and `publications` outlive the services.
 struct IssuanceOptions {
   size_t workers = 1;                      // threads that all streams and bundles share
   std::filesystem::path upload_directory;  // for bundles; made when it is needed
@@ -28,7 +29,7 @@ std::unique_ptr<grpc::Service> MakeRevocationService(const Calls& calls, Lifecyc
                                                      const RevocationParts& parts);
 std::unique_ptr<grpc::Service> MakeProfilesService(const Calls& calls);
 std::unique_ptr<grpc::Service> MakeStationsService(const Calls& calls);
-std::unique_ptr<grpc::Service> MakePublicationService(const Calls& calls);
+std::unique_ptr<grpc::Service> MakePublicationService(const Calls& calls, Publications& publications);
 
 struct LotOptions {
   std::filesystem::path upload_directory;  // for what is being imported; made when it is needed

@@ -19,6 +19,7 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {0.001, 0.0025, 0.005, 
 
 const prometheus::Histogram::BucketBoundaries kVisibleSeconds = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
                                                                  1,    2.5,   5,    10,  30,   60};
+const prometheus::Histogram::BucketBoundaries kDeniedSeconds = {1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 const std::array<std::string, 3> kCrlLabels = {"authority", "shard", "kind"};
 
 // A family of `Metric` with Size labels. Keeps its children at hand, since prometheus::Family::Add builds a metric and
@@ -107,6 +108,16 @@ struct Metrics::Families {
                                  "When the OCSP responder's certificate ends, in seconds since 1970."),
                            {"authority"}};
   Gauges<0> ocsp_cached{Gauge(registry, "hallmark_ocsp_cached_responses", "OCSP responses that are kept."), {}};
+  Gauges<2> target_work{Gauge(registry, "hallmark_target_work", "Changes that are not in a target yet."),
+                        {"target", "state"}};
+  Gauges<2> target_oldest{Gauge(registry, "hallmark_target_oldest_seconds", "Age of the oldest of these changes."),
+                          {"target", "state"}};
+  Children<prometheus::Histogram, 1> denied_seconds{
+      Histogram(registry, "hallmark_time_to_denied_seconds",
+                "From a revocation to the target that keeps the device out, in seconds."),
+      {"target"}};
+  Counters<2> target_failures{Counter(registry, "hallmark_target_failures_total", "Calls of targets that have failed."),
+                              {"target", "reason"}};
   Gauges<0> mass_revocations{
       Gauge(registry, "hallmark_mass_revocations_running", "Revocations of many certificates that are under way."), {}};
   Gauges<0> policies_loaded{Gauge(registry, "hallmark_policies_loaded_timestamp_seconds",
@@ -183,6 +194,19 @@ void Metrics::SetOcspResponder(const std::string& authority, Time not_after) {
 }
 
 void Metrics::SetOcspCached(size_t responses) { families_->ocsp_cached.Get({}).Set(static_cast<double>(responses)); }
+
+void Metrics::SetTargetWork(const std::string& target, const char* state, int64_t count, Duration oldest) {
+  families_->target_work.Get({target, state}).Set(static_cast<double>(count));
+  families_->target_oldest.Get({target, state}).Set(absl::ToDoubleSeconds(oldest));
+}
+
+void Metrics::ObserveDeniedSeconds(const std::string& target, double seconds) {
+  families_->denied_seconds.Get({target}, kDeniedSeconds).Observe(seconds);
+}
+
+void Metrics::CountTargetFailure(const std::string& target, const std::string& reason) {
+  families_->target_failures.Get({target, reason}).Increment();
+}
 
 void Metrics::SetMassRevocations(size_t running) {
   families_->mass_revocations.Get({}).Set(static_cast<double>(running));

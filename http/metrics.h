@@ -60,6 +60,14 @@ class Metrics {
   // hallmark_ocsp_cached_responses.
   void SetOcspResponder(const std::string& authority, Time not_after);
   void SetOcspCached(size_t responses);
+  // hallmark_target_work, what waits for a target with the label state: "waiting" or "parked"; and
+  // hallmark_target_oldest_seconds, since when the oldest does (an age; 0: nothing waits).
+  void SetTargetWork(const std::string& target, const char* state, int64_t count, Duration oldest);
+  // hallmark_time_to_denied_seconds, a histogram from 1 s to an hour: from a revocation to the target that keeps the
+  // device out.
+  void ObserveDeniedSeconds(const std::string& target, double seconds);
+  // hallmark_target_failures_total; `reason` as in "TARGET_THROTTLED".
+  void CountTargetFailure(const std::string& target, const std::string& reason);
   // hallmark_mass_revocations_running.
   void SetMassRevocations(size_t running);
 

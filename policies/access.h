@@ -64,6 +64,9 @@ inline constexpr char kEnrollStation[] = "stations.enroll";
 inline constexpr char kRenewStation[] = "stations.renew";
 inline constexpr char kSuspendCaller[] = "callers.suspend";  // and resume
 inline constexpr char kListSuspensions[] = "callers.list";
+inline constexpr char kGetTarget[] = "targets.get";             // also what would be done, and what a device would meet
+inline constexpr char kUpdateTarget[] = "targets.update";       // its description
+inline constexpr char kPublishTarget[] = "targets.publish";     // and repair
 inline constexpr char kExportBundle[] = "publications.export";  // what a person publishes by hand
 }  // namespace permission
 

@@ -25,6 +25,7 @@ constexpr std::array kPermissions = {
     permission::kRenewStation,    permission::kSuspendCaller,      permission::kListSuspensions,
     permission::kIssueBundle,     permission::kRevokeByKey,        permission::kRelease,
     permission::kRevokeMany,      permission::kRevokeAuthority,    permission::kImportCrl,
+    permission::kGetTarget,       permission::kUpdateTarget,       permission::kPublishTarget,
     permission::kExportBundle};
 
 // A list of globs over names of `allowed` characters.

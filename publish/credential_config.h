@@ -49,7 +49,8 @@ struct AzureConfig {
 };
 
 struct PublishConfig {
-  std::filesystem::path roots = {};  // PEM; empty: the system's
+  std::filesystem::path roots = {};      // PEM; empty: the system's
+  std::filesystem::path directory = {};  // below which targets of kind directory write; empty: there may be none
   AzureConfig azure = {};
   std::map<std::string, CredentialConfig> credentials = {};  // by name
 };

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "store/publication.h"
 #include "store/records.h"
 
 namespace hallmark {
@@ -47,10 +48,8 @@ struct Page {
   std::string next_page_token;  // empty on the last page
 };
 
-class Store {
+class Store : public PublicationStore {
  public:
-  virtual ~Store() = default;
-
   // --- Authorities.
 
   // Adds an authority with version 1 and appends `ledger_entry`. kAlreadyExists: AUTHORITY_EXISTS when the name is

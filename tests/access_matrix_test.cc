@@ -111,6 +111,7 @@ std::vector<Row> AccessMatrixTest::Rows() const {
   const std::string devices = "authorities/devices";
   const std::string no_certificate = devices + "/certificates/00";
   const std::string profile = "profiles/device-dps";
+  const std::string target = "targets/nobody";
   return {
       {"Issuance/IssueCertificate", "a device", issue("authorities/devices", "device-dps"), {"station", "operator"}},
       {"Issuance/IssueCertificate", "a credential", issue("authorities/access", "station"), kOperator},
@@ -200,6 +201,26 @@ std::vector<Row> AccessMatrixTest::Rows() const {
          r.set_name(profile);
          r.set_text("[");
        }),
+       kReaders},
+      {"Publication/AddTarget", "no description", With<v1::AddTargetRequest>([](auto&) {}), kOperator},
+      {"Publication/GetTarget", "none", With<v1::GetTargetRequest>([&](auto& r) { r.set_name(target); }), kReaders},
+      {"Publication/ListTargets", "all", With<v1::ListTargetsRequest>([](auto&) {}), kReaders},
+      {"Publication/RemoveTarget", "none", With<v1::RemoveTargetRequest>([&](auto& r) { r.set_name(target); }),
+       kOperator},
+      {"Publication/PlanPublication", "none", With<v1::PlanPublicationRequest>([&](auto& r) { r.set_name(target); }),
+       kReaders},
+      {"Publication/PublishChain", "none", With<v1::PublishChainRequest>([&](auto& r) { r.set_name(target); }),
+       kOperator},
+      {"Publication/ReconcileTarget", "none", With<v1::ReconcileTargetRequest>([&](auto& r) { r.set_name(target); }),
+       kReaders},
+      {"Publication/ReconcileTarget", "and repair", With<v1::ReconcileTargetRequest>([&](auto& r) {
+         r.set_name(target);
+         r.set_repair(true);
+       }),
+       kOperator},
+      {"Publication/ListWork", "none", With<v1::ListWorkRequest>([&](auto& r) { r.set_name(target); }), kReaders},
+      {"Publication/RetryWork", "none", With<v1::RetryWorkRequest>([&](auto& r) { r.set_name(target); }), kOperator},
+      {"Publication/CheckCertificate", "none", With<v1::CheckCertificateRequest>([&](auto& r) { r.set_name(target); }),
        kReaders},
       {"Publication/ExportBundle", "of devices",
        With<v1::ExportBundleRequest>([&](auto& r) { r.set_authority(devices); }), kReaders},

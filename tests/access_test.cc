@@ -8,6 +8,7 @@
 #include "base/glob.h"
 #include "base/reason.h"
 #include "policies/load.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 
 namespace hallmark {
@@ -22,7 +23,7 @@ const Time kNow = absl::FromUnixSeconds(1'790'000'000);
 StatusOr<Access> Parse(const std::string& text) { return ParseAccess("roles.yaml", text, "factory.example"); }
 
 Access ShippedAccess() {
-  return LoadAccess(std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml", "factory.example").value();
+  return LoadAccess(testing::SourceDirectory() + "/policies/roles.yaml", "factory.example").value();
 }
 
 TEST(CallerTest, ReadsUrisStrictly) {

@@ -9,6 +9,7 @@
 #include "hsm/memory_signer.h"
 #include "policies/load.h"
 #include "tests/ceremony_vault.h"
+#include "tests/places.h"
 #include "tools/hallmark/ceremony/transcript.h"
 
 namespace hallmark::ceremony {
@@ -91,8 +92,8 @@ struct Refusal {
 // A CA certificate with a key of its own that has expired.
 std::string ExpiredRoot() {
   const Profile profile =
-      ParseProfile("root", "root.yaml",
-                   ReadFile(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles/root.yaml").value(), "")
+      ParseProfile("root", "root.yaml", ReadFile(testing::SourceDirectory() + "/policies/profiles/root.yaml").value(),
+                   "")
           .value();
   const auto key =
       SigningKey::Create(GenerateMemorySigner(KeyType::kEcP384, SignatureAlgorithm::kEcdsaSha384).value()).value();

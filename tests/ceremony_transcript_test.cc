@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/ceremony_vault.h"
+#include "tests/places.h"
 #include "tools/hallmark/ceremony/verification.h"
 
 namespace hallmark::ceremony {
@@ -189,7 +190,7 @@ TEST_F(CeremonyTest, AParticipantSignsTheTranscriptWithAKeyOfHisOwn) {
 
 TEST(TranscriptTest, TranscriptsOfEarlierVersionsStillVerify) {
   size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(std::string(HALLMARK_SOURCE_DIR) + "/tests/fuzz/corpus/transcript")) {
+  for (const auto& entry : fs::directory_iterator(testing::SourceDirectory() + "/tests/fuzz/corpus/transcript")) {
     if (entry.path().filename().string().starts_with("odd-")) continue;
     EXPECT_TRUE(Proven(ReadFile(entry.path()).value())) << entry.path();
     ++count;

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
 #include "tools/hallmark/ceremony/rehearsal.h"
@@ -61,7 +62,7 @@ class Vault {
   CommandResult Shell(const std::string& command) const {
     return RunCommand(fmt::format("cd {} && {}", Path("").string(), command));
   }
-  static std::string Program() { return std::string(HALLMARK_BINARY_DIR) + "/hallmark ceremony"; }
+  static std::string Program() { return ProgramDirectory() + "/hallmark ceremony"; }
 
   // Writes the example of a type, changed, as `name`.yaml.
   void WriteExample(const std::string& type, const std::string& name, const Replacements& replacements = {}) const {

@@ -6,6 +6,7 @@
 
 #include "base/reason.h"
 #include "policies/compare.h"
+#include "tests/places.h"
 #include "tests/profile_files.h"
 #include "tests/status_matchers.h"
 
@@ -22,7 +23,7 @@ const Time kNow = absl::FromUnixSeconds(1'790'000'000);
 const IssuerValidity kIssuer = {kNow - absl::Hours(24), kNow + absl::Hours(24 * 365 * 15)};
 
 ProfileMap Shipped() {
-  return LoadProfiles(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles", "factory.example").value();
+  return LoadProfiles(testing::SourceDirectory() + "/policies/profiles", "factory.example").value();
 }
 
 Facts DeviceFacts() {

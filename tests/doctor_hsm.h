@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark::testing {
@@ -49,8 +50,8 @@ class Instance {
   static const TemporaryDirectory& Original() {
     static const TemporaryDirectory original;
     static const CommandResult made =
-        RunCommand(fmt::format("{}/hallmark init {}/ca --realm test --grpc-port 0 --http-port 0",
-                               std::string(HALLMARK_BINARY_DIR), original.path().string()));
+        RunCommand(fmt::format("{}/hallmark init {}/ca --realm test --grpc-port 0 --http-port 0", ProgramDirectory(),
+                               original.path().string()));
     if (made.exit_code != 0) throw std::runtime_error(made.output);
     return original;
   }
@@ -84,8 +85,8 @@ struct Report {
 };
 
 inline Report Doctor(const Instance& instance, const std::string& options, const std::string& before = "") {
-  const CommandResult result = instance.Shell(
-      fmt::format("{} {}/hallmark doctor --hsm {} --output json", before, std::string(HALLMARK_BINARY_DIR), options));
+  const CommandResult result =
+      instance.Shell(fmt::format("{} {}/hallmark doctor --hsm {} --output json", before, ProgramDirectory(), options));
   Report report{result.exit_code, nlohmann::json::parse(result.output, nullptr, false)};
   EXPECT_FALSE(report.document.is_discarded()) << result.output;
   if (report.document.is_discarded()) return report;

@@ -205,6 +205,66 @@ class FaultyStore : public Store {
   StatusOr<std::vector<LedgerEntry>> ListEntries(uint64_t start, size_t count) override {
     return store_->ListEntries(start, count);
   }
+  Status AddTarget(const TargetRecord& target, const std::string& entry) override {
+    return Mutate([&] { return store_->AddTarget(target, entry); });
+  }
+  Status UpdateTarget(const TargetRecord& target, const std::string& entry) override {
+    return Mutate([&] { return store_->UpdateTarget(target, entry); });
+  }
+  Status RemoveTarget(const std::string& target, Time time, const std::string& entry) override {
+    return Mutate([&] { return store_->RemoveTarget(target, time, entry); });
+  }
+  StatusOr<TargetRecord> GetTarget(const std::string& target) override { return store_->GetTarget(target); }
+  StatusOr<std::vector<TargetRecord>> ListTargets() override { return store_->ListTargets(); }
+  Status QueueChain(const std::string& target, bool take_over, Time now, const std::string& entry) override {
+    return Mutate([&] { return store_->QueueChain(target, take_over, now, entry); });
+  }
+  Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys, Time now) override {
+    return Mutate([&] { return store_->QueueWork(target, kind, keys, now); });
+  }
+  StatusOr<int64_t> QueueRevoked(const std::string& target, int64_t after, int count, Time now) override {
+    return Mutate([&] { return store_->QueueRevoked(target, after, count, now); });
+  }
+  Status QueueCollections(const std::string& target, Time now) override {
+    return Mutate([&] { return store_->QueueCollections(target, now); });
+  }
+  StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
+    return store_->DueWork(target, now, count);
+  }
+  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {
+    return store_->ListWork(target, parked_only, count);
+  }
+  StatusOr<WorkCounts> CountWork(const std::string& target) override { return store_->CountWork(target); }
+  Status FinishWork(const std::vector<WorkRecord>& work, Time now) override {
+    return Mutate([&] { return store_->FinishWork(work, now); });
+  }
+  Status PostponeWork(const std::vector<WorkRecord>& work) override {
+    return Mutate([&] { return store_->PostponeWork(work); });
+  }
+  StatusOr<int64_t> RetryWork(const std::string& target, Time now) override {
+    return Mutate([&] { return store_->RetryWork(target, now); });
+  }
+  Status PutPublished(const std::vector<PublishedRecord>& records, Time now, const std::string& entry) override {
+    return Mutate([&] { return store_->PutPublished(records, now, entry); });
+  }
+  Status RemovePublished(const std::vector<PublishedRecord>& records, Time now, const std::string& entry) override {
+    return Mutate([&] { return store_->RemovePublished(records, now, entry); });
+  }
+  StatusOr<std::optional<PublishedRecord>> FindPublished(const std::string& target, PublishedKind kind,
+                                                         const std::string& key) override {
+    return store_->FindPublished(target, kind, key);
+  }
+  StatusOr<std::vector<PublishedRecord>> ListPublished(const std::string& target, PublishedKind kind,
+                                                       const std::string& after, int count) override {
+    return store_->ListPublished(target, kind, after, count);
+  }
+  StatusOr<std::map<std::string, int64_t>> CountEnrollments(const std::string& target) override {
+    return store_->CountEnrollments(target);
+  }
+  StatusOr<std::vector<CertificateRecord>> CertificatesOfDevice(const std::string& target,
+                                                                const std::string& registration_id) override {
+    return store_->CertificatesOfDevice(target, registration_id);
+  }
   Status Check() override { return store_->Check(); }
 
  private:

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/house.h"
+#include "tests/places.h"
 #include "tests/profile_reading.h"
 #include "tests/status_matchers.h"
 
@@ -184,7 +185,8 @@ TEST(CsrCorpusTest, HasWhatEachShippedProfileGrants) {
   const House house;
   for (const auto& [name, profile] : house.profiles()) {
     bool granted = false;
-    for (const auto& entry : std::filesystem::directory_iterator(HALLMARK_SOURCE_DIR "/tests/fuzz/corpus/csr")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(testing::SourceDirectory() + "/tests/fuzz/corpus/csr")) {
       const std::string octets = ReadFile(entry.path()).value();
       const StatusOr<Csr> csr = ReadCsr(AsBytes(octets));
       granted = granted || (csr.ok() && Decide(profile, csr->facts, house.clock.now, {}).ok());

@@ -18,6 +18,7 @@
 #include "store/sqlite/sqlite_store.h"
 #include "tests/csr_builder.h"
 #include "tests/faulty_store.h"
+#include "tests/places.h"
 #include "tests/software_signer.h"
 #include "tests/temporary_directory.h"
 
@@ -222,12 +223,11 @@ class House {
     return changed;
   }
 
-  const PolicyPointer shipped_ =
-      WithoutLots(ReadPolicies({.profiles = std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles",
-                                .roles = std::string(HALLMARK_SOURCE_DIR) + "/policies/roles.yaml",
-                                .realm = "test"})
-                      .value(),
-                  with_lots_);
+  const PolicyPointer shipped_ = WithoutLots(ReadPolicies({.profiles = SourceDirectory() + "/policies/profiles",
+                                                           .roles = SourceDirectory() + "/policies/roles.yaml",
+                                                           .realm = "test"})
+                                                 .value(),
+                                             with_lots_);
   Policies policies_{shipped_};
   std::unique_ptr<Store> store_;
   std::unique_ptr<Issuers> issuers_;

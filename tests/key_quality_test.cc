@@ -15,6 +15,7 @@
 #include "ca/roca.h"
 #include "tests/command.h"
 #include "tests/csr_builder.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
 
@@ -436,7 +437,7 @@ constexpr PublishedKey kPublishedKeys[] = {
 const PublishedKey& TestEccP256() { return kPublishedKeys[8]; }
 
 TEST(BlockedKeysTest, TheListThatShipsIsThatOfThePublishedKeys) {
-  const std::string file = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/published-rsa-keys.pem";
+  const std::string file = testing::SourceDirectory() + "/tests/testdata/published-rsa-keys.pem";
   const std::vector<Bytes> rsa_keys = PemDecode("PUBLIC KEY", ReadFile(file).value()).value();
   for (const PublishedKey& key : kPublishedKeys) {
     const Status status = CheckSpki(SpkiOf(EcKey(key.curve, key.private_key).get()));

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark {
@@ -85,7 +86,7 @@ class LintCommandTest : public ::testing::Test {
   // Runs a command line in the directory of the files.
   static CommandResult In(const std::string& command) {
     return RunCommand(
-        fmt::format("cd {} && PATH={}:$PATH\n{}", directory_->path().string(), HALLMARK_BINARY_DIR, command));
+        fmt::format("cd {} && PATH={}:$PATH\n{}", directory_->path().string(), testing::ProgramDirectory(), command));
   }
   static CommandResult Lint(const std::string& arguments) { return In("hallmark lint " + arguments); }
   static json LintJson(const std::string& arguments) {
@@ -274,7 +275,7 @@ TEST_F(LintCommandTest, ListsItsRulesWithSectionAndRequirementByName) {
 
 // docs/lint.md says how its table is made; when rules change, run that command and put what it prints there.
 TEST_F(LintCommandTest, TheDocumentedTableIsCurrent) {
-  const std::string document = ReadFile(std::string(HALLMARK_SOURCE_DIR) + "/docs/lint.md").value();
+  const std::string document = ReadFile(testing::SourceDirectory() + "/docs/lint.md").value();
   const json rules = LintJson("--list-rules")["rules"];
   std::string table;
   for (const json& rule : rules) {

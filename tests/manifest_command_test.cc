@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark {
@@ -22,7 +23,7 @@ class ManifestCommandTest : public ::testing::Test {
  protected:
   CommandResult In(const std::string& command) {
     return testing::RunCommand(
-        fmt::format("cd {} && PATH={}:$PATH\n{}", directory_.path().string(), HALLMARK_BINARY_DIR, command));
+        fmt::format("cd {} && PATH={}:$PATH\n{}", directory_.path().string(), testing::ProgramDirectory(), command));
   }
   CommandResult New(const std::string& options) {
     return In(
@@ -108,7 +109,7 @@ TEST_F(ManifestCommandTest, EachFaultIsTold) {
 }
 
 TEST_F(ManifestCommandTest, TheExampleOfTheDocumentationIsAManifest) {
-  const std::string text = ReadFile(std::string(HALLMARK_SOURCE_DIR) + "/docs/manifest.md").value();
+  const std::string text = ReadFile(testing::SourceDirectory() + "/docs/manifest.md").value();
   const size_t start = text.find("```json\n") + 8;
   ASSERT_NE(text.find("```json\n"), text.npos);
   std::ofstream(directory_ / "example.json") << text.substr(start, text.find("```", start) - start);

@@ -12,6 +12,7 @@
 #include "base/reason.h"
 #include "tests/command.h"
 #include "tests/peak_memory.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark {
@@ -474,7 +475,7 @@ TEST(ManifestTest, AMillionLinesNeedLittleMemory) {
 
 TEST(ManifestTest, TheSchemaIsTheFileAndAcceptsTheExample) {
   testing::TemporaryDirectory directory;
-  std::ifstream schema(std::string(HALLMARK_SOURCE_DIR) + "/factory/manifest.schema.json");
+  std::ifstream schema(testing::SourceDirectory() + "/factory/manifest.schema.json");
   std::ostringstream text;
   text << schema.rdbuf();
   EXPECT_EQ(ManifestSchema(), text.str());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/pkcs11_shim/control.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark::testing {
@@ -38,7 +39,7 @@ class Pkcs11Shim {
   }
 
   // The module, for whoever loads it.
-  static std::string Path() { return std::string(HALLMARK_BINARY_DIR) + "/libhallmark_pkcs11_shim.so"; }
+  static std::string Path() { return ProgramDirectory() + "/libhallmark_pkcs11_shim.so"; }
 
   // --- Rules. Those for a function hold for all processes together, and a later one replaces an earlier.
 

@@ -14,6 +14,7 @@
 #include "policies/load.h"
 #include "tests/command.h"
 #include "tests/csr_builder.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
 
@@ -28,7 +29,7 @@ using testing::RunCommand;
 using testing::SoftwareSigner;
 using testing::TemporaryDirectory;
 
-const std::string kTestData = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/profiles/";
+const std::string kTestData = testing::SourceDirectory() + "/tests/testdata/profiles/";
 const Time kNow = absl::FromUnixSeconds(1'790'000'000);  // 2026-09-21
 const Bytes kSerial = ToBytes(AsBytes("\x4d serial number"));
 constexpr char kVendor[] = "1.3.6.1.4.1.37244.2.1";
@@ -36,7 +37,7 @@ constexpr char kProduct[] = "1.3.6.1.4.1.37244.2.2";
 
 const ProfileMap& Profiles() {
   static const auto& profiles =
-      *new ProfileMap(LoadProfiles(std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles", "factory.example").value());
+      *new ProfileMap(LoadProfiles(testing::SourceDirectory() + "/policies/profiles", "factory.example").value());
   return profiles;
 }
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "policies/shipped.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/profile_files.h"
 #include "tests/status_matchers.h"
 #include "tests/temporary_directory.h"
@@ -20,8 +21,8 @@ using testing::ProfileFields;
 using testing::ProfileText;
 using testing::RunCommand;
 
-const std::string kSource = HALLMARK_SOURCE_DIR;
-const std::string kHallmark = std::string(HALLMARK_BINARY_DIR) + "/hallmark";
+const std::string kSource = testing::SourceDirectory();
+const std::string kHallmark = testing::ProgramDirectory() + "/hallmark";
 
 // What the validator says of each file, by line.
 std::string Validate(const std::string& files) {

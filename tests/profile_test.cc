@@ -7,6 +7,7 @@
 #include "policies/forms.h"
 #include "policies/shipped.h"
 #include "policies/value.h"
+#include "tests/places.h"
 #include "tests/profile_files.h"
 #include "tests/status_matchers.h"
 
@@ -32,7 +33,7 @@ ProfileFields Ca(const std::string& constraints) {
 }
 
 TEST(ProfileTest, ShippedProfilesLoadAndAreTheEmbeddedOnes) {
-  const std::string directory = std::string(HALLMARK_SOURCE_DIR) + "/policies/profiles";
+  const std::string directory = testing::SourceDirectory() + "/policies/profiles";
   const ProfileMap profiles = LoadProfiles(directory, testing::kTestRealm).value();
   for (const auto& [name, profile] : profiles) {
     const auto& embedded = ShippedPolicies();

@@ -10,6 +10,7 @@
 #include "ca/ocsp_responder.h"
 #include "tests/command.h"
 #include "tests/house.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 
 namespace hallmark {
@@ -206,8 +207,8 @@ class RevocationJudgesTest : public ::testing::TestWithParam<SignatureAlgorithm>
     std::string questions;
     for (const auto& asked : java_) questions += asked.question + "\n";
     Write("questions", questions);
-    const auto judged = RunCommand(
-        fmt::format("java {}/tests/revocation_judges/PathJudge.java < {}", HALLMARK_SOURCE_DIR, Path("questions")));
+    const auto judged = RunCommand(fmt::format("java {}/tests/revocation_judges/PathJudge.java < {}",
+                                               testing::SourceDirectory(), Path("questions")));
     std::istringstream lines(judged.output);
     std::string line;
     for (const auto& asked : java_) {

@@ -18,13 +18,14 @@
 
 #include "base/file.h"
 #include "tests/command.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 extern char** environ;
 
 namespace hallmark::testing {
 
-inline const std::string kPrograms = HALLMARK_BINARY_DIR;
+inline const std::string kPrograms = ProgramDirectory();
 
 // Runs a command that must not fail.
 inline CommandResult Succeed(const std::string& command) {

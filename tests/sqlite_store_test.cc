@@ -20,6 +20,7 @@
 #include "base/reason.h"
 #include "tests/command.h"
 #include "tests/faulty_disk.h"
+#include "tests/places.h"
 #include "tests/status_matchers.h"
 #include "tests/store_fixtures.h"
 #include "tests/temporary_directory.h"
@@ -85,7 +86,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n10\n");
+              "wal\n1215065197\n11\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -96,7 +97,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
 }
 
 TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
-  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-1.sql";
+  const std::string made = testing::SourceDirectory() + "/tests/testdata/schema-1.sql";
   ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
   const std::string before = Sqlite3(path_, "SELECT authority, key_uri, hex(certificate) FROM authorities ORDER BY id");
   ASSERT_THAT(before, HasSubstr("devices|pkcs11:token=hallmark"));
@@ -120,7 +121,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_THAT(store->LatestCrl("devices"), IsOk());
   }
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "10\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "11\nok\n");
   {
     const auto store = MustOpen();
     AuthorityRecord devices = store->GetAuthority("devices").value();
@@ -136,7 +137,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
 }
 
 TEST_F(SqliteStoreTest, WhatWasRevokedBeforeThereWereShardsStaysSo) {
-  ASSERT_EQ(Sqlite3(path_, ".read " + std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-2.sql"), "");
+  ASSERT_EQ(Sqlite3(path_, ".read " + testing::SourceDirectory() + "/tests/testdata/schema-2.sql"), "");
   ASSERT_EQ(Sqlite3(path_,
                     "UPDATE certificates SET revoked = 1795600000, revocation_reason = 1, revoked_by = 'alice' WHERE "
                     "subject = 'CN=Device-2'; UPDATE counters SET revocations = 1 WHERE authority = 'devices'"),
@@ -161,7 +162,7 @@ TEST_F(SqliteStoreTest, WhatWasRevokedBeforeThereWereShardsStaysSo) {
 }
 
 TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
-  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-2.sql";
+  const std::string made = testing::SourceDirectory() + "/tests/testdata/schema-2.sql";
   ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
   const std::string all = "SELECT id, request_id, subject, hex(spki), hex(certificate) FROM certificates ORDER BY id";
   const std::string before = Sqlite3(path_, all);
@@ -170,7 +171,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
   const auto store = MustOpen();
   EXPECT_EQ(Sqlite3(path_, all), before);
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "10\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "11\nok\n");
   EXPECT_THAT(CheckLedger(*store), IsOk());
   std::map<std::string, CertificateRecord> devices;
   const auto listed = store->ListCertificates({"devices", "", "", "", {}, {}}, 10, "");
@@ -211,7 +212,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
 
 // A database of many lists, as schema 5 kept them: each with its octets.
 TEST_F(SqliteStoreTest, ListsOfBeforeSchema6KeepWhatTheyWereAndLoseTheirOctets) {
-  const std::string made = std::string(HALLMARK_SOURCE_DIR) + "/tests/testdata/schema-1.sql";
+  const std::string made = testing::SourceDirectory() + "/tests/testdata/schema-1.sql";
   ASSERT_EQ(Sqlite3(path_, ".read " + made), "");
   const std::string octets = Sqlite3(path_, "SELECT hex(crl) FROM crls WHERE authority = 'devices'");
   const std::string first = Hex(Sha256(FromHex(octets.substr(0, octets.size() - 1)).value()));
@@ -360,7 +361,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 11"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 12"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "tests/places.h"
 #include "tests/temporary_directory.h"
 
 namespace hallmark::testing {
@@ -21,7 +22,7 @@ class WebServer {
  public:
   WebServer() {
     const std::string command =
-        fmt::format("exec python3 -W ignore {}/tests/interop/web_server.py {} 2>{}", HALLMARK_SOURCE_DIR,
+        fmt::format("exec python3 -W ignore {}/tests/interop/web_server.py {} 2>{}", SourceDirectory(),
                     directory_.path().string(), (directory_ / "errors").string());
     process_ = popen(command.c_str(), "we");
     for (int i = 0; process_ != nullptr && i < 600; ++i) {

@@ -16,6 +16,7 @@
 #include "ca/entries.h"
 #include "ca/mass_revocation.h"
 #include "grpc/server.h"
+#include "tools/configured_credentials.h"
 #include "tools/http_listener.h"
 #include "tools/instance.h"
 #include "tools/published.h"
@@ -147,6 +148,16 @@ Status Serve(const Config& config) {
     mass_revocation_work.Notify();
     log::Info("authority_changed", {{"authority", record.authority}, {"state", Name(record.state)}});
   });
+  ASSIGN_OR_RETURN(const std::unique_ptr<ConfiguredCredentials> credentials,
+                   ConfiguredCredentials::Open(config.publish, ReadSecretEnvironment(config.publish),
+                                               instance->tokens(), instance->clock()));
+  Publications publications(
+      {.authority = instance->authority(),
+       .find_credential = [&credentials](const std::string& name) { return credentials->Find(name); },
+       .azure = config.publish.azure,
+       .realm = config.realm,
+       .directory = config.publish.directory,
+       .observers = MakePublicationObservers(metrics)});
   const auto look_at_freshness = [&]() -> StatusOr<Freshness> {
     ASSIGN_OR_RETURN(Freshness freshness, LookAtFreshness(instance->authority(), ocsp_signers));
     for (ResponderFreshness& one : freshness.responders) one.validity = config.ocsp_validity;
@@ -157,6 +168,8 @@ Status Serve(const Config& config) {
     CollectSessions(*instance, metrics);
     if (const StatusOr<Freshness> freshness = look_at_freshness(); freshness.ok())
       CollectFreshness(*freshness, metrics);
+    if (const StatusOr<std::vector<TargetStatus>> targets = publications.Look(); targets.ok())
+      CollectTargets(*targets, instance->clock().Now(), metrics);
   });
   Repository repository(MakeContent(*instance, *publisher, ocsp_signers, StopIfDamaged), instance->clock(), metrics);
   const OcspRoute ocsp([&responder](ByteView request) { return responder.Answer(request); },
@@ -172,9 +185,11 @@ Status Serve(const Config& config) {
     sessions += token.sessions == 0 ? kMostSessions : static_cast<size_t>(token.sessions);
   }
   options.workers = std::max(options.workers, sessions);
-  ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
-                   GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle(),
-                                     {.mass_revocations = mass_revocations, .freshness = look_at_freshness}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<GrpcServer> grpc,
+      GrpcServer::Start(std::move(options), instance->authority(), instance->lifecycle(),
+                        {.mass_revocations = mass_revocations, .freshness = look_at_freshness}, publications));
+  publications.Start();
   ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http, StartHttp(config, repository, ocsp));
   // Both were done when the service started.
   const Periodic recovery(
@@ -203,6 +218,7 @@ Status Serve(const Config& config) {
     received = signals.Wait();
   }
   log::Info("stopping", {{"signal", received}});
+  credentials->client().Stop();  // work that waits for a target is in the store
   grpc->Stop(absl::Now() + kGrace);
   if (store_is_damaged) {
     return Error(Code::kDataLoss, reason::kStoreCorrupt,

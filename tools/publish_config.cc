@@ -112,6 +112,7 @@ Status ReadCredential(yaml::Mapping& credential, const std::filesystem::path& di
 
 Status ReadPublish(yaml::Mapping& publish, const std::filesystem::path& directory, PublishConfig& config) {
   config.roots = Resolve(directory, publish.Optional<std::string>("roots", ""));
+  config.directory = Resolve(directory, publish.Optional<std::string>("directory", ""));
   publish.Nested("azure", [&](yaml::Mapping& azure) { return ReadAzure(azure, config.azure); });
   publish.Nested("credentials", [&](yaml::Mapping& credentials) {
     credentials.Entries([&](const std::string& name, yaml::Mapping& credential) {

@@ -165,4 +165,21 @@ void ReportPolicies(const Instance& instance, const std::vector<PolicyRecord>& n
   log::Info("policies_loaded", {{"profiles", versions.size()}, {"changed", std::move(changed)}});
 }
 
+PublicationObservers MakePublicationObservers(Metrics& metrics) {
+  return {.admitted =
+              [&metrics](const std::string& target, bool denied, Duration took) {
+                if (denied) metrics.ObserveDeniedSeconds(target, absl::ToDoubleSeconds(took));
+              },
+          .failed = [&metrics](const std::string& target,
+                               const Status& failure) { metrics.CountTargetFailure(target, Reason(failure)); }};
+}
+
+void CollectTargets(const std::vector<TargetStatus>& targets, Time now, Metrics& metrics) {
+  const auto age = [now](const std::optional<Time>& oldest) { return oldest.has_value() ? now - *oldest : Duration(); };
+  for (const TargetStatus& one : targets) {
+    metrics.SetTargetWork(one.record.target, "waiting", one.work.waiting, age(one.work.oldest_waiting));
+    metrics.SetTargetWork(one.record.target, "parked", one.work.parked, age(one.work.oldest_parked));
+  }
+}
+
 }  // namespace hallmark

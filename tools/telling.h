@@ -12,6 +12,7 @@
 #include "ca/freshness.h"
 #include "ca/ocsp_responder.h"
 #include "http/metrics.h"
+#include "publish/publications.h"
 #include "tools/instance.h"
 
 namespace hallmark {
@@ -71,5 +72,9 @@ void ReportPolicies(const Instance& instance, const std::vector<PolicyRecord>& n
 // Set what is only known by asking.
 void CollectSessions(const Instance& instance, Metrics& metrics);
 void CollectFreshness(const Freshness& freshness, Metrics& metrics);
+
+// How the targets do, for metrics.
+PublicationObservers MakePublicationObservers(Metrics& metrics);
+void CollectTargets(const std::vector<TargetStatus>& targets, Time now, Metrics& metrics);
 
 }  // namespace hallmark

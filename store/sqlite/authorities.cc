@@ -6,6 +6,7 @@
 #include "store/sqlite/certificates.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/mass_revocations.h"
+#include "store/sqlite/publication.h"
 
 namespace hallmark::sqlite {
 namespace {
@@ -104,13 +105,16 @@ Status AddAuthority(Transaction& transaction, const AuthorityRecord& authority, 
        asked ? Value(std::string_view(authority.caller)) : Value(nullptr), OrNull(authority.request_id),
        asked ? Value(ByteView(authority.request_digest)) : Value(nullptr)}));
   if (connection.changes() == 0) return Conflict(connection, authority);
+  RETURN_IF_ERROR(AddToTargets(connection, authority));
   return AppendLeaf(transaction, ledger_entry, authority.created).status();
 }
 
 Status UpdateAuthorities(Transaction& transaction, const std::vector<AuthorityRecord>& authorities,
                          const std::string& ledger_entry, Time time, const RevokedWithAuthorities& revoked) {
-  for (const AuthorityRecord& authority : authorities)
+  for (const AuthorityRecord& authority : authorities) {
     RETURN_IF_ERROR(UpdateAuthority(transaction.connection, authority));
+    RETURN_IF_ERROR(QueueAuthority(transaction.connection, authority.authority, time));
+  }
   for (const auto& [certificate, revocation, entry] : revoked.certificates) {
     RETURN_IF_ERROR(Revoke(transaction, certificate.authority, certificate.serial, revocation, entry).status());
   }

@@ -6,6 +6,7 @@
 
 #include "base/reason.h"
 #include "store/sqlite/devices.h"
+#include "store/sqlite/publication.h"
 #include "store/sqlite/suspensions.h"
 
 namespace hallmark::sqlite {
@@ -243,6 +244,7 @@ StatusOr<int64_t> RevokeRow(Transaction& transaction, int64_t id, const std::str
                            {id, Seconds(time)}));
   }
   if (revocation.reason != RevocationReason::kCertificateHold) RETURN_IF_ERROR(NoteRevoked(transaction, id));
+  RETURN_IF_ERROR(QueueDevice(connection, id, time));
   return change;
 }
 
@@ -410,6 +412,9 @@ StatusOr<CertificateRecord> Record(Transaction& transaction, const Intent& inten
       {id, static_cast<int64_t>(record.leaf_index), Seconds(issued), certificate}));
   if (device != 0) RETURN_IF_ERROR(NoteIssued(transaction, device, id, issued));
   if (replaced.has_value()) RETURN_IF_ERROR(RevokeReplaced(transaction, id, *replaced));
+  if (!intent.caseless_name.empty()) {
+    RETURN_IF_ERROR(QueueReissued(transaction.connection, intent.authority, intent.caseless_name, issued));
+  }
   record.issued = TruncateToSecond(issued);
   record.certificate = ToBytes(certificate);
   return record;
@@ -491,6 +496,7 @@ StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string&
       "revocation_change = ?2 WHERE id = ?1",
       {id, change}));
   RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, release.released).status());
+  RETURN_IF_ERROR(QueueDevice(transaction.connection, id, release.released));
   record.revocation_change = static_cast<uint64_t>(change);
   record.revocation.reset();
   return record;

@@ -444,6 +444,52 @@ CREATE INDEX certificates_for_lists ON certificates
 )sql"},
     // It is the sum of the shards' counts.
     Migration{10, "ALTER TABLE counters DROP COLUMN revocations;"},
+    // Publication: the targets, the outbox, and what stands in targets because of us.
+    Migration{11, R"sql(
+CREATE TABLE targets (
+  target TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  description TEXT NOT NULL,
+  version INTEGER NOT NULL DEFAULT 1,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  updated_by TEXT NOT NULL,
+  chain INTEGER NOT NULL DEFAULT 0 CHECK (chain BETWEEN 0 AND 3),
+  take_over INTEGER NOT NULL DEFAULT 0,
+  published INTEGER
+) STRICT;
+-- Whose devices a target lets in.
+CREATE TABLE target_authorities (
+  authority TEXT NOT NULL,
+  target TEXT NOT NULL REFERENCES targets,
+  PRIMARY KEY (authority, target)
+) STRICT, WITHOUT ROWID;
+-- A number is never used again, so that nobody ends work that it does not know.
+CREATE TABLE publication_work (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  target TEXT NOT NULL REFERENCES targets,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3),
+  key TEXT NOT NULL COLLATE NOCASE,
+  queued INTEGER NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next INTEGER NOT NULL,
+  parked INTEGER NOT NULL DEFAULT 0 CHECK (parked IN (0, 1)),
+  reason TEXT NOT NULL DEFAULT '',
+  failure TEXT NOT NULL DEFAULT '',
+  UNIQUE (target, kind, key)
+) STRICT;
+CREATE INDEX publication_work_due ON publication_work (target, parked, kind, next, id);
+CREATE TABLE published (
+  target TEXT NOT NULL REFERENCES targets,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5),
+  key TEXT NOT NULL COLLATE NOCASE,
+  content TEXT NOT NULL,
+  collect INTEGER,
+  PRIMARY KEY (target, kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX published_to_collect ON published (target, kind, collect) WHERE collect IS NOT NULL;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

@@ -18,6 +18,7 @@
 #include "store/sqlite/mass_revocations.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/policies.h"
+#include "store/sqlite/publication.h"
 #include "store/sqlite/readers.h"
 #include "store/sqlite/suspensions.h"
 
@@ -380,6 +381,120 @@ class SqliteStore : public Store {
 
   StatusOr<std::vector<SuspensionRecord>> ListSuspensions() override {
     return Read("cannot list suspensions", sqlite::ListSuspensions);
+  }
+
+  Status AddTarget(const TargetRecord& target, const std::string& ledger_entry) override {
+    return Mutate("cannot add a target",
+                  [&](Transaction& transaction) { return sqlite::AddTarget(transaction, target, ledger_entry); });
+  }
+
+  Status UpdateTarget(const TargetRecord& target, const std::string& ledger_entry) override {
+    return Mutate("cannot replace a target",
+                  [&](Transaction& transaction) { return sqlite::UpdateTarget(transaction, target, ledger_entry); });
+  }
+
+  Status RemoveTarget(const std::string& target, Time time, const std::string& ledger_entry) override {
+    return Mutate("cannot remove a target", [&](Transaction& transaction) {
+      return sqlite::RemoveTarget(transaction, target, time, ledger_entry);
+    });
+  }
+
+  StatusOr<TargetRecord> GetTarget(const std::string& target) override {
+    return Read("cannot look a target up",
+                [&](Connection& connection) { return sqlite::GetTarget(connection, target); });
+  }
+
+  StatusOr<std::vector<TargetRecord>> ListTargets() override {
+    return Read("cannot list the targets", sqlite::ListTargets);
+  }
+
+  Status QueueChain(const std::string& target, bool take_over, Time now, const std::string& ledger_entry) override {
+    return Mutate("cannot begin a publication", [&](Transaction& transaction) {
+      return sqlite::QueueChain(transaction, target, take_over, now, ledger_entry);
+    });
+  }
+
+  Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys, Time now) override {
+    return Mutate("cannot queue work for a target",
+                  [&](Transaction& transaction) { return sqlite::QueueWork(transaction, target, kind, keys, now); });
+  }
+
+  StatusOr<int64_t> QueueRevoked(const std::string& target, int64_t after, int count, Time now) override {
+    return Mutate("cannot queue revoked devices for a target", [&](Transaction& transaction) {
+      return sqlite::QueueRevoked(transaction, target, after, count, now);
+    });
+  }
+
+  Status QueueCollections(const std::string& target, Time now) override {
+    return Mutate("cannot queue collections for a target",
+                  [&](Transaction& transaction) { return sqlite::QueueCollections(transaction, target, now); });
+  }
+
+  StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
+    return Read("cannot look for work of a target",
+                [&](Connection& connection) { return sqlite::DueWork(connection, target, now, count); });
+  }
+
+  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {
+    return Read("cannot list the work of a target",
+                [&](Connection& connection) { return sqlite::ListWork(connection, target, parked_only, count); });
+  }
+
+  StatusOr<WorkCounts> CountWork(const std::string& target) override {
+    return Read("cannot count the work of a target",
+                [&](Connection& connection) { return sqlite::CountWork(connection, target); });
+  }
+
+  Status FinishWork(const std::vector<WorkRecord>& work, Time now) override {
+    return Mutate("cannot end work of a target",
+                  [&](Transaction& transaction) { return sqlite::FinishWork(transaction, work, now); });
+  }
+
+  Status PostponeWork(const std::vector<WorkRecord>& work) override {
+    return Mutate("cannot postpone work of a target",
+                  [&](Transaction& transaction) { return sqlite::PostponeWork(transaction, work); });
+  }
+
+  StatusOr<int64_t> RetryWork(const std::string& target, Time now) override {
+    return Mutate("cannot retry the work of a target",
+                  [&](Transaction& transaction) { return sqlite::RetryWork(transaction, target, now); });
+  }
+
+  Status PutPublished(const std::vector<PublishedRecord>& records, Time now, const std::string& ledger_entry) override {
+    return Mutate("cannot note what stands in a target", [&](Transaction& transaction) {
+      return sqlite::PutPublished(transaction, records, now, ledger_entry);
+    });
+  }
+
+  Status RemovePublished(const std::vector<PublishedRecord>& records, Time now,
+                         const std::string& ledger_entry) override {
+    return Mutate("cannot note what stands in a target", [&](Transaction& transaction) {
+      return sqlite::RemovePublished(transaction, records, now, ledger_entry);
+    });
+  }
+
+  StatusOr<std::optional<PublishedRecord>> FindPublished(const std::string& target, PublishedKind kind,
+                                                         const std::string& key) override {
+    return Read("cannot look up what stands in a target",
+                [&](Connection& connection) { return sqlite::FindPublished(connection, target, kind, key); });
+  }
+
+  StatusOr<std::vector<PublishedRecord>> ListPublished(const std::string& target, PublishedKind kind,
+                                                       const std::string& after, int count) override {
+    return Read("cannot list what stands in a target",
+                [&](Connection& connection) { return sqlite::ListPublished(connection, target, kind, after, count); });
+  }
+
+  StatusOr<std::map<std::string, int64_t>> CountEnrollments(const std::string& target) override {
+    return Read("cannot count what stands in a target",
+                [&](Connection& connection) { return sqlite::CountEnrollments(connection, target); });
+  }
+
+  StatusOr<std::vector<CertificateRecord>> CertificatesOfDevice(const std::string& target,
+                                                                const std::string& registration_id) override {
+    return Read("cannot list a device's certificates", [&](Connection& connection) {
+      return sqlite::CertificatesOfDevice(connection, target, registration_id);
+    });
   }
 
   StatusOr<uint64_t> AppendEntry(const std::string& entry, Time time) override {

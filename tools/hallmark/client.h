@@ -110,6 +110,19 @@ class Client {
   Status ResumeCaller(const std::string& caller);
   StatusOr<v1::ListSuspensionsResponse> ListSuspensions();
 
+  // Targets, in client_targets.cc.
+  StatusOr<v1::Target> AddTarget(const v1::AddTargetRequest& request);
+  StatusOr<v1::Target> GetTarget(const std::string& target);  // "targets/contoso", as are those below
+  StatusOr<v1::ListTargetsResponse> ListTargets();
+  Status RemoveTarget(const std::string& target, bool force);
+  StatusOr<v1::PublicationPlan> PlanPublication(const std::string& target);
+  StatusOr<v1::Target> PublishChain(const std::string& target, bool take_over);
+  // Calls `on_response` for each answer, as it comes.
+  Status ReconcileTarget(const v1::ReconcileTargetRequest& request,
+                         const std::function<void(const v1::ReconcileTargetResponse&)>& on_response);
+  StatusOr<v1::ListWorkResponse> ListWork(const v1::ListWorkRequest& request);
+  StatusOr<v1::RetryWorkResponse> RetryWork(const std::string& target);
+  StatusOr<v1::CheckCertificateResponse> CheckCertificate(const v1::CheckCertificateRequest& request);
   // Publication, in client_publication.cc.
   StatusOr<v1::ExportBundleResponse> ExportBundle(const std::string& authority);  // "authorities/devices"
 

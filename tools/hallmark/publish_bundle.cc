@@ -121,13 +121,4 @@ void AddPublishBundle(CLI::App& group, Session& session) {
   command->callback([&session, options] { session.Finish(RunBundle(session, *options)); });
 }
 
-void AddPublish(CLI::App& app, Session& session) {
-  CLI::App* group = AddCommand(app, "publish", "Carry authorities to the clouds that let their devices in",
-                               "  hallmark publish bundle azure\n"
-                               "  hallmark publish adr sign azure.csr --out adr");
-  group->require_subcommand(1);
-  AddPublishBundle(*group, session);
-  AddPublishAdr(*group, session);
-}
-
 }  // namespace hallmark::cli

@@ -1,14 +1,24 @@
 // The commands of `hallmark publish`.
 #pragma once
 
+#include <string>
+
 #include "tools/hallmark/session.h"
 
 namespace hallmark::cli {
 
 void AddPublish(CLI::App& app, Session& session);
 
-// Each adds commands to the group `hallmark publish`: bundle; adr sign.
+// Each adds commands to the group `hallmark publish`: bundle; adr sign; dps add...; status, work, retry, reconcile.
 void AddPublishBundle(CLI::App& group, Session& session);
 void AddPublishAdr(CLI::App& group, Session& session);
+void AddPublishDps(CLI::App& group, Session& session);
+void AddPublishTargets(CLI::App& group, Session& session);
+// The command status, of the group that people call `command`.
+void AddTargetStatus(CLI::App& group, Session& session, const std::string& command);
+
+// "contoso" and "targets/contoso" as "targets/contoso"; and back.
+std::string TargetName(const std::string& text);
+std::string ShortTarget(const std::string& name);
 
 }  // namespace hallmark::cli

@@ -12,6 +12,7 @@ import { answering, toleratingForgery } from './exchange.mjs';
 import { Faults } from './faults.mjs';
 import { hubRoutes } from './hub.mjs';
 import { Journal } from './journal.mjs';
+import { leadingTo } from './proxy.mjs';
 import { Schemas } from './schemas.mjs';
 import { serviceRoutes } from './service.mjs';
 import { State } from './state.mjs';
@@ -65,6 +66,7 @@ const listeners = {
   metadataPort: createHttpServer(answering(managedIdentityRoutes(state, tokens), { faults, journal, listener: 'metadata' })),
 };
 
+listeners.proxyPort = createHttpServer().on('connect', leadingTo(() => listeners.port.address().port));
 listeners.devicePort.on('clientError', toleratingForgery);
 listeners.port.on('clientError', toleratingForgery);
 

@@ -1,0 +1,40 @@
+// Whether a provisioning service would let a device in, judged as it does: the individual enrollment first, then the
+// group whose certificate is closest to the device's; that one decides. The chain that the device shows must hold, and
+// must reach a certificate that the service has verified. Pure.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "publish/dps_service.h"
+
+namespace hallmark {
+
+struct ServiceState {
+  std::vector<FoundCertificate> certificates;
+  std::vector<nlohmann::json> groups;
+  nlohmann::json enrollment = nullptr;  // of this registration id
+};
+
+struct AdmissionVerdict {
+  struct Finding {
+    bool good = false;
+    std::string what;
+  };
+  bool admitted = false;
+  int error_code = 0;             // that the service answers
+  std::vector<Finding> findings;  // in the order in which it looks
+  std::string advice;
+};
+
+// `chain`: the device's certificate, then what it sends with it.
+AdmissionVerdict CheckAdmission(const std::vector<Bytes>& chain, const ServiceState& state, Time now);
+
+// The CN of the device's certificate. kInvalidArgument (REQUEST_INVALID): there is none, or no certificate.
+StatusOr<std::string> RegistrationIdOf(const std::vector<Bytes>& chain);
+
+}  // namespace hallmark

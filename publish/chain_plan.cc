@@ -1,0 +1,427 @@
+#include "publish/chain_plan.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "publish/json_field.h"
+
+namespace hallmark {
+namespace {
+
+using nlohmann::json;
+using Kind = PlannedStep::Kind;
+
+constexpr std::array<const char*, 2> kSlots = {"primary", "secondary"};
+constexpr size_t kSuffix = 8;  // digits of the thumbprint
+
+json At(const json& object, const char* field) {
+  const auto found = object.is_object() ? object.find(field) : object.end();
+  return object.is_object() && found != object.end() ? *found : json();
+}
+
+// "reference NAME", "certificate SHA-256", or "" for an empty slot.
+std::string SlotOf(const json& x509, const char* slot) {
+  if (const json name = At(At(x509, "caReferences"), slot); name.is_string() && !name.get<std::string>().empty()) {
+    return "reference " + name.get<std::string>();
+  }
+  const json certificate = At(At(x509, "signingCertificates"), slot);
+  if (!certificate.is_object()) return "";
+  const std::string sha256 =
+      TextAt(At(certificate, "info").is_object() ? At(certificate, "info") : json::object(), "sha256Thumbprint");
+  return "certificate " + absl::AsciiStrToUpper(sha256);
+}
+
+json AttestationOf(const json& group) {
+  const json attestation = At(group, "attestation");
+  const std::string type = attestation.is_object() ? TextAt(attestation, "type") : "";
+  if (type != "x509") return json{{"type", type}};
+  const json x509 = At(attestation, "x509");
+  return {{"type", type}, {"primary", SlotOf(x509, "primary")}, {"secondary", SlotOf(x509, "secondary")}};
+}
+
+json SortedHubs(json hubs) {
+  if (hubs.is_array()) std::sort(hubs.begin(), hubs.end());
+  return hubs;
+}
+
+// Whether what the service has is what is described; it may add to a twin.
+bool Same(const json& found, const json& described) {
+  if (!described.is_object() || !found.is_object()) return found == described;
+  return std::all_of(described.items().begin(), described.items().end(), [&found](const auto& one) {
+    return found.contains(one.key()) && Same(found[one.key()], one.value());
+  });
+}
+
+class Planner {
+ public:
+  Planner(const WantedChain& wanted, const FoundChain& found, const WrittenChain& written, bool take_over)
+      : wanted_(wanted), found_(found), written_(written), take_over_(take_over) {}
+
+  ChainPlan Plan() {
+    for (const WantedCertificate& one : wanted_.certificates) AddCertificate(one);
+    AppendSteps(uploads_);
+    AppendSteps(proofs_);
+    for (const WantedGroup& group : wanted_.groups) AddGroup(group);
+    for (const WantedCertificate& denied : wanted_.denied) AddDenial(denied);
+    AddRemovals();
+    CheckLimits();
+    AddWarnings();
+    return std::move(plan_);
+  }
+
+  ChainPlan Denials() {
+    for (const WantedGroup& group : wanted_.groups) {
+      const json* found = group.revoked ? FindGroup(group.described.group) : nullptr;
+      if (found != nullptr) Disable(*found);
+    }
+    for (const WantedCertificate& denied : wanted_.denied) AddDenial(denied);
+    return std::move(plan_);
+  }
+
+ private:
+  void AppendSteps(std::vector<PlannedStep>& steps) {
+    for (PlannedStep& step : steps) plan_.steps.push_back(std::move(step));
+  }
+
+  const FoundCertificate* FindByThumbprint(const std::string& thumbprint) const {
+    const auto found = std::find_if(found_.certificates.begin(), found_.certificates.end(),
+                                    [&](const FoundCertificate& one) { return one.thumbprint == thumbprint; });
+    return found == found_.certificates.end() ? nullptr : &*found;
+  }
+
+  // Its name there, once the plan is done.
+  std::string NameOf(const WantedCertificate& certificate) const {
+    const FoundCertificate* found = FindByThumbprint(certificate.thumbprint);
+    return found == nullptr ? CertificateNameOf(certificate) : found->name;
+  }
+
+  void AddCertificate(const WantedCertificate& certificate) {
+    const FoundCertificate* found = FindByThumbprint(certificate.thumbprint);
+    const std::string name = NameOf(certificate);
+    if (!kept_.insert(name).second) return;
+    if (found == nullptr) {
+      PlannedStep upload{.kind = Kind::kUpload, .id = name, .details = {}, .certificate = certificate};
+      upload.details.push_back(fmt::format("authority {}, SHA-1 {}", certificate.authority, certificate.thumbprint));
+      uploads_.push_back(std::move(upload));
+    }
+    if (found != nullptr && found->verified) return;
+    if (!certificate.proof) {
+      PlannedStep claim{.kind = Kind::kClaim, .id = name, .details = {}, .certificate = certificate};
+      claim.details.emplace_back("verified without proof of possession, as the description says");
+      if (found != nullptr) claim.found = *found;
+      proofs_.push_back(std::move(claim));
+      return;
+    }
+    if (!certificate.provable.ok()) plan_.obstacles.push_back(Message(certificate.provable));
+    PlannedStep prove{.kind = Kind::kProve, .id = name, .details = {}, .certificate = certificate};
+    prove.details.push_back(
+        fmt::format("with a certificate that {} signs for the service's code", certificate.authority));
+    if (found != nullptr) prove.found = *found;
+    proofs_.push_back(std::move(prove));
+  }
+
+  const json* FindGroup(const std::string& id) const {
+    const auto found = std::find_if(found_.groups.begin(), found_.groups.end(), [&id](const json& group) {
+      return absl::AsciiStrToLower(TextAt(group, "enrollmentGroupId")) == absl::AsciiStrToLower(id);
+    });
+    return found == found_.groups.end() ? nullptr : &*found;
+  }
+
+  json SlotsOf(const WantedGroup& group) const {
+    json own = {{"type", "x509"}, {"primary", ""}, {"secondary", ""}};
+    for (size_t i = 0; i < group.certificates.size(); ++i) {
+      const WantedCertificate& one = group.certificates[i];
+      own[kSlots[i]] = group.described.by_reference ? "reference " + NameOf(one) : "certificate " + one.fingerprint;
+    }
+    return own;
+  }
+
+  json DescribedOf(const WantedGroup& group) const {
+    const DescribedGroup& described = group.described;
+    json own = {{"attestation", SlotsOf(group)}, {"provisioningStatus", group.enabled ? "enabled" : "disabled"}};
+    if (described.allocation.has_value()) {
+      own["allocationPolicy"] = *described.allocation;
+      own["iotHubs"] = SortedHubs(described.hubs);
+    }
+    if (!described.initial_twin.is_null()) own["initialTwin"] = described.initial_twin;
+    if (described.update_hub_assignment.has_value()) {
+      own["reprovisionPolicy"] = {{"updateHubAssignment", *described.update_hub_assignment},
+                                  {"migrateDeviceData", *described.migrate_device_data}};
+    }
+    if (described.edge.has_value()) own["capabilities"] = {{"iotEdge", *described.edge}};
+    return own;
+  }
+
+  // What the service takes for a slot; of what stands there already, what it said of it.
+  json SlotBody(const WantedGroup& group, size_t slot, const json* found) const {
+    const WantedCertificate& certificate = group.certificates[slot];
+    if (group.described.by_reference) return NameOf(certificate);
+    if (found != nullptr) {
+      const json x509 = At(At(*found, "attestation"), "x509");
+      for (const char* name : kSlots) {
+        if (SlotOf(x509, name) == "certificate " + certificate.fingerprint) return x509["signingCertificates"][name];
+      }
+    }
+    return {{"certificate", PemEncode("CERTIFICATE", certificate.certificate)}};
+  }
+
+  json AttestationBody(const WantedGroup& group, const json* found) const {
+    json slots = json::object();
+    for (size_t i = 0; i < group.certificates.size(); ++i) slots[kSlots[i]] = SlotBody(group, i, found);
+    const char* kind = group.described.by_reference ? "caReferences" : "signingCertificates";
+    return {{"type", "x509"}, {"x509", {{kind, std::move(slots)}}}};
+  }
+
+  // Whether a field may be set: it is as we left it, or nobody has set it, or we may take it over; what keeps devices
+  // out always may.
+  bool MaySet(const std::string& id, const std::string& field, const json& now, const json& described) {
+    if (take_over_ || (field == "provisioningStatus" && described == "disabled")) return true;
+    const json written = WrittenOf(id);
+    const bool unset = now.is_null() || (field == "attestation" && now == json{{"type", ""}});
+    if (unset || (written.contains(field) && Same(now, written[field]))) return true;
+    plan_.conflicts.push_back(fmt::format("enrollment group {}: {} was changed by somebody else to {}, and is to be {}",
+                                          id, field, now.dump(), described.dump()));
+    return false;
+  }
+
+  json WrittenOf(const std::string& id) const {
+    for (const auto& [name, own] : written_.groups) {
+      if (absl::EqualsIgnoreCase(name, id) && own.is_object()) return own;
+    }
+    return json::object();
+  }
+  // What was written before is ours still.
+  json OwnWith(const std::string& id, const json& more) const {
+    json own = WrittenOf(id);
+    own.update(more);
+    return own;
+  }
+
+  void AddGroup(const WantedGroup& group) {
+    const std::string& id = group.described.group;
+    const json described = DescribedOf(group);
+    const json* found = FindGroup(id);
+    PlannedStep step{.kind = Kind::kBind, .id = id, .details = {}};
+    step.own = OwnWith(id, described);
+    step.denies = !group.enabled;
+    if (found == nullptr) {
+      step.group = {{"enrollmentGroupId", id}};
+      for (const auto& [field, value] : described.items())
+        step.details.push_back(fmt::format("{}: {}", field, value.dump()));
+      SetFields(step.group, described, group, nullptr);
+    } else {
+      step.etag = TextAt(*found, "etag");
+      step.group = *found;
+      const json changes = ChangesOf(id, *found, described, step);
+      if (changes.empty() && Same(OwnFieldsOf(*found, described), described)) plan_.settled[id] = step.own;
+      if (changes.empty()) return;
+      SetFields(step.group, changes, group, found);
+      step.denies = changes.value("provisioningStatus", "") == "disabled";
+    }
+    for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc"}) step.group.erase(field);
+    plan_.steps.push_back(std::move(step));
+  }
+
+  json ChangesOf(const std::string& id, const json& found, const json& described, PlannedStep& step) {
+    const json own = OwnFieldsOf(found, described);
+    json changes = json::object();
+    for (const auto& [field, value] : described.items()) {
+      const json& now = own[field];
+      if (Same(now, value) || !MaySet(id, field, now, value)) continue;
+      step.details.push_back(fmt::format("{}: {} -> {}", field, now.dump(), value.dump()));
+      changes[field] = value;
+    }
+    return changes;
+  }
+
+  void SetFields(json& body, const json& changes, const WantedGroup& group, const json* found) const {
+    for (const auto& [field, value] : changes.items()) {
+      if (field == "attestation") {
+        body[field] = AttestationBody(group, found);
+      } else if (value.is_object() && body.contains(field)) {
+        body[field].merge_patch(value);
+      } else {
+        body[field] = value;
+      }
+    }
+  }
+
+  bool IsPlanned(const std::string& id) const {
+    return std::any_of(plan_.steps.begin(), plan_.steps.end(), [&id](const PlannedStep& step) {
+      return step.kind == Kind::kBind && absl::EqualsIgnoreCase(step.id, id);
+    });
+  }
+
+  // A group that has the authority's certificate is disabled, or loses it if it has another one; without any, a
+  // disabled one is made.
+  void AddDenial(const WantedCertificate& denied) {
+    bool has_one = false;
+    for (const json& group : found_.groups) {
+      const json slots = AttestationOf(group);
+      const auto is_of = [&](const WantedCertificate& one, const char* slot) {
+        const FoundCertificate* found = FindByThumbprint(one.thumbprint);
+        const std::string text = slots.value(slot, "");
+        return text == "certificate " + one.fingerprint || (found != nullptr && text == "reference " + found->name);
+      };
+      const auto counts = [&](const char* slot) {
+        return !slots.value(slot, "").empty() && std::none_of(wanted_.denied.begin(), wanted_.denied.end(),
+                                                              [&](const auto& one) { return is_of(one, slot); });
+      };
+      if (!is_of(denied, "primary") && !is_of(denied, "secondary")) continue;
+      const bool planned = IsPlanned(TextAt(group, "enrollmentGroupId"));
+      const bool alone = slots.value("primary", "").empty() || slots.value("secondary", "").empty();
+      if (!counts("primary") && !counts("secondary")) {
+        has_one |= alone && !planned;
+        Disable(group);
+      } else if (!planned) {
+        EmptySlot(group, is_of(denied, "primary") ? "primary" : "secondary");
+      }
+    }
+    if (has_one) return;
+    AddGroup({.described = {.group = DenyingGroupOf(denied), .authority = denied.authority, .by_reference = false},
+              .enabled = false,
+              .revoked = true,
+              .certificates = {denied}});
+  }
+
+  void Send(PlannedStep step, const json& group) {
+    step.denies = true;
+    step.etag = TextAt(group, "etag");
+    for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc"}) step.group.erase(field);
+    plan_.steps.push_back(std::move(step));
+  }
+
+  // The other slot's certificate becomes the only one.
+  void EmptySlot(const json& group, const std::string& slot) {
+    PlannedStep step{.kind = Kind::kBind, .id = TextAt(group, "enrollmentGroupId"), .details = {}};
+    step.details.push_back(fmt::format("attestation: without its {}, whose authority is revoked", slot));
+    step.group = group;
+    for (const char* kind : {"caReferences", "signingCertificates"}) {
+      json& x509 = step.group["attestation"]["x509"];
+      if (!x509.contains(kind) || !x509[kind].is_object()) continue;
+      json& slots = x509[kind];
+      if (slot == "primary" && slots.contains("secondary")) slots["primary"] = slots["secondary"];
+      slots.erase("secondary");
+    }
+    step.own = OwnWith(step.id, {{"attestation", AttestationOf(step.group)}});
+    Send(std::move(step), group);
+  }
+
+  void Disable(const json& group) {
+    if (TextAt(group, "provisioningStatus") == "disabled" || IsPlanned(TextAt(group, "enrollmentGroupId"))) return;
+    PlannedStep step{.kind = Kind::kBind, .id = TextAt(group, "enrollmentGroupId"), .details = {}};
+    step.details.emplace_back("provisioningStatus: disabled, since its authority is revoked");
+    step.group = group;
+    step.own = OwnWith(step.id, {{"provisioningStatus", "disabled"}});
+    step.group["provisioningStatus"] = "disabled";
+    Send(std::move(step), group);
+  }
+
+  bool IsReferenced(const std::string& name) const {
+    const auto refers = [&name](const json& group) {
+      const json slots = AttestationOf(group);
+      return absl::EqualsIgnoreCase(slots.value("primary", ""), "reference " + name) ||
+             absl::EqualsIgnoreCase(slots.value("secondary", ""), "reference " + name);
+    };
+    for (const json& group : found_.groups) {
+      const auto planned = std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const PlannedStep& step) {
+        return step.kind == Kind::kBind && absl::EqualsIgnoreCase(step.id, TextAt(group, "enrollmentGroupId"));
+      });
+      // A step says what its group will refer to.
+      if (planned != plan_.steps.end() ? refers(planned->group) : refers(group)) return true;
+    }
+    return false;
+  }
+
+  void AddRemovals() {
+    for (const FoundCertificate& one : found_.certificates) {
+      if (!written_.certificates.contains(one.name) || kept_.contains(one.name) || IsReferenced(one.name)) continue;
+      plan_.steps.push_back({.kind = Kind::kRemove,
+                             .id = one.name,
+                             .details = {"nothing refers to it any more, and it was uploaded by us"},
+                             .certificate = {},
+                             .found = one});
+    }
+  }
+
+  // A group that we have set and the description has not any more.
+  void AddWarnings() {
+    plan_.warnings = wanted_.warnings;
+    for (const auto& [id, own] : written_.groups) {
+      const auto is_it = [&id = id](const WantedGroup& group) {
+        return absl::EqualsIgnoreCase(group.described.group, id);
+      };
+      const json* found = FindGroup(id);
+      if (std::any_of(wanted_.groups.begin(), wanted_.groups.end(), is_it) || found == nullptr) continue;
+      if (TextAt(*found, "provisioningStatus") == "disabled") continue;
+      plan_.warnings.push_back(
+          fmt::format("enrollment group {} is not described any more and still lets devices in, whose "
+                      "revocations it is not told of; describe it as enabled: false, or remove it there",
+                      id));
+    }
+  }
+
+  void CheckLimits() {
+    plan_.certificates = found_.certificates.size();
+    plan_.groups = found_.groups.size();
+    size_t most = plan_.certificates;
+    for (const PlannedStep& step : plan_.steps) {
+      most += step.kind == Kind::kUpload ? 1 : 0;
+      plan_.certificates += step.kind == Kind::kUpload ? 1 : 0;
+      plan_.certificates -= step.kind == Kind::kRemove ? 1 : 0;
+      plan_.groups += step.kind == Kind::kBind && step.etag.empty() ? 1 : 0;
+    }
+    if (most > DpsService::kMostCertificates) {
+      plan_.obstacles.push_back(
+          fmt::format("the service would have {} CA certificates, and takes {}; remove some that nobody needs", most,
+                      DpsService::kMostCertificates));
+    }
+    if (plan_.groups > DpsService::kMostGroups) {
+      plan_.obstacles.push_back(
+          fmt::format("the service would have {} enrollment groups, and takes {}; remove some that nobody needs",
+                      plan_.groups, DpsService::kMostGroups));
+    }
+  }
+
+  const WantedChain& wanted_;
+  const FoundChain& found_;
+  const WrittenChain& written_;
+  const bool take_over_;
+  ChainPlan plan_;
+  std::set<std::string> kept_;  // names of certificates that are wanted
+  std::vector<PlannedStep> uploads_;
+  std::vector<PlannedStep> proofs_;
+};
+
+}  // namespace
+
+json OwnFieldsOf(const json& group, const json& described) {
+  json own = json::object();
+  for (const auto& [field, value] : described.items()) {
+    own[field] = field == "attestation" ? AttestationOf(group)
+                 : field == "iotHubs"   ? SortedHubs(At(group, "iotHubs"))
+                                        : At(group, field.c_str());
+  }
+  if (own.contains("provisioningStatus") && own["provisioningStatus"].is_null()) own["provisioningStatus"] = "enabled";
+  return own;
+}
+
+std::string CertificateNameOf(const WantedCertificate& certificate) {
+  return fmt::format("{}-{}", certificate.authority, absl::AsciiStrToLower(certificate.thumbprint.substr(0, kSuffix)));
+}
+
+std::string DenyingGroupOf(const WantedCertificate& certificate) { return "revoked-" + CertificateNameOf(certificate); }
+
+ChainPlan PlanChain(const WantedChain& wanted, const FoundChain& found, const WrittenChain& written, bool take_over) {
+  return Planner(wanted, found, written, take_over).Plan();
+}
+
+ChainPlan PlanDenials(const WantedChain& wanted, const FoundChain& found, const WrittenChain& written) {
+  return Planner(wanted, found, written, false).Denials();
+}
+
+}  // namespace hallmark

@@ -1,0 +1,58 @@
+#include "publish/directory_target.h"
+
+#include <fmt/format.h>
+
+#include "base/reason.h"
+#include "publish/entries.h"
+#include "publish/possession.h"
+
+namespace hallmark {
+namespace {
+
+constexpr char kSignerProfile[] = "report-signer";
+
+}  // namespace
+
+StatusOr<Bundle> DirectoryTarget::Make(Time deadline) const {
+  for (const auto& [name, issuer] : authority_.parts().issuers.Recent()->issuers) {
+    if (issuer->FindTemplate(kSignerProfile) == nullptr) continue;
+    return MakeBundle(authority_, Publisher(realm_, name), issuer_, deadline);
+  }
+  return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
+               fmt::format("no authority issues under the profile {}, by which the bundle is signed", kSignerProfile));
+}
+
+StatusOr<ChainPlan> DirectoryTarget::Plan(bool, Time deadline) const {
+  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
+  ChainPlan plan;
+  if (directory_.Holds(bundle)) return plan;
+  plan.steps.push_back({.kind = PlannedStep::Kind::kUpload, .id = path_.string(), .details = {}});
+  plan.steps.back().details.push_back(fmt::format("the bundle of {}, {} files", issuer_, bundle.size()));
+  return plan;
+}
+
+// Also when an authority changes: the bundle is to be that of now.
+Status DirectoryTarget::Publish(bool, bool, Time deadline) const {
+  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
+  return directory_.Write(bundle).status();
+}
+
+std::vector<Status> DirectoryTarget::Admit(const std::vector<DeviceAdmission>& devices, Time) const {
+  return std::vector<Status>(devices.size(), absl::OkStatus());
+}
+
+StatusOr<Reconciled> DirectoryTarget::Reconcile(bool repair, const std::function<bool(const Reconciled&)>&,
+                                                const std::function<void(const Drift&)>& on_drift,
+                                                Time deadline) const {
+  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
+  Reconciled result{.seen = static_cast<int64_t>(bundle.size())};
+  if (directory_.Holds(bundle)) return result;
+  result.drift = 1;
+  on_drift({.kind = "bundle", .id = path_.string(), .what = "is not as it should be", .ours = true});
+  if (!repair) return result;
+  RETURN_IF_ERROR(directory_.Write(bundle).status());
+  result.repairing = 1;
+  return result;
+}
+
+}  // namespace hallmark

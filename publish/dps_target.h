@@ -1,0 +1,49 @@
+// Azure IoT Hub Device Provisioning Service as a target.
+#pragma once
+
+#include <string>
+
+#include "publish/admission_check.h"
+#include "publish/dps_chain.h"
+#include "publish/dps_devices.h"
+#include "publish/target.h"
+
+namespace hallmark {
+
+class DpsTarget : public Target {
+ public:
+  // What `service` and `authority` are made of outlives it, as `authority` does.
+  DpsTarget(const DpsService::Parts& service, const CertificateAuthority& authority, const std::string& realm,
+            const std::string& target, DpsDescription description);
+
+  TargetCapabilities capabilities() const override;
+  StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const override { return chain_.Plan(take_over, deadline); }
+  Status Publish(bool deny_only, bool take_over, Time deadline) const override {
+    return chain_.Publish(deny_only, take_over, deadline);
+  }
+  std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const override {
+    return devices_.Admit(devices, deadline);
+  }
+  StatusOr<Reconciled> Reconcile(bool repair, const std::function<bool(const Reconciled&)>& on_progress,
+                                 const std::function<void(const Drift&)>& on_drift, Time deadline) const override;
+
+  // Whether the service would let in a device that shows these certificates, its own first.
+  StatusOr<AdmissionVerdict> Check(const std::vector<Bytes>& chain, Time deadline) const;
+
+ private:
+  struct Sweep;
+  StatusOr<std::vector<nlohmann::json>> NextPage(std::string& continuation, Time deadline) const;
+  Status ReconcileChain(Sweep& sweep, Time deadline) const;
+  Status ReconcileEnrollments(Sweep& sweep, Time deadline) const;
+  Status ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const nlohmann::json* found) const;
+
+  const CertificateAuthority& authority_;
+  const std::string target_;
+  const std::string publisher_;  // our URI
+  const DpsDescription description_;
+  const DpsService service_;
+  const DpsChain chain_;
+  const DpsDevices devices_;
+};
+
+}  // namespace hallmark

@@ -1,0 +1,291 @@
+#include "publish/publications.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/reason.h"
+#include "ca/certificate.h"
+#include "publish/directory_target.h"
+#include "publish/entries.h"
+
+namespace hallmark {
+namespace {
+
+constexpr Duration kPeriod = absl::Seconds(1);  // between two looks at what is due
+constexpr char kChainField[] = "description";
+
+Store& StoreOf(const CertificateAuthority& authority) { return authority.parts().store; }
+
+Status Unfit(const Status& status) { return FieldError(reason::kTargetInvalid, kChainField, Message(status)); }
+
+// The issuers' certificates above the last of `chain`, as far as they are ours.
+void Complete(const Issuers::Snapshot& authorities, std::vector<Bytes>& chain) {
+  const StatusOr<CertificateParts> last = ReadCertificate(chain.back());
+  if (!last.ok() || Equal(last->issuer, last->subject)) return;
+  for (const auto& [name, issuer] : authorities.issuers) {
+    if (!Equal(issuer->name(), last->issuer)) continue;
+    chain.insert(chain.end(), issuer->chain().begin(), issuer->chain().end());
+    return;
+  }
+}
+
+}  // namespace
+
+struct Publications::Built {
+  int64_t version = 0;
+  std::string text;  // of the description
+  std::unique_ptr<OperationBudget> budget;
+  std::unique_ptr<Target> target;
+  const DpsTarget* dps = nullptr;  // the same, if it is one
+  std::unique_ptr<TargetWorker> worker;
+};
+
+Publications::Publications(Parts parts) : parts_(std::move(parts)) {}
+
+Publications::~Publications() {
+  std::map<std::string, Running> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running.swap(running_);
+  }
+}
+
+Status Publications::Authorize(const Caller& caller, const char* permission) const {
+  return parts_.authority.Authorize(caller, permission, {});
+}
+
+void Publications::Start() {
+  const StatusOr<std::vector<TargetRecord>> targets = StoreOf(parts_.authority).ListTargets();
+  if (!targets.ok()) return log::Warning("targets_unknown", log::Describe(targets.status()));
+  for (const TargetRecord& record : *targets) StartThread(record.target);
+}
+
+void Publications::StartThread(const std::string& target) {
+  const std::lock_guard lock(mutex_);
+  Running& running = running_[target];
+  if (running.thread != nullptr) return running.thread->Notify();
+  running.thread = std::make_unique<Periodic>(
+      kPeriod, [this, target](const std::atomic<bool>& stopping) { Work(target, stopping); });
+}
+
+void Publications::Notify(const std::string& target) {
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(target);
+  if (found == running_.end()) return;
+  if (found->second.built != nullptr) found->second.built->worker->EndPause();
+  found->second.thread->Notify();
+}
+
+void Publications::Work(const std::string& target, const std::atomic<bool>& stopping) {
+  const StatusOr<TargetRecord> record = StoreOf(parts_.authority).GetTarget(target);
+  if (absl::IsNotFound(record.status()) || (record.ok() && record->chain == ChainState::kNone)) return;
+  const StatusOr<std::shared_ptr<Built>> built = Find(target);
+  const Status status = built.ok() ? (*built)->worker->Work(stopping) : built.status();
+  if (status.ok() || stopping) return;
+  log::Fields fields = log::Describe(status);
+  fields["target"] = target;
+  log::Warning("publication_waits", fields);
+}
+
+StatusOr<std::shared_ptr<Publications::Built>> Publications::Find(const std::string& target) {
+  ASSIGN_OR_RETURN(const TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = running_.find(target);
+    if (found != running_.end() && found->second.built != nullptr && found->second.built->version == record.version &&
+        found->second.built->text == record.description) {
+      return found->second.built;
+    }
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<Built> built, Build(record));
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(target);
+  if (found != running_.end()) found->second.built = built;
+  return built;
+}
+
+StatusOr<std::shared_ptr<Publications::Built>> Publications::Build(const TargetRecord& record) const {
+  ASSIGN_OR_RETURN(TargetDescription description, ReadDescription(record.description));
+  auto built = std::make_shared<Built>();
+  built->version = record.version;
+  built->text = record.description;
+  if (const DpsDescription* dps = description.dps()) {
+    ASSIGN_OR_RETURN(Credential* const credential, parts_.find_credential(dps->credential));
+    built->budget = std::make_unique<OperationBudget>(dps->operations);
+    const DpsService::Parts service{.credential = *credential,
+                                    .azure = parts_.azure,
+                                    .budget = *built->budget,
+                                    .clock = parts_.authority.parts().clock};
+    auto target = std::make_unique<DpsTarget>(service, parts_.authority, parts_.realm, record.target, *dps);
+    built->dps = target.get();
+    built->target = std::move(target);
+  } else {
+    built->target = std::make_unique<DirectoryTarget>(parts_.authority, parts_.realm, parts_.directory / record.target,
+                                                      std::get<DirectoryDescription>(description.kind).authority);
+  }
+  built->worker = std::make_unique<TargetWorker>(*built->target, parts_.authority, record, parts_.observers);
+  return built;
+}
+
+Status Publications::CheckDescribed(const TargetDescription& description) const {
+  const auto authorities = parts_.authority.parts().issuers.Recent();
+  const Time now = parts_.authority.parts().clock.Now();
+  if (const DpsDescription* dps = description.dps()) {
+    const Status credential = parts_.find_credential(dps->credential).status();
+    if (!credential.ok()) return Unfit(credential);
+    const Status wanted = WantedOf(*dps, *authorities, now).status();
+    return wanted.ok() ? wanted : Unfit(wanted);
+  }
+  if (parts_.directory.empty()) {
+    return Unfit(
+        absl::NotFoundError("a target of kind directory needs publish.directory in the service's configuration"));
+  }
+  const Status found = parts_.authority.FindIssuer(std::get<DirectoryDescription>(description.kind).authority).status();
+  return found.ok() ? found : Unfit(found);
+}
+
+StatusOr<TargetStatus> Publications::Add(const Caller& caller, const std::string& text, bool replace,
+                                         bool validate_only) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kUpdateTarget));
+  ASSIGN_OR_RETURN(const TargetDescription description, ReadDescription(text));
+  RETURN_IF_ERROR(parts_.authority.parts().issuers.Reload());
+  RETURN_IF_ERROR(CheckDescribed(description));
+  const Time now = TruncateToSecond(parts_.authority.parts().clock.Now());
+  TargetRecord record{.target = description.target,
+                      .kind = description.dps() != nullptr ? "dps" : "directory",
+                      .description = text,
+                      .authorities = {},
+                      .version = 0,
+                      .created = now,
+                      .updated = now,
+                      .updated_by = caller.uri};
+  if (const DpsDescription* dps = description.dps()) {
+    record.authorities = AuthoritiesBelow(*dps, parts_.authority.parts().issuers.Recent()->records);
+  }
+  Store& store = StoreOf(parts_.authority);
+  const StatusOr<TargetRecord> before = store.GetTarget(record.target);
+  if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
+  if (validate_only) return TargetStatus{.record = std::move(record), .work = {}, .pause = {}};
+  if (before.ok() && replace) {
+    record.version = before->version;
+    RETURN_IF_ERROR(store.UpdateTarget(record, TargetEntry("target_replaced", record.target, text, caller.uri, now)));
+  } else {
+    RETURN_IF_ERROR(store.AddTarget(record, TargetEntry("target_added", record.target, text, caller.uri, now)));
+  }
+  StartThread(record.target);
+  return Get(caller, record.target);
+}
+
+StatusOr<TargetStatus> Publications::StatusOf(TargetRecord record) const {
+  Store& store = StoreOf(parts_.authority);
+  TargetStatus status{.record = std::move(record), .work = {}, .pause = {}};
+  ASSIGN_OR_RETURN(status.work, store.CountWork(status.record.target));
+  ASSIGN_OR_RETURN(const auto enrollments, store.CountEnrollments(status.record.target));
+  for (const auto& [state, count] : enrollments) (state == "pinned" ? status.pinned : status.blocked) += count;
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(status.record.target);
+  if (found != running_.end() && found->second.built != nullptr) status.pause = found->second.built->worker->pause();
+  return status;
+}
+
+StatusOr<TargetStatus> Publications::Get(const Caller& caller, const std::string& target) const {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  ASSIGN_OR_RETURN(TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
+  return StatusOf(std::move(record));
+}
+
+StatusOr<std::vector<TargetStatus>> Publications::Look() const {
+  ASSIGN_OR_RETURN(std::vector<TargetRecord> records, StoreOf(parts_.authority).ListTargets());
+  std::vector<TargetStatus> targets;
+  for (TargetRecord& record : records) {
+    ASSIGN_OR_RETURN(TargetStatus status, StatusOf(std::move(record)));
+    targets.push_back(std::move(status));
+  }
+  return targets;
+}
+
+StatusOr<std::vector<TargetStatus>> Publications::List(const Caller& caller) const {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  return Look();
+}
+
+Status Publications::Remove(const Caller& caller, const std::string& target, bool force) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kUpdateTarget));
+  Store& store = StoreOf(parts_.authority);
+  ASSIGN_OR_RETURN(TargetRecord record, store.GetTarget(target));
+  const std::string description = record.description;
+  ASSIGN_OR_RETURN(const TargetStatus status, StatusOf(std::move(record)));
+  const int64_t work = status.work.waiting + status.work.parked;
+  if (!force && (work > 0 || status.blocked + status.pinned > 0)) {
+    return Error(
+        Code::kFailedPrecondition, reason::kTargetBusy,
+        fmt::format("{} changes wait for target \"{}\", and {} devices have enrollments of ours there, which would "
+                    "stay without anybody who looks after them; say force if that is meant",
+                    work, target, status.blocked + status.pinned));
+  }
+  const Time now = parts_.authority.parts().clock.Now();
+  RETURN_IF_ERROR(store.RemoveTarget(target, now, TargetEntry("target_removed", target, description, caller.uri, now)));
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(target);
+  if (found != running_.end()) found->second.built = nullptr;  // its thread finds no such target from now on
+  return absl::OkStatus();
+}
+
+StatusOr<ChainPlan> Publications::Plan(const Caller& caller, const std::string& target, Time deadline) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(target));
+  return built->target->Plan(false, deadline);
+}
+
+StatusOr<TargetStatus> Publications::Publish(const Caller& caller, const std::string& target, bool take_over) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kPublishTarget));
+  RETURN_IF_ERROR(Find(target).status());
+  const Time now = parts_.authority.parts().clock.Now();
+  RETURN_IF_ERROR(StoreOf(parts_.authority)
+                      .QueueChain(target, take_over, now, PublicationStartedEntry(target, take_over, caller.uri, now)));
+  StartThread(target);
+  Notify(target);
+  return Get(caller, target);
+}
+
+StatusOr<Reconciled> Publications::Reconcile(const Caller& caller, const std::string& target, bool repair,
+                                             const std::function<bool(const Reconciled&)>& on_progress,
+                                             const std::function<void(const Drift&)>& on_drift, Time deadline) {
+  RETURN_IF_ERROR(Authorize(caller, repair ? permission::kPublishTarget : permission::kGetTarget));
+  ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(target));
+  ASSIGN_OR_RETURN(const Reconciled result, built->target->Reconcile(repair, on_progress, on_drift, deadline));
+  if (repair) Notify(target);
+  return result;
+}
+
+StatusOr<std::vector<WorkRecord>> Publications::ListWork(const Caller& caller, const std::string& target,
+                                                         bool parked_only, int count) const {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  Store& store = StoreOf(parts_.authority);
+  RETURN_IF_ERROR(store.GetTarget(target).status());
+  return store.ListWork(target, parked_only, count);
+}
+
+StatusOr<int64_t> Publications::RetryWork(const Caller& caller, const std::string& target) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kPublishTarget));
+  ASSIGN_OR_RETURN(const int64_t items,
+                   StoreOf(parts_.authority).RetryWork(target, parts_.authority.parts().clock.Now()));
+  Notify(target);
+  return items;
+}
+
+StatusOr<AdmissionVerdict> Publications::Check(const Caller& caller, const std::string& target,
+                                               std::vector<Bytes> chain, bool complete, Time deadline) {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(target));
+  if (built->dps == nullptr) {
+    return Error(Code::kFailedPrecondition, reason::kTargetCannot,
+                 fmt::format("target \"{}\" is a directory, and lets no device in", target));
+  }
+  if (complete) Complete(*parts_.authority.parts().issuers.Recent(), chain);
+  return built->dps->Check(chain, deadline);
+}
+
+}  // namespace hallmark

@@ -1,0 +1,219 @@
+#include "publish/target_worker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/reason.h"
+#include "base/text.h"
+#include "publish/dps_answer.h"
+#include "publish/retry_after.h"
+#include "publish/wanted_chain.h"
+
+namespace hallmark {
+namespace {
+
+constexpr Duration kAttempt = absl::Seconds(60);
+constexpr Duration kChainAttempt = absl::Minutes(5);
+constexpr Duration kFirstRest = absl::Seconds(1);
+constexpr Duration kCollectEvery = absl::Minutes(1);
+constexpr int kMostAttempts = 10;
+constexpr int kMostHubFailures = 30;
+constexpr int kTogether = 3;      // attempts with others, of what failed with them
+constexpr int kMostRefusals = 3;  // of what the service calls wrong
+constexpr int kMostPauseSteps = 8;
+constexpr int kPage = 1000;
+constexpr size_t kKept = 1000;  // octets of a failure
+
+// It says nothing of the item, and was no failure of the service's.
+bool IsMereDelay(const Status& status) {
+  const std::string reason = Reason(status);
+  return reason == reason::kTargetBudgetSpent || reason == reason::kTargetThrottled ||
+         reason == reason::kTargetNotTried;
+}
+
+// The service has judged this very item.
+bool IsVerdict(const Status& status) { return !ConcernsTarget(status) || Reason(status) == reason::kTargetUnavailable; }
+
+// In [0, 1); without randomness there is none, and several publishers may come back together.
+double Jitter() {
+  const StatusOr<Bytes> octets = RandomBytes(2);
+  return octets.ok() ? ((*octets)[0] * 256 + (*octets)[1]) / 65536.0 : 0.5;
+}
+
+}  // namespace
+
+int TargetWorker::failures() const {
+  const std::lock_guard lock(mutex_);
+  return failures_;
+}
+
+TargetPause TargetWorker::pause() const {
+  const std::lock_guard lock(mutex_);
+  return pause_;
+}
+
+void TargetWorker::EndPause() {
+  const std::lock_guard lock(mutex_);
+  pause_ = {};
+  failures_ = 0;
+}
+
+Status TargetWorker::Work(const std::atomic<bool>& stopping) {
+  Store& store = authority_.parts().store;
+  while (!stopping) {
+    const Time now = authority_.parts().clock.Now();
+    if (now < pause().until) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const bool current, IsCurrent());
+    if (!current) return absl::OkStatus();
+    if (now >= collected_ + kCollectEvery) {
+      RETURN_IF_ERROR(store.QueueCollections(name_, now));
+      collected_ = now;
+    }
+    ASSIGN_OR_RETURN(std::vector<WorkRecord> work, NextWork(now));
+    if (work.empty()) return absl::OkStatus();
+    std::vector<bool> denied(work.size(), false);
+    ASSIGN_OR_RETURN(const std::vector<Status> outcomes, Do(work, denied));
+    RETURN_IF_ERROR(Settle(std::move(work), outcomes, denied));
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<std::vector<WorkRecord>> TargetWorker::NextWork(Time now) const {
+  const int count = static_cast<int>(target_.capabilities().devices_at_once);
+  ASSIGN_OR_RETURN(std::vector<WorkRecord> due, authority_.parts().store.DueWork(name_, now, count));
+  if (!due.empty() && due.front().kind != WorkKind::kDevice) due.resize(1);
+  return due;
+}
+
+StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& work, std::vector<bool>& denied) const {
+  const Time now = authority_.parts().clock.Now();
+  if (work.front().kind == WorkKind::kChain) return std::vector<Status>{PublishChain()};
+  if (work.front().kind == WorkKind::kAuthority) {
+    return std::vector<Status>{DenyAuthority()};
+  }
+  ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> authorities, authority_.parts().store.ListAuthorities());
+  const std::set<std::string> revoked = AuthoritiesOutOfUse(authorities);
+  std::vector<DeviceAdmission> devices;
+  for (size_t i = 0; i < work.size(); ++i) {
+    ASSIGN_OR_RETURN(DeviceAdmission admission, AdmissionFor(work[i], revoked));
+    denied[i] = admission.kind == DeviceAdmission::Kind::kBlocked;
+    devices.push_back(std::move(admission));
+  }
+  return target_.Admit(devices, now + kAttempt);
+}
+
+Status TargetWorker::PublishChain() const {
+  Store& store = authority_.parts().store;
+  ASSIGN_OR_RETURN(const TargetRecord record, store.GetTarget(name_));
+  const Time now = authority_.parts().clock.Now();
+  // Devices that were revoked before anybody published: also if some of the chain then fails.
+  int64_t after = 0;
+  do {
+    ASSIGN_OR_RETURN(after, store.QueueRevoked(name_, after, kPage, now));
+  } while (after != 0);
+  RETURN_IF_ERROR(target_.Publish(false, record.take_over, now + kChainAttempt));
+  return QueueEnrollments();
+}
+
+// What its devices' enrollments say follows from the authorities, and from the groups.
+Status TargetWorker::QueueEnrollments() const {
+  Store& store = authority_.parts().store;
+  std::string after;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto records, store.ListPublished(name_, PublishedKind::kEnrollment, after, kPage));
+    std::vector<std::string> keys;
+    for (const PublishedRecord& one : records) keys.push_back(one.key);
+    RETURN_IF_ERROR(store.QueueWork(name_, WorkKind::kDevice, keys, authority_.parts().clock.Now()));
+    if (records.size() < static_cast<size_t>(kPage)) return absl::OkStatus();
+    after = records.back().key;
+  }
+}
+
+Status TargetWorker::DenyAuthority() const {
+  RETURN_IF_ERROR(QueueEnrollments());
+  return target_.Publish(true, false, authority_.parts().clock.Now() + kChainAttempt);
+}
+
+StatusOr<bool> TargetWorker::IsCurrent() const {
+  const StatusOr<TargetRecord> record = authority_.parts().store.GetTarget(name_);
+  if (absl::IsNotFound(record.status())) return false;
+  RETURN_IF_ERROR(record.status());
+  return record->version == record_.version && record->description == record_.description;
+}
+
+StatusOr<DeviceAdmission> TargetWorker::AdmissionFor(const WorkRecord& work,
+                                                     const std::set<std::string>& revoked_authorities) const {
+  ASSIGN_OR_RETURN(const std::vector<CertificateRecord> certificates,
+                   authority_.parts().store.CertificatesOfDevice(name_, work.key));
+  DeviceAdmission admission = AdmissionOf(work.key, certificates, revoked_authorities, authority_.parts().clock.Now());
+  // After a conflict or a refusal of its own; or when it may be what fails its neighbours.
+  admission.alone =
+      work.attempts > kTogether || work.reason == reason::kTargetConflict || work.reason == reason::kTargetRefused;
+  return admission;
+}
+
+Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Status>& outcomes,
+                            const std::vector<bool>& denied) {
+  const Time now = authority_.parts().clock.Now();
+  std::vector<WorkRecord> done;
+  std::vector<WorkRecord> postponed;
+  Status pausing;
+  for (size_t i = 0; i < work.size(); ++i) {
+    if (outcomes[i].ok()) {
+      if (work[i].kind == WorkKind::kDevice && observers_.admitted) {
+        observers_.admitted(name_, denied[i], std::max(now - work[i].queued, absl::ZeroDuration()));
+      }
+      done.push_back(std::move(work[i]));
+      continue;
+    }
+    if (ConcernsTarget(outcomes[i])) pausing = outcomes[i];
+    if (IsMereDelay(outcomes[i])) continue;
+    Postpone(work[i], outcomes[i], now);
+    postponed.push_back(std::move(work[i]));
+  }
+  if (!done.empty()) {
+    const std::lock_guard lock(mutex_);
+    failures_ = 0;
+  }
+  Store& store = authority_.parts().store;
+  if (!done.empty()) RETURN_IF_ERROR(store.FinishWork(done, now));
+  if (!postponed.empty()) RETURN_IF_ERROR(store.PostponeWork(postponed));
+  if (!pausing.ok()) Pause(pausing, now);
+  return absl::OkStatus();
+}
+
+void TargetWorker::Postpone(WorkRecord& work, const Status& failure, Time now) const {
+  ++work.attempts;
+  work.reason = Reason(failure);
+  work.failure = Shorten(Message(failure), kKept);
+  // The first time a device is tried again soon, apart from those that it may have failed with.
+  work.next = work.attempts == 1 && work.kind == WorkKind::kDevice
+                  ? now + kFirstRest
+                  : now + BackOff(static_cast<int>(work.attempts), Jitter());
+  const bool refused = absl::IsFailedPrecondition(failure) && !ConcernsTarget(failure);
+  int most = refused ? kMostRefusals : kMostAttempts;
+  if (work.reason == reason::kTargetHubFailed) most = kMostHubFailures;
+  // While nothing at all succeeds it is the service's failure, not the item's.
+  const bool service_is_away = ConcernsTarget(failure) && failures() >= work.attempts;
+  work.parked = IsVerdict(failure) && !service_is_away && work.attempts >= most;
+  if (work.kind == WorkKind::kChain && refused) work.parked = true;  // only a person can help
+  if (observers_.failed) observers_.failed(name_, failure);
+  log::Fields fields = log::Describe(failure);
+  fields["target"] = name_;
+  fields["key"] = work.key;
+  fields["attempts"] = work.attempts;
+  log::Warning(work.parked ? "publication_parked" : "publication_postponed", fields);
+}
+
+void TargetWorker::Pause(const Status& failure, Time now) {
+  const std::lock_guard lock(mutex_);
+  const std::optional<Duration> asked = RetryDelay(failure);
+  if (!IsMereDelay(failure)) ++failures_;
+  const int step = std::min(std::max(failures_, 1), kMostPauseSteps);
+  pause_ = {.until = now + asked.value_or(BackOff(step, Jitter())), .reason = Message(failure)};
+  if (Reason(failure) == reason::kTargetBudgetSpent) pause_.reason.clear();
+}
+
+}  // namespace hallmark

@@ -1,0 +1,77 @@
+// Brings one target to what it should be, as long as there is work for it in the store.
+//
+// Order: what concerns authorities before devices, then the oldest first; all that is known of a device is one item, so
+// that its last word counts. A failure that concerns the whole target pauses it, for as long as the service asks or
+// exponentially with jitter; one of an item postpones that item, and parks it for a person once it has failed often.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "ca/authority.h"
+#include "publish/target.h"
+
+namespace hallmark {
+
+struct TargetPause {
+  Time until = absl::InfinitePast();
+  std::string reason;  // for people
+};
+
+// Told of what is done, for metrics. Must be quick.
+struct PublicationObservers {
+  // A device is kept out or let in as it should be, `took` after that was decided.
+  std::function<void(const std::string& target, bool denied, Duration took)> admitted = nullptr;
+  std::function<void(const std::string& target, const Status& failure)> failed = nullptr;
+};
+
+// Work is for one thread; pause() for any.
+class TargetWorker {
+ public:
+  // `target`: as the record describes it. All of these outlive the worker but the record.
+  TargetWorker(const Target& target, const CertificateAuthority& authority, TargetRecord record,
+               const PublicationObservers& observers)
+      : target_(target),
+        authority_(authority),
+        record_(std::move(record)),
+        name_(record_.target),
+        observers_(observers) {}
+
+  // Does what is due, until nothing is, the target must be left alone, its record is another, or `stopping`. Errors of
+  // the store.
+  Status Work(const std::atomic<bool>& stopping);
+
+  TargetPause pause() const;
+  // A person wants it tried now.
+  void EndPause();
+
+ private:
+  // What may be done together: one of an authority or the chain, or devices.
+  StatusOr<std::vector<WorkRecord>> NextWork(Time now) const;
+  StatusOr<std::vector<Status>> Do(const std::vector<WorkRecord>& work, std::vector<bool>& denied) const;
+  Status PublishChain() const;
+  StatusOr<DeviceAdmission> AdmissionFor(const WorkRecord& work,
+                                         const std::set<std::string>& revoked_authorities) const;
+  Status DenyAuthority() const;
+  Status QueueEnrollments() const;
+  StatusOr<bool> IsCurrent() const;
+  Status Settle(std::vector<WorkRecord> work, const std::vector<Status>& outcomes, const std::vector<bool>& denied);
+  void Postpone(WorkRecord& work, const Status& failure, Time now) const;
+  void Pause(const Status& failure, Time now);
+  int failures() const;
+
+  const Target& target_;
+  const CertificateAuthority& authority_;
+  const TargetRecord record_;  // that the target was made of
+  const std::string name_;
+  const PublicationObservers& observers_;
+  Time collected_ = absl::InfinitePast();
+  mutable std::mutex mutex_;
+  TargetPause pause_;  // guarded by mutex_, as is the next
+  int failures_ = 0;   // of the whole target, without a success between them
+};
+
+}  // namespace hallmark

@@ -1,0 +1,369 @@
+#include "store/sqlite/publication.h"
+
+#include <fmt/format.h>
+
+#include "base/reason.h"
+#include "store/sqlite/certificates.h"
+#include "store/sqlite/columns.h"
+
+namespace hallmark::sqlite {
+namespace {
+
+constexpr char kSelectTarget[] =
+    "SELECT target, kind, description, version, created, updated, updated_by, chain, take_over, published, "
+    "(SELECT json_group_array(authority) FROM target_authorities a WHERE a.target = targets.target) FROM targets ";
+constexpr char kSelectWork[] =
+    "SELECT id, target, kind, key, queued, generation, attempts, next, parked, reason, failure FROM publication_work ";
+
+// What is queued again may be tried at once; since when it is not as it should be stays.
+constexpr char kQueued[] =
+    " ON CONFLICT (target, kind, key) DO UPDATE SET generation = generation + 1, next = min(next, excluded.next), "
+    "parked = 0, attempts = 0, queued = min(queued, excluded.queued)";
+
+StatusOr<TargetRecord> ReadTarget(const Rows& rows) {
+  TargetRecord record{.target = rows.Text(0),
+                      .kind = rows.Text(1),
+                      .description = rows.Text(2),
+                      .authorities = {},
+                      .version = rows.Integer(3),
+                      .created = rows.Instant(4),
+                      .updated = rows.Instant(5),
+                      .updated_by = rows.Text(6),
+                      .chain = static_cast<ChainState>(rows.Integer(7)),
+                      .take_over = rows.Integer(8) != 0,
+                      .published = OptionalInstant(rows, 9)};
+  RETURN_IF_ERROR(ReadArray(rows.Text(10), record.authorities));
+  return record;
+}
+
+WorkRecord ReadWork(const Rows& rows) {
+  return {.id = rows.Integer(0),
+          .target = rows.Text(1),
+          .kind = static_cast<WorkKind>(rows.Integer(2)),
+          .key = rows.Text(3),
+          .queued = rows.Instant(4),
+          .generation = rows.Integer(5),
+          .attempts = rows.Integer(6),
+          .next = rows.Instant(7),
+          .parked = rows.Integer(8) != 0,
+          .reason = rows.Text(9),
+          .failure = rows.Text(10)};
+}
+
+PublishedRecord ReadPublished(const Rows& rows) {
+  return {.target = rows.Text(0),
+          .kind = static_cast<PublishedKind>(rows.Integer(1)),
+          .key = rows.Text(2),
+          .content = rows.Text(3),
+          .collect = OptionalInstant(rows, 4)};
+}
+
+Status TargetUnknown(const std::string& target) {
+  return Error(Code::kNotFound, reason::kTargetUnknown,
+               fmt::format("there is no target \"{}\"; list the targets and correct the name", target));
+}
+
+// Those of the record, and those that go on under their names or are below them, also if they were added since it was
+// made.
+Status SetAuthorities(Connection& connection, const TargetRecord& target) {
+  RETURN_IF_ERROR(connection.Execute("DELETE FROM target_authorities WHERE target = ?1", {target.target}));
+  for (const std::string& authority : target.authorities) {
+    RETURN_IF_ERROR(
+        connection.Execute("INSERT INTO target_authorities (authority, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                           {authority, target.target}));
+  }
+  return connection.Execute(
+      "WITH RECURSIVE reached (authority) AS (SELECT authority FROM target_authorities WHERE target = ?1 UNION "
+      "SELECT a.authority FROM authorities a JOIN reached r ON r.authority IN (a.parent, a.predecessor)) "
+      "INSERT INTO target_authorities (authority, target) SELECT authority, ?1 FROM reached WHERE true "
+      "ON CONFLICT DO NOTHING",
+      {target.target});
+}
+
+Status Append(Transaction& transaction, const std::string& ledger_entry, Time time) {
+  return ledger_entry.empty() ? absl::OkStatus() : AppendLeaf(transaction, ledger_entry, time).status();
+}
+
+}  // namespace
+
+Status AddTarget(Transaction& transaction, const TargetRecord& target, const std::string& ledger_entry) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(connection.Execute(
+      "INSERT INTO targets (target, kind, description, created, updated, updated_by) VALUES (?1, ?2, ?3, ?4, ?4, ?5) "
+      "ON CONFLICT DO NOTHING",
+      {target.target, target.kind, target.description, Seconds(target.created), target.updated_by}));
+  if (connection.changes() == 0) {
+    return Error(Code::kAlreadyExists, reason::kTargetExists,
+                 fmt::format("there is a target \"{}\" already; replace it, or choose another name", target.target));
+  }
+  RETURN_IF_ERROR(SetAuthorities(connection, target));
+  return AppendLeaf(transaction, ledger_entry, target.created).status();
+}
+
+Status UpdateTarget(Transaction& transaction, const TargetRecord& target, const std::string& ledger_entry) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE targets SET kind = ?3, description = ?4, updated = ?5, updated_by = ?6, version = version + 1 "
+      "WHERE target = ?1 AND version = ?2",
+      {target.target, target.version, target.kind, target.description, Seconds(target.updated), target.updated_by}));
+  if (connection.changes() == 0) {
+    RETURN_IF_ERROR(GetTarget(connection, target.target).status());
+    return Error(
+        Code::kAborted, reason::kTargetChanged,
+        fmt::format("target \"{}\" was changed by another since it was read; look at it and try again", target.target));
+  }
+  RETURN_IF_ERROR(SetAuthorities(connection, target));
+  return AppendLeaf(transaction, ledger_entry, target.updated).status();
+}
+
+Status RemoveTarget(Transaction& transaction, const std::string& target, Time time, const std::string& ledger_entry) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(connection.Execute("DELETE FROM publication_work WHERE target = ?1", {target}));
+  RETURN_IF_ERROR(connection.Execute("DELETE FROM published WHERE target = ?1", {target}));
+  RETURN_IF_ERROR(connection.Execute("DELETE FROM target_authorities WHERE target = ?1", {target}));
+  RETURN_IF_ERROR(connection.Execute("DELETE FROM targets WHERE target = ?1", {target}));
+  if (connection.changes() == 0) return absl::OkStatus();
+  return AppendLeaf(transaction, ledger_entry, time).status();
+}
+
+StatusOr<TargetRecord> GetTarget(Connection& connection, const std::string& target) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query(std::string(kSelectTarget) + "WHERE target = ?1", {std::string_view(target)}));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  if (!found) return TargetUnknown(target);
+  return ReadTarget(rows);
+}
+
+StatusOr<std::vector<TargetRecord>> ListTargets(Connection& connection) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(std::string(kSelectTarget) + "ORDER BY target"));
+  std::vector<TargetRecord> targets;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return targets;
+    ASSIGN_OR_RETURN(TargetRecord record, ReadTarget(rows));
+    targets.push_back(std::move(record));
+  }
+}
+
+Status QueueChain(Transaction& transaction, const std::string& target, bool take_over, Time now,
+                  const std::string& ledger_entry) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(connection.Execute("UPDATE targets SET chain = ?2, take_over = ?3 WHERE target = ?1",
+                                     {target, static_cast<int64_t>(ChainState::kPublishing), int64_t{take_over}}));
+  RETURN_IF_ERROR(QueueWork(transaction, target, WorkKind::kChain, {""}, now));
+  return Append(transaction, ledger_entry, now);
+}
+
+Status QueueWork(Transaction& transaction, const std::string& target, WorkKind kind,
+                 const std::vector<std::string>& keys, Time now) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(GetTarget(connection, target).status());
+  static const std::string kInsert =
+      std::string("INSERT INTO publication_work (target, kind, key, queued, next) VALUES (?1, ?2, ?3, ?4, ?4)") +
+      kQueued;
+  for (const std::string& key : keys) {
+    RETURN_IF_ERROR(connection.Execute(kInsert, {target, static_cast<int64_t>(kind), key, Seconds(now)}));
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<int64_t> QueueRevoked(Transaction& transaction, const std::string& target, int64_t after, int count,
+                               Time now) {
+  Connection& connection = transaction.connection;
+  std::vector<std::string> devices;
+  int64_t last = 0;
+  int64_t seen = 0;
+  {
+    ASSIGN_OR_RETURN(Rows rows,
+                     connection.Query("SELECT id, caseless_name, not_after FROM certificates INDEXED BY "
+                                      "certificates_for_lists WHERE revocation_change IS NOT NULL AND id > ?2 AND "
+                                      "revoked IS NOT NULL AND caseless_name IS NOT NULL AND authority IN "
+                                      "(SELECT authority FROM target_authorities WHERE target = ?1) "
+                                      "ORDER BY id LIMIT ?3",
+                                      {target, after, int64_t{count}}));
+    while (true) {
+      ASSIGN_OR_RETURN(const bool found, rows.Next());
+      if (!found) break;
+      ++seen;
+      last = rows.Integer(0);
+      if (rows.Instant(2) > now) devices.push_back(rows.Text(1));
+    }
+  }
+  RETURN_IF_ERROR(QueueWork(transaction, target, WorkKind::kDevice, devices, now));
+  return seen == count ? last : 0;
+}
+
+Status QueueCollections(Transaction& transaction, const std::string& target, Time now) {
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT target, {}, key, ?2, ?2 FROM published "
+      "WHERE target = ?1 AND kind = {} AND collect <= ?2 ON CONFLICT DO NOTHING",
+      static_cast<int>(WorkKind::kDevice), static_cast<int>(PublishedKind::kEnrollment));
+  return transaction.connection.Execute(kInsert, {target, Seconds(now)});
+}
+
+StatusOr<std::vector<WorkRecord>> DueWork(Connection& connection, const std::string& target, Time now, int count) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND parked = 0 AND next <= ?2 "
+                                                               "ORDER BY kind, next, id LIMIT ?3",
+                                    {std::string_view(target), Seconds(now), int64_t{count}}));
+  return ReadAll(rows, ReadWork);
+}
+
+StatusOr<std::vector<WorkRecord>> ListWork(Connection& connection, const std::string& target, bool parked_only,
+                                           int count) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(std::string(kSelectWork) +
+                                                   "WHERE target = ?1 AND parked >= ?2 ORDER BY queued, id LIMIT ?3",
+                                               {std::string_view(target), int64_t{parked_only}, int64_t{count}}));
+  return ReadAll(rows, ReadWork);
+}
+
+StatusOr<WorkCounts> CountWork(Connection& connection, const std::string& target) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT parked, count(*), min(queued) FROM publication_work WHERE "
+                                               "target = ?1 GROUP BY parked",
+                                               {std::string_view(target)}));
+  WorkCounts counts;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return counts;
+    const bool parked = rows.Integer(0) != 0;
+    (parked ? counts.parked : counts.waiting) = rows.Integer(1);
+    (parked ? counts.oldest_parked : counts.oldest_waiting) = rows.Instant(2);
+  }
+}
+
+Status FinishWork(Transaction& transaction, const std::vector<WorkRecord>& work, Time now) {
+  Connection& connection = transaction.connection;
+  for (const WorkRecord& one : work) {
+    RETURN_IF_ERROR(
+        connection.Execute("DELETE FROM publication_work WHERE id = ?1 AND generation = ?2", {one.id, one.generation}));
+    if (one.kind != WorkKind::kChain || connection.changes() == 0) continue;
+    RETURN_IF_ERROR(connection.Execute("UPDATE targets SET chain = ?2, published = ?3, take_over = 0 WHERE target = ?1",
+                                       {one.target, static_cast<int64_t>(ChainState::kPublished), Seconds(now)}));
+  }
+  return absl::OkStatus();
+}
+
+Status PostponeWork(Transaction& transaction, const std::vector<WorkRecord>& work) {
+  Connection& connection = transaction.connection;
+  for (const WorkRecord& one : work) {
+    RETURN_IF_ERROR(connection.Execute(
+        "UPDATE publication_work SET attempts = ?3, next = ?4, parked = ?5, reason = ?6, failure = ?7 "
+        "WHERE id = ?1 AND generation = ?2",
+        {one.id, one.generation, one.attempts, Seconds(one.next), int64_t{one.parked}, one.reason, one.failure}));
+    if (one.kind != WorkKind::kChain || !one.parked || connection.changes() == 0) continue;
+    RETURN_IF_ERROR(connection.Execute("UPDATE targets SET chain = ?2 WHERE target = ?1",
+                                       {one.target, static_cast<int64_t>(ChainState::kFailed)}));
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<int64_t> RetryWork(Transaction& transaction, const std::string& target, Time now) {
+  Connection& connection = transaction.connection;
+  RETURN_IF_ERROR(GetTarget(connection, target).status());
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE targets SET chain = ?2 WHERE target = ?1 AND chain = ?3",
+      {target, static_cast<int64_t>(ChainState::kPublishing), static_cast<int64_t>(ChainState::kFailed)}));
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE publication_work SET next = ?2, parked = 0, attempts = 0, generation = generation + 1 WHERE target = ?1",
+      {target, Seconds(now)}));
+  return connection.changes();
+}
+
+Status PutPublished(Transaction& transaction, const std::vector<PublishedRecord>& records, Time now,
+                    const std::string& ledger_entry) {
+  for (const PublishedRecord& record : records) {
+    RETURN_IF_ERROR(transaction.connection.Execute(
+        "INSERT INTO published (target, kind, key, content, collect) VALUES (?1, ?2, ?3, ?4, ?5) "
+        "ON CONFLICT (target, kind, key) DO UPDATE SET content = excluded.content, collect = excluded.collect",
+        {record.target, static_cast<int64_t>(record.kind), record.key, record.content, OrNull(record.collect)}));
+  }
+  return Append(transaction, ledger_entry, now);
+}
+
+Status RemovePublished(Transaction& transaction, const std::vector<PublishedRecord>& records, Time now,
+                       const std::string& ledger_entry) {
+  for (const PublishedRecord& record : records) {
+    RETURN_IF_ERROR(transaction.connection.Execute("DELETE FROM published WHERE target = ?1 AND kind = ?2 AND key = ?3",
+                                                   {record.target, static_cast<int64_t>(record.kind), record.key}));
+  }
+  return Append(transaction, ledger_entry, now);
+}
+
+StatusOr<std::optional<PublishedRecord>> FindPublished(Connection& connection, const std::string& target,
+                                                       PublishedKind kind, const std::string& key) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT target, kind, key, content, collect FROM published WHERE target = ?1 AND "
+                                    "kind = ?2 AND key = ?3",
+                                    {std::string_view(target), static_cast<int64_t>(kind), std::string_view(key)}));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  return found ? std::optional(ReadPublished(rows)) : std::nullopt;
+}
+
+StatusOr<std::vector<PublishedRecord>> ListPublished(Connection& connection, const std::string& target,
+                                                     PublishedKind kind, const std::string& after, int count) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT target, kind, key, content, collect FROM published WHERE "
+                                               "target = ?1 AND kind = ?2 AND key > ?3 ORDER BY key LIMIT ?4",
+                                               {std::string_view(target), static_cast<int64_t>(kind),
+                                                std::string_view(after), int64_t{count}}));
+  return ReadAll(rows, ReadPublished);
+}
+
+StatusOr<std::map<std::string, int64_t>> CountEnrollments(Connection& connection, const std::string& target) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query("SELECT ifnull(json_extract(content, '$.state'), ''), count(*) FROM "
+                                    "published WHERE target = ?1 AND kind = ?2 GROUP BY 1",
+                                    {std::string_view(target), static_cast<int64_t>(PublishedKind::kEnrollment)}));
+  std::map<std::string, int64_t> counts;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, rows.Next());
+    if (!found) return counts;
+    counts[rows.Text(0)] = rows.Integer(1);
+  }
+}
+
+StatusOr<std::vector<CertificateRecord>> CertificatesOfDevice(Connection& connection, const std::string& target,
+                                                              const std::string& registration_id) {
+  static const std::string kSelect =
+      "SELECT " + CertificateColumns() +
+      " FROM certificates WHERE caseless_name IS NOT NULL AND caseless_name = ?2 COLLATE NOCASE AND leaf_index IS NOT "
+      "NULL AND authority IN (SELECT authority FROM target_authorities WHERE target = ?1) ORDER BY leaf_index";
+  ASSIGN_OR_RETURN(Rows rows, connection.Query(kSelect, {std::string_view(target), std::string_view(registration_id)}));
+  return ReadAll(rows, ReadCertificate);
+}
+
+Status QueueDevice(Connection& connection, int64_t id, Time now) {
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT t.target, {}, c.caseless_name, ?2, ?2 "
+      "FROM certificates c CROSS JOIN target_authorities t ON t.authority = c.authority WHERE c.id = ?1 AND "
+      "c.caseless_name IS NOT NULL {}",
+      static_cast<int>(WorkKind::kDevice), kQueued);
+  return connection.Execute(kInsert, {id, Seconds(now)});
+}
+
+Status QueueReissued(Connection& connection, const std::string& authority, const std::string& registration_id,
+                     Time now) {
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT t.target, {0}, ?2, ?3, ?3 "
+      "FROM target_authorities t WHERE t.authority = ?1 AND ("
+      "EXISTS (SELECT 1 FROM published p WHERE p.target = t.target AND p.kind = {1} AND p.key = ?2) OR "
+      "EXISTS (SELECT 1 FROM publication_work w WHERE w.target = t.target AND w.kind = {0} AND w.key = ?2)) {2}",
+      static_cast<int>(WorkKind::kDevice), static_cast<int>(PublishedKind::kEnrollment), kQueued);
+  return connection.Execute(kInsert, {authority, registration_id, Seconds(now)});
+}
+
+Status QueueAuthority(Connection& connection, const std::string& authority, Time now) {
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT target, {}, ?1, ?2, ?2 FROM targets "
+      "WHERE true {}",
+      static_cast<int>(WorkKind::kAuthority), kQueued);
+  return connection.Execute(kInsert, {authority, Seconds(now)});
+}
+
+Status AddToTargets(Connection& connection, const AuthorityRecord& authority) {
+  return connection.Execute(
+      "INSERT INTO target_authorities (authority, target) SELECT ?1, target FROM target_authorities "
+      "WHERE authority IN (?2, ?3) ON CONFLICT DO NOTHING",
+      {authority.authority, authority.predecessor, authority.parent});
+}
+
+}  // namespace hallmark::sqlite

@@ -1,0 +1,154 @@
+// The whole story, with the programs that people run: a lot, a device of the factory, a chain that is published and
+// proven, Microsoft's device SDK, and a revocation that arrives.
+#include <gmock/gmock.h>
+#include <openssl/pem.h>
+
+#include "tests/factory_floor.h"
+#include "tests/publishing_service.h"
+#include "tests/station_line.h"
+
+namespace hallmark {
+namespace {
+
+using nlohmann::json;
+using testing::DpsStandIn;
+using testing::FactoryFloor;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::PublishingService;
+using testing::Service;
+
+class PublicationServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (DpsStandIn::NodeModules().empty()) GTEST_SKIP() << "the npm registry cannot be reached";
+  }
+};
+
+TEST_F(PublicationServiceTest, ADeviceOfTheFactoryComesInUntilItIsRevokedAndAgainWhenItIsReleasedOrReissued) {
+  PublishingService world(Service::WithLots());
+  FactoryFloor floor(world.service());
+  ASSERT_EQ(floor.SignAndImport(FactoryFloor::Manifest("a-17", {"sn-1", "sn-2"})).exit_code, 0);
+  const auto station = floor.Station("line-1");
+  const auto make = [&](const std::string& serial, const std::string& id, const std::string& reissue = "") {
+    v1::IssueCertificateRequest request = FactoryFloor::Request("a-17", serial, id);
+    request.set_reissue_reason(reissue);
+    const testing::Answer issued = testing::Issue(station, request);
+    EXPECT_TRUE(issued.status.ok()) << issued.status.error_message();
+    const std::string base = (world.service().directory() / id).string();
+    std::ofstream chain(base + "-chain.pem");
+    chain << PemEncode("CERTIFICATE", AsBytes(issued.certificate.certificate()));
+    for (const std::string& one : issued.certificate.chain()) chain << PemEncode("CERTIFICATE", AsBytes(one));
+    chain.close();
+    FILE* key = fopen((base + ".key").c_str(), "w");
+    PEM_write_PrivateKey(key, testing::DeviceKeyOf(EncodeName({{"CN", serial}})).key(), nullptr, nullptr, 0, nullptr,
+                         nullptr);
+    fclose(key);
+    return issued.certificate.name();
+  };
+  const auto is_assigned = [&](const std::string& serial, const std::string& id) {
+    const std::string base = (world.service().directory() / id).string();
+    const json answer = world.cloud.Register(serial, base + "-chain.pem", base + ".key");
+    if (answer.value("status", json()) == "assigned") return true;
+    EXPECT_NE(answer.dump().find("401"), std::string::npos) << answer;
+    return false;
+  };
+  const std::string first = make("sn-1", "one");
+  make("sn-2", "two");
+  EXPECT_FALSE(is_assigned("sn-1", "one")) << "nobody has published anything yet";
+
+  const std::string description = world.Description();
+  auto result = world.Hallmark("publish dps add " + description);
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("hallmark publish dps plan contoso"));
+  result = world.Hallmark("publish dps plan contoso");
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  for (const char* step : {"upload", "prove", "create"}) EXPECT_THAT(result.output, HasSubstr(step));
+  EXPECT_THAT(world.cloud.State()["certificates"], IsEmpty());
+  result = world.Hallmark("publish dps apply contoso --yes");
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("contoso is published."));
+  EXPECT_TRUE(is_assigned("sn-1", "one"));
+  EXPECT_TRUE(is_assigned("sn-2", "two"));
+  const std::string chain = (world.service().directory() / "one-chain.pem").string();
+  result = world.Hallmark("publish dps check " + chain);
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+
+  result = world.Hallmark("certificate revoke " + first + " --reason certificateHold --yes");
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  ASSERT_TRUE(world.Converges());
+  EXPECT_FALSE(is_assigned("sn-1", "one"));
+  EXPECT_TRUE(is_assigned("sn-2", "two"));
+  result = world.Hallmark("publish dps check " + chain);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("individual enrollment, which is disabled"));
+
+  ASSERT_EQ(world.Hallmark("certificate release " + first + " --yes").exit_code, 0);
+  ASSERT_TRUE(world.Converges());
+  EXPECT_TRUE(is_assigned("sn-1", "one"));
+
+  ASSERT_EQ(world.Hallmark("certificate revoke " + first + " --reason superseded --yes").exit_code, 0);
+  ASSERT_TRUE(world.Converges());
+  EXPECT_FALSE(is_assigned("sn-1", "one"));
+  const testing::CommandResult metrics =
+      testing::RunCommand(fmt::format("curl -s {}/metrics", world.service().base_url()));
+  EXPECT_THAT(metrics.output, HasSubstr("hallmark_time_to_denied_seconds_count{target=\"contoso\"} 2"));
+  EXPECT_THAT(world.cloud.Violations(), IsEmpty());
+}
+
+TEST_F(PublicationServiceTest, ATargetIsDescribedShownAndForgotten) {
+  PublishingService world;
+  const std::string file = world.Description("revocation: {entry: nonsense}\n");
+  auto result = world.Hallmark("publish dps add " + file);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("must be certificate, or registration_id"));
+  result = world.Hallmark("publish dps add " + world.Description("", "nobody"));
+  EXPECT_THAT(result.output, HasSubstr("there is no authority \"nobody\""));
+  result = world.Hallmark("publish dps add --dry-run " + world.Description());
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(world.Json("publish status"), IsEmpty());
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  result = world.Hallmark("publish dps add " + world.Description());
+  EXPECT_THAT(result.output, HasSubstr("TARGET_EXISTS"));
+  EXPECT_EQ(world.Hallmark("publish dps add --replace " + world.Description()).exit_code, 0);
+  result = world.Hallmark("publish status");
+  EXPECT_THAT(result.output, HasSubstr("not published"));
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  result = world.Hallmark("publish reconcile contoso");
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  ASSERT_EQ(world.Hallmark("publish dps remove contoso").exit_code, 0);
+  EXPECT_EQ(world.cloud.State()["certificates"].size(), 1u) << "what stands in the service stays";
+}
+
+TEST_F(PublicationServiceTest, SecretsAreInNoLogAndNoAnswer) {
+  PublishingService world;
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  world.cloud.Set({{"disableLocalAuth", true}});
+  auto result = world.Hallmark("publish dps plan contoso");
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.output, HasSubstr("TARGET_CREDENTIAL_REFUSED"));
+  std::string key = ReadFile(world.cloud.sas_key_file()).value();
+  key = key.substr(0, key.find('\n'));
+  for (const std::string& text :
+       {result.output, world.service().Log(), world.Hallmark("publish work contoso").output}) {
+    EXPECT_EQ(text.find(key), std::string::npos);
+    EXPECT_EQ(text.find("SharedAccessSignature"), std::string::npos);
+    EXPECT_EQ(text.find("Bearer"), std::string::npos);
+  }
+}
+
+TEST_F(PublicationServiceTest, ADirectoryHoldsTheBundle) {
+  PublishingService world;
+  const std::string file = (world.service().directory() / "by-hand.yaml").string();
+  std::ofstream(file) << "target: by-hand\nkind: directory\nauthority: devices\n";
+  ASSERT_EQ(world.Hallmark("publish dps add " + file).exit_code, 0);
+  const auto result = world.Hallmark("publish dps apply by-hand --yes");
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  const auto sums = testing::RunCommand(
+      fmt::format("cd {}/published/by-hand && sha256sum -c SHA256SUMS && openssl verify -CAfile root.pem chain.pem",
+                  world.service().ca().string()));
+  EXPECT_EQ(sums.exit_code, 0) << sums.output;
+}
+
+}  // namespace
+}  // namespace hallmark

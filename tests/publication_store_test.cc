@@ -1,0 +1,229 @@
+// What the store promises publish/ (store/publication.h).
+#include <gmock/gmock.h>
+
+#include "base/reason.h"
+#include "store/sqlite/sqlite_store.h"
+#include "tests/status_matchers.h"
+#include "tests/store_fixtures.h"
+#include "tests/temporary_directory.h"
+
+namespace hallmark {
+namespace {
+
+using testing::At;
+using ::testing::ElementsAre;
+using testing::ExampleCertificate;
+using testing::ExampleIntent;
+using testing::Fails;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using ::testing::Pair;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+const std::string kBy = "hallmark://test/operator/one";
+
+class PublicationStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Reopen();
+    ASSERT_THAT(store_->AddTarget(Target("contoso"), "{}"), IsOk());
+  }
+  void Reopen() {
+    store_.reset();
+    store_ = OpenSqliteStore({.path = directory_ / "hallmark.db"}).value();
+  }
+  static TargetRecord Target(const std::string& name) {
+    return {.target = name,
+            .kind = "dps",
+            .description = "target: " + name,
+            .authorities = {"devices"},
+            .created = At(1),
+            .updated = At(1),
+            .updated_by = kBy};
+  }
+  // The certificate of a device whose registration id is that, the n-th of all.
+  Bytes IssueTo(const std::string& device, int n, const std::string& authority = "devices") {
+    Intent intent = ExampleIntent(n);
+    intent.authority = authority;
+    intent.subject = "CN=" + device;
+    intent.caseless_name = device;
+    EXPECT_THAT(store_->Intend(intent), IsOk());
+    EXPECT_THAT(store_->Record(intent, ExampleCertificate(n), At(n), "{\"n\":" + std::to_string(n) + "}"), IsOk());
+    return intent.serial;
+  }
+  void Revoke(const Bytes& serial, Time when, RevocationReason reason = RevocationReason::kCertificateHold,
+              const std::string& authority = "devices") {
+    ASSERT_THAT(store_->Revoke(authority, serial, {when, reason, kBy}, "{}"), IsOk());
+  }
+  std::vector<std::string> Due(Time now, const std::string& target = "contoso") {
+    std::vector<std::string> keys;
+    const auto due = store_->DueWork(target, now, 100).value();
+    for (const WorkRecord& one : due) keys.push_back(one.key);
+    return keys;
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(PublicationStoreTest, ATargetIsKeptAsItWasDescribedAndReplacedByWhoReadItLast) {
+  EXPECT_THAT(store_->AddTarget(Target("contoso"), "{}"), Fails(Code::kAlreadyExists, reason::kTargetExists));
+  TargetRecord read = store_->GetTarget("contoso").value();
+  EXPECT_EQ(read.version, 1);
+  EXPECT_THAT(read.authorities, ElementsAre("devices"));
+  read.description = "other";
+  read.authorities = {"devices", "plant"};
+  EXPECT_THAT(store_->UpdateTarget(read, "{}"), IsOk());
+  EXPECT_THAT(store_->UpdateTarget(read, "{}"), Fails(Code::kAborted, reason::kTargetChanged));
+  Reopen();
+  EXPECT_EQ(store_->GetTarget("contoso")->description, "other");
+  EXPECT_EQ(store_->GetTarget("contoso")->version, 2);
+  EXPECT_THAT(store_->GetTarget("nobody"), Fails(Code::kNotFound, reason::kTargetUnknown));
+  EXPECT_THAT(store_->RemoveTarget("contoso", At(3), "{}"), IsOk());
+  EXPECT_THAT(store_->RemoveTarget("contoso", At(3), "{}"), IsOk());
+  EXPECT_THAT(*store_->ListTargets(), IsEmpty());
+}
+
+TEST_F(PublicationStoreTest, RevocationAndReleaseQueueTheDeviceInTheirOwnTransaction) {
+  ASSERT_THAT(store_->AddTarget(Target("fabrikam"), "{}"), IsOk());
+  const Bytes serial = IssueTo("Device-1", 1);
+  const Bytes other = IssueTo("other", 2, "elsewhere");
+  EXPECT_THAT(Due(At(100)), IsEmpty()) << "issuance alone is nobody's concern";
+  Revoke(serial, At(10));
+  Revoke(other, At(10), RevocationReason::kSuperseded, "elsewhere");
+  EXPECT_THAT(Due(At(100)), ElementsAre("Device-1"));
+  EXPECT_THAT(Due(At(100), "fabrikam"), ElementsAre("Device-1"));
+  const WorkRecord work = store_->DueWork("contoso", At(100), 10).value().at(0);
+  EXPECT_EQ(work.queued, At(10));
+  // Once more while it is under way: who ends it ends what he knew only.
+  ASSERT_THAT(store_->Release("devices", serial, {At(11), kBy}, "{}"), IsOk());
+  EXPECT_THAT(store_->FinishWork({work}, At(12)), IsOk());
+  ASSERT_THAT(Due(At(100)), ElementsAre("Device-1"));
+  const WorkRecord again = store_->DueWork("contoso", At(100), 10).value().at(0);
+  EXPECT_EQ(again.queued, At(10)) << "since when it is not as it should be";
+  EXPECT_THAT(store_->FinishWork({again}, At(12)), IsOk());
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+}
+
+TEST_F(PublicationStoreTest, AReissueQueuesOnlyADeviceThatTheTargetHasAnEntryOf) {
+  IssueTo("device-1", 1);
+  IssueTo("device-1", 2);
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+  ASSERT_THAT(store_->PutPublished({{.target = "contoso",
+                                     .kind = PublishedKind::kEnrollment,
+                                     .key = "DEVICE-1",
+                                     .content = "{\"state\":\"blocked\"}",
+                                     .collect = At(50)}},
+                                   At(3)),
+              IsOk());
+  IssueTo("device-1", 4);
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  EXPECT_THAT(store_->CertificatesOfDevice("contoso", "Device-1").value(), SizeIs(3));
+  EXPECT_THAT(store_->CountEnrollments("contoso").value(), UnorderedElementsAre(Pair("blocked", 1)));
+}
+
+TEST_F(PublicationStoreTest, WhatIsParkedWaitsForAPersonOrAnotherChange) {
+  const Bytes serial = IssueTo("device-1", 1);
+  Revoke(serial, At(10));
+  WorkRecord work = store_->DueWork("contoso", At(100), 10).value().at(0);
+  work.attempts = 3;
+  work.parked = true;
+  work.reason = reason::kTargetRefused;
+  work.failure = "no";
+  ASSERT_THAT(store_->PostponeWork({work}), IsOk());
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+  EXPECT_EQ(store_->ListWork("contoso", true, 10).value().at(0).failure, "no");
+  EXPECT_EQ(store_->CountWork("contoso")->parked, 1);
+  EXPECT_EQ(*store_->CountWork("contoso")->oldest_parked, At(10));
+  EXPECT_EQ(store_->RetryWork("contoso", At(20)).value(), 1);
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  work = store_->DueWork("contoso", At(100), 10).value().at(0);
+  work.parked = true;
+  ASSERT_THAT(store_->PostponeWork({work}), IsOk());
+  ASSERT_THAT(store_->Release("devices", serial, {At(30), kBy}, "{}"), IsOk());
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  EXPECT_EQ(store_->DueWork("contoso", At(100), 10).value().at(0).attempts, 0);
+}
+
+TEST_F(PublicationStoreTest, AuthoritiesComeFirstAndNewOnesAreLetInWhereTheirPredecessorsAre) {
+  AuthorityRecord root;
+  root.authority = root.parent = "root";
+  root.profile = "root";
+  root.certificate = {1};
+  root.created = At(1);
+  AuthorityRecord devices = root;
+  devices.authority = "devices";
+  devices.parent = "root";
+  ASSERT_THAT(store_->AddAuthority(root, "{}"), IsOk());
+  ASSERT_THAT(store_->AddAuthority(devices, "{}"), IsOk());
+  Revoke(IssueTo("device-1", 1), At(10));
+  AuthorityRecord changed = store_->GetAuthority("devices").value();
+  changed.state = AuthorityState::kRevoked;
+  ASSERT_THAT(store_->UpdateAuthorities({changed}, "{}", At(20)), IsOk());
+  EXPECT_THAT(Due(At(100)), ElementsAre("devices", "device-1"));
+  AuthorityRecord successor = devices;
+  successor.authority = "devices-2";
+  successor.predecessor = "devices";
+  ASSERT_THAT(store_->AddAuthority(successor, "{}"), IsOk());
+  EXPECT_THAT(store_->GetTarget("contoso")->authorities, UnorderedElementsAre("devices", "devices-2"));
+  Revoke(IssueTo("device-2", 2, "devices-2"), At(30), RevocationReason::kSuperseded, "devices-2");
+  EXPECT_THAT(Due(At(100)), ElementsAre("devices", "device-1", "device-2"));
+}
+
+TEST_F(PublicationStoreTest, WhatWasRevokedBeforeIsQueuedPageByPageAndWhatHasExpiredIsNot) {
+  for (int n = 1; n <= 5; ++n) Revoke(IssueTo("device-" + std::to_string(n), n), At(10));
+  ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
+  int64_t after = 0;
+  int pages = 0;
+  do {
+    const auto next = store_->QueueRevoked("late", after, 2, At(20));
+    ASSERT_THAT(next, IsOk());
+    after = *next;
+    ++pages;
+  } while (after != 0);
+  EXPECT_EQ(pages, 3);
+  EXPECT_THAT(Due(At(100), "late"), SizeIs(5));
+  ASSERT_THAT(store_->RemoveTarget("late", At(21), "{}"), IsOk());
+  ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
+  const Time expired = ExampleIntent(5).not_after + absl::Seconds(1);
+  ASSERT_THAT(store_->QueueRevoked("late", 0, 100, expired), IsOk());
+  EXPECT_THAT(Due(expired, "late"), IsEmpty());
+}
+
+TEST_F(PublicationStoreTest, TheStateOfTheChainFollowsItsWork) {
+  const auto chain = [&] { return store_->GetTarget("contoso")->chain; };
+  ASSERT_THAT(store_->QueueChain("contoso", true, At(5), "{}"), IsOk());
+  EXPECT_EQ(chain(), ChainState::kPublishing);
+  EXPECT_TRUE(store_->GetTarget("contoso")->take_over);
+  WorkRecord work = store_->DueWork("contoso", At(100), 10).value().at(0);
+  work.parked = true;
+  ASSERT_THAT(store_->PostponeWork({work}), IsOk());
+  EXPECT_EQ(chain(), ChainState::kFailed);
+  ASSERT_THAT(store_->RetryWork("contoso", At(6)), IsOk());
+  EXPECT_EQ(chain(), ChainState::kPublishing);
+  ASSERT_THAT(store_->FinishWork({store_->DueWork("contoso", At(100), 10).value().at(0)}, At(7)), IsOk());
+  EXPECT_EQ(chain(), ChainState::kPublished);
+  EXPECT_EQ(store_->GetTarget("contoso")->published, At(7));
+  EXPECT_THAT(store_->QueueChain("nobody", false, At(8), "{}"), Fails(Code::kNotFound, reason::kTargetUnknown));
+}
+
+TEST_F(PublicationStoreTest, WhatStandsThereIsCollectedWhenItIsDue) {
+  const PublishedRecord record{.target = "contoso",
+                               .kind = PublishedKind::kEnrollment,
+                               .key = "device-1",
+                               .content = "{\"state\":\"pinned\"}",
+                               .collect = At(50)};
+  ASSERT_THAT(store_->PutPublished({record}, At(1), "{\"entry\":1}"), IsOk());
+  ASSERT_THAT(store_->QueueCollections("contoso", At(49)), IsOk());
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+  ASSERT_THAT(store_->QueueCollections("contoso", At(50)), IsOk());
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  EXPECT_EQ(store_->FindPublished("contoso", PublishedKind::kEnrollment, "Device-1").value()->content, record.content);
+  EXPECT_THAT(store_->ListPublished("contoso", PublishedKind::kEnrollment, "", 10).value(), SizeIs(1));
+  ASSERT_THAT(store_->RemovePublished({record}, At(51)), IsOk());
+  EXPECT_EQ(*store_->FindPublished("contoso", PublishedKind::kEnrollment, "device-1"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace hallmark

@@ -1,0 +1,673 @@
+// What is published to Azure's provisioning service, as Microsoft's own SDKs see it: the acceptance cases of the
+// contract, but for those that need a service that is killed (publication_crash_test).
+#include <gmock/gmock.h>
+
+#include "base/reason.h"
+#include "tests/dps_house.h"
+
+namespace hallmark {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using testing::DpsHouse;
+using testing::DpsStandIn;
+using ::testing::ElementsAre;
+using testing::Fails;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using ::testing::SizeIs;
+using Reason = RevocationReason;
+
+class DpsAcceptanceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (DpsStandIn::NodeModules().empty()) GTEST_SKIP() << "the npm registry cannot be reached";
+    world_ = std::make_unique<DpsHouse>();
+  }
+  void TearDown() override {
+    if (world_ == nullptr) return;
+    EXPECT_THAT(cloud().Violations(), IsEmpty()) << "requests that the contract does not have";
+  }
+  DpsStandIn& cloud() { return world_->cloud; }
+  json States(const char* kind) { return cloud().State()[kind]; }
+  json Certificate(const std::string& authority = "devices") {
+    for (const json& one : States("certificates")) {
+      if (one["name"].get<std::string>().starts_with(authority + "-")) return one;
+    }
+    return nullptr;
+  }
+  json Group(const std::string& id = "line-devices") {
+    for (const json& one : States("enrollmentGroups")) {
+      if (one["enrollmentGroupId"] == id) return one;
+    }
+    return nullptr;
+  }
+  json GroupLike(const std::string& prefix) {
+    for (const json& one : States("enrollmentGroups")) {
+      if (one["enrollmentGroupId"].get<std::string>().starts_with(prefix)) return one;
+    }
+    return nullptr;
+  }
+  json Enrollment(const std::string& id) {
+    for (const json& one : States("enrollments")) {
+      if (one["registrationId"] == id) return one;
+    }
+    return nullptr;
+  }
+  // Certificates of possession.
+  std::vector<CertificateRecord> Proofs() {
+    CertificateFilter filter;
+    filter.profile = "verification";
+    return world_->house.store().ListCertificates(filter, 10, "")->items;
+  }
+  void ExpectAssigned(const std::string& device, const CertificateRecord& record) {
+    const json answer = world_->Register(device, record);
+    EXPECT_EQ(answer.value("status", ""), "assigned") << answer;
+  }
+  void ExpectRefused(const std::string& device, const CertificateRecord& record) {
+    const json answer = world_->Register(device, record);
+    EXPECT_NE(answer.value("status", json()), "assigned") << answer;
+    EXPECT_NE(answer.dump().find("401"), std::string::npos) << answer;
+  }
+  // The requests to a certificate of the control plane, in their order: "PUT", "generateVerificationCode", "verify".
+  std::vector<std::string> Steps() {
+    std::vector<std::string> steps;
+    for (const json& entry : cloud().Log()) {
+      const std::string path = entry["path"];
+      if (path.find("/certificates/") == path.npos || entry["method"] == "GET") continue;
+      const std::string last = path.substr(path.rfind('/') + 1);
+      steps.push_back(entry["method"] == "POST" ? last : entry["method"].get<std::string>());
+    }
+    return steps;
+  }
+
+  void MakePlant() {
+    NewAuthority plant;
+    plant.authority = "plant-b";
+    plant.parent = "root";
+    plant.profile = "issuing-authority";
+    plant.subject = {{"O", "Test"}, {"CN", "Plant B"}};
+    plant.request_id = "plant-b";
+    plant.profiles = {"device-dps"};
+    ASSERT_THAT(world_->house.lifecycle().Create(operator_, plant, absl::InfiniteFuture()), IsOk());
+  }
+  void RollOver() {
+    Rollover rollover;
+    rollover.request_id = "roll";
+    rollover.successor = "devices-2";
+    ASSERT_THAT(world_->house.lifecycle().RollOver(operator_, "devices", rollover, absl::InfiniteFuture()), IsOk());
+  }
+  void RevokeAuthority(const std::string& authority) {
+    AuthorityRevocation revocation;
+    revocation.request_id = "gone-" + authority;
+    revocation.reason = Reason::kCaCompromise;
+    ASSERT_THAT(world_->house.lifecycle().Revoke(operator_, authority, revocation), IsOk());
+  }
+
+  std::unique_ptr<DpsHouse> world_;
+  const Caller operator_ = testing::House::CallerOf("operator");
+};
+
+TEST_F(DpsAcceptanceTest, Case01AChainIsPublishedAndItsPossessionProven) {
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  const json certificate = Certificate();
+  ASSERT_FALSE(certificate.is_null());
+  EXPECT_EQ(certificate["isVerified"], true);
+  EXPECT_THAT(Steps(), ElementsAre("PUT", "generateVerificationCode", "verify"));
+  std::vector<json> matches;
+  for (const json& entry : cloud().Log()) {
+    const std::string path = entry["path"];
+    if (path.find("/certificates/") != path.npos && entry["method"] != "GET") matches.push_back(entry["ifMatch"]);
+    EXPECT_EQ(entry.dump().find("\"isVerified\":true,\"certificate\""), std::string::npos);
+  }
+  EXPECT_EQ(matches[0], nullptr);
+  EXPECT_NE(matches[1], matches[2]);
+  EXPECT_EQ(Group()["attestation"]["x509"]["caReferences"]["primary"], certificate["name"]);
+  EXPECT_EQ(Group()["provisioningStatus"], "enabled");
+
+  // The proof is on record, and is no device.
+  const std::vector<CertificateRecord> proofs = Proofs();
+  ASSERT_THAT(proofs, SizeIs(1));
+  EXPECT_LE(proofs[0].not_after - proofs[0].not_before, absl::Hours(24) + absl::Minutes(5));
+  const auto proven = world_->Ledger("possession_proven");
+  ASSERT_THAT(proven, SizeIs(1));
+  EXPECT_EQ(proofs[0].subject, "CN=" + proven[0]["details"]["code"].get<std::string>());
+
+  for (const char* sdk : {"5", "6"}) {
+    const json read = cloud().Drive(fmt::format(
+        "arm.mjs --trust {} --port {} --sdk {} --token {} --op get --name {}", cloud().roots(), cloud().port(), sdk,
+        cloud().Token("https://management.azure.com"), certificate["name"].get<std::string>()));
+    EXPECT_NE(read.dump().find("\"isVerified\":true"), std::string::npos) << sdk << read;
+  }
+  ExpectAssigned("device-1", world_->Issue("device-1"));
+}
+
+TEST_F(DpsAcceptanceTest, Case02PublishingAgainWritesNothing) {
+  world_->Publish();
+  cloud().ClearLog();
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_EQ(cloud().Count("", ""), 0) << cloud().Log();
+  EXPECT_THAT(world_->Plan()->steps, IsEmpty());
+}
+
+TEST_F(DpsAcceptanceTest, Case02ACertificateThatSomebodyVerifiedByHandIsLeftAlone) {
+  world_->Publish();
+  const json uploaded = Certificate();
+  // Under another name, as a person would have uploaded it, and everything of ours forgotten.
+  ASSERT_THAT(world_->house.store().RemoveTarget(DpsHouse::kTarget, world_->Now(), "{}"), IsOk());
+  world_->Describe(DpsHouse::WithGroup());
+  cloud().ClearLog();
+  world_->Publish();
+  EXPECT_EQ(cloud().Count("", "/certificates/"), 0);
+  EXPECT_EQ(Certificate()["etag"], uploaded["etag"]);
+}
+
+TEST_F(DpsAcceptanceTest, Case03WhenSomebodyElseAskedForACodeAnotherIsAskedFor) {
+  cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/verify"}}},
+                 {"times", 1},
+                 {"action", {{"status", 412}, {"body", {{"code", 412001}, {"message", "Precondition failed"}}}}}});
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_EQ(Certificate()["isVerified"], true);
+  EXPECT_THAT(Steps(), ElementsAre("PUT", "generateVerificationCode", "verify", "generateVerificationCode", "verify"));
+  for (const json& entry : cloud().Log()) EXPECT_NE(entry["ifMatch"], "*");
+}
+
+TEST_F(DpsAcceptanceTest, Case03ItEndsWithAClearErrorWhenThatGoesOnForEver) {
+  cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/verify"}}},
+                 {"times", 0},
+                 {"action", {{"status", 412}, {"body", {{"message", "Precondition failed"}}}}}});
+  world_->Publish();
+  EXPECT_LE(cloud().Count("POST", "/verify"), 12);
+  EXPECT_NE(world_->chain(), ChainState::kPublished);
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kTargetConflict);
+  EXPECT_EQ(Certificate()["isVerified"], false);
+}
+
+TEST_F(DpsAcceptanceTest, Case04WhatPeopleSetInAGroupStays) {
+  world_->Publish();
+  cloud().Change({{"kind", "enrollmentGroup"},
+                  {"id", "line-devices"},
+                  {"set",
+                   {{"initialTwin", {{"tags", {{"site", "b"}}}, {"properties", {{"desired", {{"x", 1}}}}}}},
+                    {"reprovisionPolicy", {{"updateHubAssignment", true}, {"migrateDeviceData", false}}}}}});
+  world_->Describe(DpsHouse::Described(
+      fmt::format("groups: [{{group: line-devices, authority: devices, allocation: hashed, hubs: [{}, {}]}}]\n",
+                  DpsStandIn::kHub1, DpsStandIn::kHub2)));
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_EQ(Group()["iotHubs"].size(), 2u);
+  EXPECT_EQ(Group()["initialTwin"]["tags"]["site"], "b");
+  EXPECT_EQ(Group()["reprovisionPolicy"]["migrateDeviceData"], false);
+}
+
+TEST_F(DpsAcceptanceTest, Case04AConflictOnWhatIsOursIsReportedAndNotOverwritten) {
+  world_->Publish();
+  cloud().Change({{"kind", "enrollmentGroup"}, {"id", "line-devices"}, {"set", {{"provisioningStatus", "disabled"}}}});
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kFailed);
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kPublicationConflict);
+  EXPECT_THAT(world_->Waiting()[0].failure, HasSubstr("provisioningStatus"));
+  EXPECT_EQ(Group()["provisioningStatus"], "disabled");
+  world_->Publish(true);
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_EQ(Group()["provisioningStatus"], "enabled");
+}
+
+TEST_F(DpsAcceptanceTest, Case05AThrottledTargetIsLeftAloneForAsLongAsItAsks) {
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  const Time now = world_->Now();
+  struct Case {
+    const char* what;
+    json headers;
+    Duration at_least;
+    Duration at_most;
+  };
+  const std::vector<Case> cases = {
+      {"seconds", {{"retry-after", "2"}}, absl::Seconds(2), absl::Seconds(2)},
+      {"nothing", json::object(), absl::ZeroDuration(), absl::Minutes(5)},
+      {"a date",
+       {{"retry-after", absl::FormatTime("%a, %d %b %E4Y %H:%M:%S GMT", now + absl::Seconds(30), absl::UTCTimeZone())}},
+       absl::Seconds(20),
+       absl::Seconds(30)},
+      {"a day", {{"retry-after", "86400"}}, absl::Minutes(10), absl::Minutes(10)},
+      {"negative", {{"retry-after", "-5"}}, absl::ZeroDuration(), absl::Minutes(5)},
+      {"garbage", {{"retry-after", "soon"}}, absl::ZeroDuration(), absl::Minutes(5)}};
+  world_->Revoke(device);
+  for (const Case& one : cases) {
+    cloud().ClearLog();
+    cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/enrollments/?\\?"}}},
+                   {"times", 1},
+                   {"action", {{"status", 429}, {"headers", one.headers}, {"body", {{"errorCode", 429001}}}}}});
+    const Time before = world_->Now();
+    world_->Work();
+    EXPECT_EQ(cloud().Count("POST", "/enrollments"), 1) << one.what;
+    const Duration pause = world_->worker().pause().until - before;
+    EXPECT_GE(pause, one.at_least) << one.what;
+    EXPECT_LE(pause, one.at_most) << one.what;
+    ASSERT_THAT(world_->Waiting(), SizeIs(1)) << one.what;
+    EXPECT_EQ(world_->Waiting()[0].attempts, 0) << "a service that is busy says nothing against the device";
+    world_->Advance(pause + absl::Seconds(1));
+  }
+  world_->Work();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+}
+
+TEST_F(DpsAcceptanceTest, Case06FailuresOfTheServiceAreGoneThroughAndALostReplyIsRecognised) {
+  const std::vector<json> faults = {
+      {{"match", {{"method", "PUT"}, {"pathRegex", "/certificates/"}}},
+       {"times", 1},
+       {"action", {{"loseReply", true}}}},
+      {{"match", {{"method", "POST"}, {"pathRegex", "/generateVerificationCode"}}},
+       {"times", 1},
+       {"action", {{"status", 503}}}},
+      {{"match", {{"method", "POST"}, {"pathRegex", "/verify"}}}, {"times", 1}, {"action", {{"loseReply", true}}}},
+      {{"match", {{"method", "PUT"}, {"pathRegex", "/enrollmentGroups/"}}},
+       {"times", 1},
+       {"action", {{"loseReply", true}}}},
+      {{"match", {{"method", "GET"}, {"pathRegex", "/certificates"}}},
+       {"times", 2},
+       {"action", {{"status", 502}, {"body", "<html>"}}}},
+      {{"match", {{"method", "POST"}, {"pathRegex", "/enrollmentGroups/query"}}},
+       {"times", 1},
+       {"action", {{"drop", true}}}}};
+  for (const json& fault : faults) cloud().Fault(fault);
+  world_->Publish();
+  world_->WorkThrough();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_EQ(cloud().State()["certificates"].size(), 1u) << "no second slot";
+  EXPECT_EQ(Certificate()["isVerified"], true);
+  EXPECT_EQ(Proofs().size(), 1u) << "no second signature while the first was good";
+  // The same for a device.
+  const CertificateRecord device = world_->Issue("device-1");
+  world_->Revoke(device);
+  cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/enrollments/?\\?"}}},
+                 {"times", 1},
+                 {"action", {{"loseReply", true}}}});
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  world_->house.clock.now += absl::Seconds(1);
+  EXPECT_THAT(world_->Waiting(), IsEmpty());
+}
+
+TEST_F(DpsAcceptanceTest, Case07AProofThatIsRefusedIsTriedOnceMoreAndNeverFallsBackToAClaim) {
+  cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/verify"}}},
+                 {"times", 0},
+                 {"action",
+                  {{"status", 400},
+                   {"body",
+                    {{"code", "BadRequest"},
+                     {"message",
+                      "Proof-Of-Possession failed. Issuer certificate 'CN=x' cannot be found in the certificate chain. "
+                      "errorcode: IH400053"}}}}}});
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kFailed);
+  EXPECT_EQ(cloud().Count("POST", "/verify"), 2);
+  EXPECT_EQ(Certificate()["isVerified"], false);
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_TRUE(world_->Waiting()[0].parked);
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kPossessionNotProven);
+  EXPECT_THAT(world_->Waiting()[0].failure, AllOf(HasSubstr("devices"), HasSubstr("Proof-Of-Possession failed")));
+  EXPECT_THAT(world_->Ledger("possession_refused"), SizeIs(2));
+  EXPECT_THAT(world_->Ledger("possession_claimed"), IsEmpty());
+}
+
+TEST_F(DpsAcceptanceTest, Case09OfABulkThatFailedInPartOnlyThatPartIsTriedAgain) {
+  world_->Publish();
+  std::vector<CertificateRecord> devices;
+  for (int i = 0; i < 25; ++i) devices.push_back(world_->Issue(fmt::format("device-{}", i)));
+  // Somebody has enrolled three of them by hand.
+  for (const int i : {2, 5, 7}) {
+    cloud().Change(
+        {{"kind", "enrollment"},
+         {"id", fmt::format("device-{}", i)},
+         {"set",
+          {{"provisioningStatus", "enabled"},
+           {"initialTwin", {{"tags", {{"by", "hand"}}}}},
+           {"attestation",
+            {{"type", "x509"},
+             {"x509",
+              {{"clientCertificates",
+                {{"primary",
+                  {{"certificate", PemEncode("CERTIFICATE", devices[static_cast<size_t>(i)].certificate)}}}}}}}}}}}});
+  }
+  for (const CertificateRecord& device : devices) world_->Revoke(device);
+  cloud().ClearLog();
+  world_->WorkThrough();
+  std::vector<size_t> bulks;
+  for (const json& entry : cloud().Log()) {
+    const std::string path = entry["path"];
+    if (entry["method"] == "POST" && (path.ends_with("/enrollments") || path.ends_with("/enrollments/"))) {
+      bulks.push_back(entry["body"]["enrollments"].size());
+    }
+  }
+  EXPECT_THAT(bulks, ElementsAre(10u, 10u, 5u));
+  EXPECT_EQ(cloud().Count("PUT", "/enrollments/"), 3);
+  for (int i = 0; i < 25; ++i)
+    EXPECT_EQ(Enrollment(fmt::format("device-{}", i))["provisioningStatus"], "disabled") << i;
+  EXPECT_EQ(Enrollment("device-5")["initialTwin"]["tags"]["by"], "hand");
+}
+
+TEST_F(DpsAcceptanceTest, Case09LimitsOfTheServiceStopItBeforeItWrites) {
+  for (int i = 0; i < 100; ++i) {
+    cloud().Change({{"kind", "enrollmentGroup"},
+                    {"id", fmt::format("other-{}", i)},
+                    {"set", {{"attestation", {{"type", "symmetricKey"}, {"symmetricKey", json::object()}}}}}});
+  }
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kFailed);
+  EXPECT_EQ(cloud().Count("", ""), 0);
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kPublicationObstructed);
+  EXPECT_THAT(world_->Waiting()[0].failure, HasSubstr("101 enrollment groups"));
+}
+
+TEST_F(DpsAcceptanceTest, Case10ARevokedDeviceIsRefusedWhileItsSiblingIsAssigned) {
+  for (const char* entry : {"certificate", "registration_id"}) {
+    world_ = std::make_unique<DpsHouse>(
+        DpsHouse::WithGroup() + fmt::format("revocation: {{entry: {}, hubs: [{}]}}\n", entry, DpsStandIn::kHub1));
+    world_->Publish();
+    const CertificateRecord device = world_->Issue("device-1");
+    const CertificateRecord sibling = world_->Issue("device-2");
+    ExpectAssigned("device-1", device);
+    ExpectAssigned("device-2", sibling);
+    world_->Revoke(device, Reason::kKeyCompromise);
+    world_->Work();
+    ExpectRefused("device-1", device);
+    ExpectAssigned("device-2", sibling);
+    EXPECT_EQ(Enrollment("device-1")["attestation"]["type"],
+              std::string(entry) == "certificate" ? "x509" : "symmetricKey");
+    for (const json& one : States("hubDevices")) {
+      EXPECT_EQ(one["status"], one["deviceId"] == "device-1" ? "disabled" : "enabled") << one;
+    }
+    EXPECT_THAT(world_->Ledger("devices_blocked"), SizeIs(1));
+    EXPECT_THAT(cloud().Violations(), IsEmpty());
+  }
+}
+
+TEST_F(DpsAcceptanceTest, Case11AReleasedDeviceComesInAgainAndNothingOfOursIsLeft) {
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  world_->Revoke(device, Reason::kCertificateHold);
+  world_->Work();
+  ExpectRefused("device-1", device);
+  ASSERT_THAT(world_->house.authority().Release(testing::House::CallerOf("operator"), "devices", device.serial),
+              IsOk());
+  world_->Work();
+  EXPECT_TRUE(Enrollment("device-1").is_null());
+  ExpectAssigned("device-1", device);
+}
+
+TEST_F(DpsAcceptanceTest, Case11AnEnrollmentThatSomebodyElseMadeIsGivenBackAsItWas) {
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  cloud().Change({{"kind", "enrollment"},
+                  {"id", "device-1"},
+                  {"set",
+                   {{"provisioningStatus", "enabled"},
+                    {"attestation",
+                     {{"type", "x509"},
+                      {"x509",
+                       {{"clientCertificates",
+                         {{"primary", {{"certificate", PemEncode("CERTIFICATE", device.certificate)}}}}}}}}}}}});
+  world_->Revoke(device, Reason::kCertificateHold);
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  ASSERT_THAT(world_->house.authority().Release(testing::House::CallerOf("operator"), "devices", device.serial),
+              IsOk());
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "enabled");
+  ExpectAssigned("device-1", device);
+}
+
+TEST_F(DpsAcceptanceTest, Case11OfAReissuedDeviceOnlyTheNewCertificateComesInAndItsEntryIsCollected) {
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-1");
+  world_->Revoke(old);
+  world_->Work();
+  const CertificateRecord reissued = world_->Issue("device-1", "devices", "again");
+  world_->Work();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "enabled");
+  EXPECT_EQ(Enrollment("device-1")["iotHubs"], json::array({DpsStandIn::kHub1})) << "as its group has it";
+  ExpectAssigned("device-1", reissued);
+  ExpectRefused("device-1", old);
+  // Until the old one has expired.
+  world_->Advance(old.not_after + absl::Hours(2) - world_->Now());
+  world_->Work();
+  EXPECT_THAT(world_->Ledger("device_unblocked"), SizeIs(1));
+}
+
+TEST_F(DpsAcceptanceTest, Case12DevicesOfARevokedIntermediateAreRefusedAndItsSiblingsAreNot) {
+  MakePlant();
+  // One group for all of them, by the root.
+  world_->Describe(DpsHouse::Described(fmt::format(
+      "groups: [{{group: all-devices, authority: root, allocation: hashed, hubs: [{}]}}]\n", DpsStandIn::kHub1)));
+  world_->Publish();
+  const CertificateRecord sibling = world_->Issue("device-1");
+  const CertificateRecord device = world_->Issue("device-b", "plant-b");
+  ExpectAssigned("device-1", sibling);
+  ExpectAssigned("device-b", device);
+  RevokeAuthority("plant-b");
+  world_->Work();
+  EXPECT_EQ(GroupLike("revoked-plant-b-")["provisioningStatus"], "disabled");
+  ExpectRefused("device-b", device);
+  ExpectAssigned("device-1", sibling);
+}
+
+TEST_F(DpsAcceptanceTest, Case11OfSeveralCertificatesEachRevokedOneIsRefused) {
+  world_->Publish();
+  const CertificateRecord first = world_->Issue("device-1", "devices", "one");
+  const CertificateRecord second = world_->Issue("device-1", "devices", "two");
+  const CertificateRecord third = world_->Issue("device-1", "devices", "three");
+  world_->Revoke(first);
+  world_->Work();
+  ExpectRefused("device-1", first);
+  ExpectAssigned("device-1", second);
+  world_->Revoke(second, Reason::kCertificateHold);
+  world_->Work();
+  ExpectRefused("device-1", second);
+  ExpectAssigned("device-1", third);
+  ASSERT_THAT(world_->house.authority().Release(testing::House::CallerOf("operator"), "devices", second.serial),
+              IsOk());
+  world_->Work();
+  ExpectAssigned("device-1", second);
+}
+
+TEST_F(DpsAcceptanceTest, Case12APinnedDeviceIsRefusedWhenItsAuthorityIsRevoked) {
+  MakePlant();
+  world_->Describe(DpsHouse::Described(fmt::format(
+      "groups: [{{group: all-devices, authority: root, allocation: hashed, hubs: [{}]}}]\n", DpsStandIn::kHub1)));
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-b", "plant-b", "one");
+  const CertificateRecord good = world_->Issue("device-b", "plant-b", "two");
+  world_->Revoke(old);
+  world_->Work();
+  ExpectAssigned("device-b", good);
+  RevokeAuthority("plant-b");
+  world_->Work();
+  ExpectRefused("device-b", good);
+}
+
+TEST_F(DpsAcceptanceTest, Case12ARevokedAuthorityLosesItsPlaceInAGroupWithoutAPublication) {
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-old");
+  RollOver();
+  world_->Publish();
+  const CertificateRecord fresh = world_->Issue("device-new", "devices-2");
+  RevokeAuthority("devices");
+  world_->Work();
+  ExpectRefused("device-old", old);
+  ExpectAssigned("device-new", fresh);
+  RevokeAuthority("devices-2");
+  world_->Work();
+  ExpectRefused("device-new", fresh);
+}
+
+TEST_F(DpsAcceptanceTest, Case06AnOutageParksNothing) {
+  world_->Publish();
+  std::vector<CertificateRecord> devices;
+  for (int i = 0; i < 12; ++i) devices.push_back(world_->Issue(fmt::format("device-{}", i)));
+  cloud().Fault({{"match", {{"pathRegex", "/enrollments"}}}, {"times", 0}, {"action", {{"status", 503}}}});
+  for (const CertificateRecord& device : devices) world_->Revoke(device);
+  for (int i = 0; i < 15; ++i) {
+    world_->Work();
+    world_->Advance(absl::Minutes(10));
+  }
+  for (const WorkRecord& one : world_->Waiting()) EXPECT_FALSE(one.parked) << one.key;
+  cloud().Control("DELETE", "faults");
+  world_->WorkThrough();
+  for (const json& one : States("enrollments")) EXPECT_EQ(one["provisioningStatus"], "disabled");
+  EXPECT_EQ(States("enrollments").size(), 12u);
+}
+
+TEST_F(DpsAcceptanceTest, Case13WhileAnAuthorityIsRolledOverOldAndNewDevicesComeIn) {
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-old");
+  const Time old_ends = world_->house.issuer("devices").not_after();
+  RollOver();
+  cloud().ClearLog();
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  const CertificateRecord fresh = world_->Issue("device-new", "devices-2");
+  ExpectAssigned("device-old", old);
+  ExpectAssigned("device-new", fresh);
+  // Verified first, referred to then.
+  std::vector<std::string> writes;
+  for (const json& entry : cloud().Log()) {
+    const std::string path = entry["path"];
+    if (path.ends_with("/verify")) writes.push_back("verify");
+    if (entry["method"] == "PUT" && path.find("/enrollmentGroups/") != path.npos) writes.push_back("group");
+  }
+  EXPECT_THAT(writes, ElementsAre("verify", "group"));
+  // When the old one has expired nothing refers to it, and only then it goes.
+  world_->Advance(old_ends + absl::Minutes(1) - world_->Now());
+  cloud().ClearLog();
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  writes.clear();
+  for (const json& entry : cloud().Log()) {
+    if (entry["method"] == "PUT") writes.push_back("group");
+    if (entry["method"] == "DELETE") writes.push_back("remove");
+  }
+  EXPECT_THAT(writes, ElementsAre("group", "remove"));
+  EXPECT_EQ(cloud().State()["certificates"].size(), 1u);
+}
+
+TEST_F(DpsAcceptanceTest, Case14EveryKindOfDeviceThatWeCertifyComesIn) {
+  world_->Publish();
+  for (const std::string& name : {std::string(64, 'd'), std::string("sn:4711_a.b-c-"), std::string("MixedCase-7")}) {
+    ExpectAssigned(name, world_->Issue(name));
+  }
+  struct Key {
+    const char* name;
+    ssl::EvpKey key;
+    SignatureAlgorithm algorithm;
+  };
+  Key keys[] = {{"p384", ssl::EvpKey(EVP_EC_gen("P-384")), SignatureAlgorithm::kEcdsaSha384},
+                {"rsa-2048", ssl::EvpKey(EVP_RSA_gen(2048)), SignatureAlgorithm::kRsaPkcs1Sha256},
+                {"rsa-3072", ssl::EvpKey(EVP_RSA_gen(3072)), SignatureAlgorithm::kRsaPkcs1Sha256}};
+  for (Key& one : keys) {
+    const testing::SoftwareSigner signer(one.algorithm, std::move(one.key));
+    testing::CsrBuilder csr(signer);
+    csr.subject = EncodeName({{"CN", one.name}});
+    Request request = world_->house.DeviceRequest(one.name);
+    request.csr = csr.Build();
+    const StatusOr<Issued> issued = world_->house.Issue(request);
+    ASSERT_THAT(issued, IsOk()) << one.name;
+    const json answer = world_->Register(one.name, issued->record, signer);
+    EXPECT_EQ(answer.value("status", json()), "assigned") << one.name << answer;
+  }
+  struct Case {
+    std::string name;
+    std::string reason;
+  };
+  for (const Case& refused :
+       {Case{std::string(65, 'd'), reason::kSubjectNotAllowed}, Case{"ends-with.", reason::kSubjectNotAllowed},
+        Case{"mixedcase-7", reason::kSubjectDiffersByCase}}) {
+    const StatusOr<Issued> issued =
+        world_->house.Issue(world_->house.DeviceRequest("refused-" + refused.name.substr(0, 40), refused.name));
+    EXPECT_EQ(hallmark::Reason(issued.status()), refused.reason) << refused.name;
+  }
+}
+
+TEST_F(DpsAcceptanceTest, Case15EntraTokensServeWhereSasIsSwitchedOff) {
+  world_->Publish();
+  cloud().Set({{"disableLocalAuth", true}});
+  const CertificateRecord device = world_->Issue("device-1");
+  world_->Revoke(device);
+  world_->Work();
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kTargetCredentialRefused);
+  EXPECT_FALSE(world_->Waiting()[0].parked) << "it is the credential's fault, not the device's";
+  world_->UseCredential(true);
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  // A token that was withdrawn is replaced once.
+  cloud().Control("DELETE", "tokens");
+  ASSERT_THAT(world_->house.authority().Revoke(testing::House::CallerOf("operator"), "devices",
+                                               world_->Issue("device-2").serial, Reason::kSuperseded),
+              IsOk());
+  world_->Work();
+  EXPECT_EQ(Enrollment("device-2")["provisioningStatus"], "disabled");
+}
+
+TEST_F(DpsAcceptanceTest, DriftIsSeenAndWhatIsOursIsMended) {
+  world_->Publish();
+  const CertificateRecord first = world_->Issue("device-1");
+  const CertificateRecord second = world_->Issue("device-2");
+  world_->Revoke(first);
+  world_->Revoke(second);
+  world_->Work();
+  EXPECT_THAT(world_->Reconcile(false), IsEmpty());
+  cloud().Change({{"kind", "enrollment"}, {"id", "device-1"}, {"remove", true}});
+  cloud().Change({{"kind", "enrollment"}, {"id", "device-2"}, {"set", {{"provisioningStatus", "enabled"}}}});
+  cloud().Change({{"kind", "enrollmentGroup"}, {"id", "line-devices"}, {"set", {{"provisioningStatus", "disabled"}}}});
+  EXPECT_THAT(world_->Reconcile(false), SizeIs(3));
+  ExpectAssigned("device-2", second);
+  EXPECT_THAT(world_->Reconcile(true), SizeIs(3));
+  world_->WorkThrough();
+  EXPECT_THAT(world_->Reconcile(false), IsEmpty());
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  ExpectRefused("device-2", second);
+}
+
+TEST_F(DpsAcceptanceTest, DevicesThatWereRevokedBeforeAreKeptOutFromThePublicationOn) {
+  const CertificateRecord device = world_->Issue("device-1");
+  world_->Revoke(device);
+  ASSERT_THAT(world_->house.store().RemoveTarget(DpsHouse::kTarget, world_->Now(), "{}"), IsOk());
+  world_->Describe(DpsHouse::WithGroup());
+  world_->Publish();
+  world_->WorkThrough();
+  ExpectRefused("device-1", device);
+}
+
+TEST_F(DpsAcceptanceTest, TheCheckSaysWhatMicrosoftsClientIsTold) {
+  world_->Publish();
+  const CertificateRecord good = world_->Issue("device-1");
+  const CertificateRecord revoked = world_->Issue("device-2");
+  world_->Revoke(revoked);
+  world_->Work();
+  const auto check = [&](const CertificateRecord& record, size_t chain) {
+    std::vector<Bytes> shown = {record.certificate};
+    const auto& above = world_->house.issuer("devices").chain();
+    shown.insert(shown.end(), above.begin(), above.begin() + static_cast<ptrdiff_t>(chain));
+    return world_->target().Check(shown, world_->Now() + absl::Minutes(1)).value();
+  };
+  EXPECT_TRUE(check(good, 2).admitted);
+  EXPECT_TRUE(check(good, 1).admitted);
+  EXPECT_FALSE(check(good, 0).admitted);
+  EXPECT_FALSE(check(revoked, 2).admitted);
+  EXPECT_THAT(check(revoked, 2).findings.back().what, HasSubstr("individual enrollment, which is disabled"));
+  ExpectAssigned("device-1", good);
+  ExpectRefused("device-2", revoked);
+}
+
+}  // namespace
+}  // namespace hallmark

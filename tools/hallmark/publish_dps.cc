@@ -1,0 +1,267 @@
+// hallmark publish dps: a target from its description to its devices.
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/reason.h"
+#include "ca/chain.h"
+#include "publish/description.h"
+#include "tools/hallmark/lot_commands.h"
+#include "tools/hallmark/names.h"
+#include "tools/hallmark/publish_commands.h"
+#include "tools/hallmark/revocation_commands.h"
+#include "tools/hallmark/table.h"
+
+namespace hallmark::cli {
+namespace {
+
+constexpr Duration kInterval = absl::Milliseconds(300);
+
+struct AddOptions {
+  std::string file;
+  bool replace = false;
+  bool dry_run = false;
+};
+
+StatusOr<ExitCode> Add(Session& session, const AddOptions& options) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(options.file, kDescriptionLimit));
+  v1::AddTargetRequest request;
+  request.set_description(text);
+  request.set_replace(options.replace);
+  request.set_validate_only(options.dry_run);
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::Target target, client.AddTarget(request));
+  if (session.json()) {
+    session.PrintJson(target);
+    return kDone;
+  }
+  const std::string name = ShortTarget(target.name());
+  if (options.dry_run) {
+    session.out << fmt::format("{} is a good description of {}. Nothing was kept.\n", options.file, name);
+    return kDone;
+  }
+  session.out << fmt::format(
+      "{} is kept, and nothing was sent yet. See what would be done: hallmark publish dps plan {}\n", name, name);
+  return kDone;
+}
+
+void PrintPlan(Session& session, const v1::PublicationPlan& plan) {
+  std::vector<std::vector<Cell>> rows;
+  for (const auto& step : plan.steps()) {
+    const Color color = step.action() == "remove" || step.action() == "disable" ? Color::kRed
+                        : step.action() == "claim"                              ? Color::kYellow
+                                                                                : Color::kGreen;
+    std::string details;
+    for (const std::string& detail : step.details()) details += (details.empty() ? "" : "; ") + detail;
+    rows.push_back({{step.action(), color}, step.kind(), Printable(step.id()), Printable(details)});
+  }
+  if (!rows.empty()) session.out << RenderTable({"DO", "WHAT", "ID", "DETAILS"}, rows, session.colored());
+  for (const std::string& conflict : plan.conflicts()) session.out << "Left as it is: " << Printable(conflict) << "\n";
+  for (const std::string& warning : plan.warnings()) session.out << "Beware: " << Printable(warning) << "\n";
+  for (const std::string& obstacle : plan.obstacles()) session.out << "In the way: " << Printable(obstacle) << "\n";
+  session.out << fmt::format("The service has then {} of {} CA certificates and {} of {} enrollment groups.\n",
+                             plan.certificates(), plan.most_certificates(), plan.groups(), plan.most_groups());
+}
+
+StatusOr<ExitCode> Plan(Session& session, const std::string& target) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::PublicationPlan plan, client.PlanPublication(TargetName(target)));
+  const bool obstructed = plan.obstacles_size() > 0;
+  if (session.json()) {
+    session.PrintJson(plan);
+    return obstructed ? kRefused : kDone;
+  }
+  PrintPlan(session, plan);
+  if (obstructed) return kRefused;
+  session.out << (plan.steps_size() == 0 ? "Everything is as described; nothing is to do.\n"
+                                         : fmt::format("Make it so: hallmark publish dps apply {}\n", target));
+  return kDone;
+}
+
+struct ApplyOptions {
+  std::string target;
+  bool yes = false;
+  bool take_over = false;
+  bool no_wait = false;
+};
+
+// Until it is published, or needs a person.
+StatusOr<v1::Target> Follow(Session& session, Client& client, v1::Target target) {
+  const bool terminal = session.environment.err_is_terminal && !session.json();
+  std::string shown;
+  while (target.chain() == v1::Target::PUBLISHING) {
+    absl::SleepFor(kInterval);
+    ASSIGN_OR_RETURN(target, client.GetTarget(target.name()));
+    const std::string now =
+        target.paused_reason().empty() ? "publishing" : "waiting: " + Printable(target.paused_reason());
+    if (session.json() || now == shown) continue;
+    session.err << (terminal ? "\r\x1b[K" : "") << now << (terminal ? "" : "\n") << std::flush;
+    shown = now;
+  }
+  if (terminal) session.err << "\r\x1b[K";
+  return target;
+}
+
+StatusOr<ExitCode> Tell(Session& session, Client& client, const v1::Target& target) {
+  if (session.json()) {
+    session.PrintJson(target);
+  } else if (target.chain() == v1::Target::PUBLISHED) {
+    session.out << fmt::format("{} is published.\n", ShortTarget(target.name()));
+  } else if (target.chain() == v1::Target::PUBLISHING) {
+    session.out << fmt::format("{0} is being published; see: hallmark publish status {0}\n",
+                               ShortTarget(target.name()));
+  }
+  if (target.chain() != v1::Target::FAILED) return kDone;
+  v1::ListWorkRequest request;
+  request.set_name(target.name());
+  request.set_parked_only(true);
+  ASSIGN_OR_RETURN(const v1::ListWorkResponse work, client.ListWork(request));
+  for (const v1::WorkItem& item : work.items()) {
+    if (item.kind() == "chain") return Error(Code::kFailedPrecondition, item.failure_reason(), item.failure());
+  }
+  return kRefused;
+}
+
+StatusOr<ExitCode> Apply(Session& session, const ApplyOptions& options) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::PublicationPlan plan, client.PlanPublication(TargetName(options.target)));
+  if (!session.json()) PrintPlan(session, plan);
+  if (plan.steps_size() > 0 || options.take_over) {
+    RETURN_IF_ERROR(Ask(session, options.yes, fmt::format("Do this in {}?", options.target)));
+  }
+  ASSIGN_OR_RETURN(v1::Target target, client.PublishChain(TargetName(options.target), options.take_over));
+  if (!options.no_wait) {
+    ASSIGN_OR_RETURN(target, Follow(session, client, std::move(target)));
+  }
+  return Tell(session, client, target);
+}
+
+struct RemoveOptions {
+  std::string target;
+  bool force = false;
+};
+
+StatusOr<ExitCode> Remove(Session& session, const RemoveOptions& options) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  RETURN_IF_ERROR(client.RemoveTarget(TargetName(options.target), options.force));
+  if (session.json()) {
+    session.PrintJson(nlohmann::json{{"removed", TargetName(options.target)}});
+  } else {
+    session.out << fmt::format("{} is forgotten here. What stands in the service stays.\n", options.target);
+  }
+  return kDone;
+}
+
+struct CheckOptions {
+  std::string target;
+  std::string certificate;
+  std::string chain;
+};
+
+StatusOr<std::vector<Bytes>> ReadChainFile(const std::string& file) {
+  ASSIGN_OR_RETURN(const std::string octets, ReadFile(file, kChainLimit));
+  const StatusOr<std::vector<Bytes>> chain = ReadChain(AsBytes(octets));
+  return chain.ok() ? chain : Annotate(chain.status(), file);
+}
+
+// The only target there is, if none is named.
+StatusOr<std::string> ChooseTarget(Client& client, const std::string& named) {
+  if (!named.empty()) return TargetName(named);
+  ASSIGN_OR_RETURN(const v1::ListTargetsResponse list, client.ListTargets());
+  if (list.targets_size() == 1) return list.targets(0).name();
+  return UsageError(list.targets_size() == 0 ? "there is no target yet; add one with hallmark publish dps add"
+                                             : "there are several targets; say which with --target");
+}
+
+StatusOr<ExitCode> Check(Session& session, const CheckOptions& options) {
+  ASSIGN_OR_RETURN(std::vector<Bytes> chain, ReadChainFile(options.certificate));
+  if (!options.chain.empty()) {
+    ASSIGN_OR_RETURN(const std::vector<Bytes> above, ReadChainFile(options.chain));
+    // A file that has the device's certificate at its beginning is what the device sends as a whole.
+    if (!above.empty() && above.front() == chain.front()) chain.clear();
+    chain.insert(chain.end(), above.begin(), above.end());
+  }
+  v1::CheckCertificateRequest request;
+  request.set_certificate(ToString(chain.front()));
+  for (size_t i = 1; i < chain.size(); ++i) request.add_chain(ToString(chain[i]));
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(*request.mutable_name(), ChooseTarget(client, options.target));
+  ASSIGN_OR_RETURN(const v1::CheckCertificateResponse verdict, client.CheckCertificate(request));
+  if (session.json()) {
+    session.PrintJson(verdict);
+    return verdict.admitted() ? kDone : kRefused;
+  }
+  std::vector<std::vector<Cell>> rows;
+  for (const auto& finding : verdict.findings()) {
+    rows.push_back({finding.good() ? Cell("yes", Color::kGreen) : Cell("no", Color::kRed), Printable(finding.what())});
+  }
+  session.out << RenderTable({"GOOD", "WHAT THE SERVICE LOOKS AT"}, rows, session.colored());
+  if (verdict.admitted()) {
+    session.out << "The service would let it in.\n";
+  } else {
+    session.out << fmt::format("The service would refuse it with 401, code {}. {}\n", verdict.error_code(),
+                               verdict.advice());
+  }
+  return verdict.admitted() ? kDone : kRefused;
+}
+
+}  // namespace
+
+std::string TargetName(const std::string& text) { return text.starts_with("targets/") ? text : "targets/" + text; }
+std::string ShortTarget(const std::string& name) {
+  return name.starts_with("targets/") ? name.substr(sizeof "targets/" - 1) : name;
+}
+
+void AddPublishDps(CLI::App& group, Session& session) {
+  CLI::App* dps = AddCommand(group, "dps", "Azure IoT Hub Device Provisioning Service: chains, proofs, groups",
+                             "  hallmark publish dps add contoso.yaml\n"
+                             "  hallmark publish dps plan contoso\n"
+                             "  hallmark publish dps apply contoso");
+  dps->require_subcommand(1);
+
+  const auto add = std::make_shared<AddOptions>();
+  CLI::App* adding = AddCommand(*dps, "add", "Keep the description of a service; nothing is sent yet",
+                                "  hallmark publish dps add contoso.yaml --dry-run\n"
+                                "  hallmark publish dps add contoso.yaml --replace");
+  adding->add_option("description", add->file, "YAML, see docs/publishing.md")->required()->type_name("FILE");
+  adding->add_flag("--replace", add->replace, "Instead of the one that has the same name");
+  adding->add_flag("--dry-run", add->dry_run, "Only look whether it is right");
+  adding->callback([&session, add] { session.Finish(Add(session, *add)); });
+
+  const auto planned = std::make_shared<std::string>();
+  CLI::App* plan = AddCommand(*dps, "plan", "Compare the service with its description, and show what would be done",
+                              "  hallmark publish dps plan contoso");
+  plan->add_option("target", *planned, "Its name")->required()->type_name("TARGET");
+  plan->callback([&session, planned] { session.Finish(Plan(session, *planned)); });
+
+  const auto apply = std::make_shared<ApplyOptions>();
+  CLI::App* applying = AddCommand(*dps, "apply", "Upload, prove and bind until the service is as described",
+                                  "  hallmark publish dps apply contoso\n"
+                                  "  hallmark publish dps apply contoso --yes --take-over");
+  applying->add_option("target", apply->target, "Its name")->required()->type_name("TARGET");
+  applying->add_flag("--yes", apply->yes, "Do not ask");
+  applying->add_flag("--take-over", apply->take_over, "Also set what somebody else has changed");
+  applying->add_flag("--no-wait", apply->no_wait, "Do not wait until it is done");
+  applying->callback([&session, apply] { session.Finish(Apply(session, *apply)); });
+
+  const auto remove = std::make_shared<RemoveOptions>();
+  CLI::App* removing =
+      AddCommand(*dps, "remove", "Forget a service; what stands there stays", "  hallmark publish dps remove contoso");
+  removing->add_option("target", remove->target, "Its name")->required()->type_name("TARGET");
+  removing->add_flag("--force", remove->force, "Although revocations wait for it or devices are kept out there");
+  removing->callback([&session, remove] { session.Finish(Remove(session, *remove)); });
+
+  const auto check = std::make_shared<CheckOptions>();
+  CLI::App* checking =
+      AddCommand(*dps, "check", "Would the service let this device in? If not, why",
+                 "  hallmark publish dps check device-1.pem\n"
+                 "  hallmark publish dps check device-1.pem --chain device-1-chain.pem --target contoso");
+  checking->add_option("certificate", check->certificate, "The device's, or its chain")->required()->type_name("FILE");
+  checking->add_option("--chain", check->chain, "What the device sends; otherwise what is known")->type_name("FILE");
+  checking->add_option("--target", check->target, "Where; not needed if there is one only")->type_name("TARGET");
+  checking->callback([&session, check] { session.Finish(Check(session, *check)); });
+
+  AddTargetStatus(*dps, session, "hallmark publish dps");
+}
+
+}  // namespace hallmark::cli

@@ -1,0 +1,200 @@
+// hallmark publish status|work|retry|reconcile: how far the targets are.
+#include <fmt/format.h>
+
+#include "tools/hallmark/lot_commands.h"
+#include "tools/hallmark/publish_commands.h"
+#include "tools/hallmark/table.h"
+
+namespace hallmark::cli {
+namespace {
+
+Cell ChainOf(const v1::Target& target) {
+  switch (target.chain()) {
+    case v1::Target::PUBLISHING: return {"publishing", Color::kYellow};
+    case v1::Target::PUBLISHED: return {"published", Color::kGreen};
+    case v1::Target::FAILED: return {"failed", Color::kRed};
+    default: return {"not published", Color::kFaint};
+  }
+}
+
+std::string Age(Session& session, const v1::Target::Work& work) {
+  if (work.count() == 0) return "";
+  const Time oldest = absl::FromUnixSeconds(work.oldest_time().seconds());
+  const Duration age = std::max(session.clock.Now() - oldest, absl::ZeroDuration());
+  return fmt::format("{} since {} s", work.count(), absl::ToInt64Seconds(age));
+}
+
+Cell Converged(const v1::Target& target) {
+  if (target.parked().count() > 0 || target.chain() == v1::Target::FAILED) return {"no: see work", Color::kRed};
+  if (target.waiting().count() > 0) return {"not yet", Color::kYellow};
+  if (target.chain() != v1::Target::PUBLISHED) return {"not yet", Color::kYellow};
+  return {"yes", Color::kGreen};
+}
+
+std::vector<Field> FieldsOf(Session& session, const v1::Target& target) {
+  return {{"Name", target.name()},
+          {"Kind", target.kind()},
+          {"Chain", ChainOf(target)},
+          {"Converged", Converged(target)},
+          {"Waiting", Age(session, target.waiting())},
+          {"Parked", {Age(session, target.parked()), Color::kRed}},
+          {"Devices kept out", fmt::format("{}", target.blocked_devices())},
+          {"Devices pinned", fmt::format("{}", target.pinned_devices())},
+          {"Published", target.has_publish_time() ? When(target.publish_time()) : ""},
+          {"Described", When(target.update_time())},
+          {"By", Printable(target.updated_by())},
+          {"Left alone until", target.has_paused_until() ? When(target.paused_until()) : ""},
+          {"Because", Printable(target.paused_reason())}};
+}
+
+StatusOr<ExitCode> Show(Session& session, const std::string& name) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  if (!name.empty()) {
+    ASSIGN_OR_RETURN(const v1::Target target, client.GetTarget(TargetName(name)));
+    if (session.json()) {
+      session.PrintJson(target);
+    } else {
+      session.out << RenderFields(FieldsOf(session, target), session.colored());
+    }
+    return kDone;
+  }
+  ASSIGN_OR_RETURN(const v1::ListTargetsResponse list, client.ListTargets());
+  if (session.json()) {
+    session.PrintJson(list);
+    return kDone;
+  }
+  std::vector<std::vector<Cell>> rows;
+  for (const v1::Target& target : list.targets()) {
+    rows.push_back({ShortTarget(target.name()), target.kind(), ChainOf(target), Converged(target),
+                    Age(session, target.waiting()), Age(session, target.parked()),
+                    fmt::format("{}", target.blocked_devices())});
+  }
+  session.out << RenderTable({"TARGET", "KIND", "CHAIN", "CONVERGED", "WAITING", "PARKED", "KEPT OUT"}, rows,
+                             session.colored());
+  return kDone;
+}
+
+struct WorkOptions {
+  std::string target;
+  bool parked = false;
+};
+
+StatusOr<ExitCode> ListWork(Session& session, const WorkOptions& options) {
+  v1::ListWorkRequest request;
+  request.set_name(TargetName(options.target));
+  request.set_parked_only(options.parked);
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::ListWorkResponse work, client.ListWork(request));
+  if (session.json()) {
+    session.PrintJson(work);
+    return kDone;
+  }
+  std::vector<std::vector<Cell>> rows;
+  for (const v1::WorkItem& item : work.items()) {
+    rows.push_back({item.kind(), Printable(item.key()), When(item.queue_time()),
+                    item.parked() ? Cell("parked", Color::kRed) : Cell("waiting", Color::kYellow),
+                    fmt::format("{}", item.attempts()), Printable(item.failure())});
+  }
+  session.out << RenderTable({"WHAT", "KEY", "SINCE", "STATE", "ATTEMPTS", "LAST FAILURE"}, rows, session.colored());
+  return kDone;
+}
+
+StatusOr<ExitCode> Retry(Session& session, const std::string& target) {
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  ASSIGN_OR_RETURN(const v1::RetryWorkResponse response, client.RetryWork(TargetName(target)));
+  if (session.json()) {
+    session.PrintJson(response);
+  } else {
+    session.out << fmt::format("{} changes are tried now; see: hallmark publish status {}\n", response.items(), target);
+  }
+  return kDone;
+}
+
+struct ReconcileOptions {
+  std::string target;
+  bool repair = false;
+};
+
+StatusOr<ExitCode> Reconcile(Session& session, const ReconcileOptions& options) {
+  v1::ReconcileTargetRequest request;
+  request.set_name(TargetName(options.target));
+  request.set_repair(options.repair);
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  const bool terminal = session.environment.err_is_terminal && !session.json();
+  v1::ReconcileTargetResponse::Result result;
+  nlohmann::json drifts = nlohmann::json::array();
+  std::vector<std::vector<Cell>> rows;
+  RETURN_IF_ERROR(client.ReconcileTarget(request, [&](const v1::ReconcileTargetResponse& response) {
+    if (response.has_progress() && terminal) {
+      session.err << fmt::format("\r\x1b[K{} seen", response.progress().seen()) << std::flush;
+    }
+    if (response.has_result()) result = response.result();
+    if (!response.has_drift()) return;
+    const auto& drift = response.drift();
+    drifts.push_back(ToJson(drift));
+    rows.push_back({drift.kind(), Printable(drift.id()), drift.ours() ? "ours" : "not ours", Printable(drift.what())});
+  }));
+  if (terminal) session.err << "\r\x1b[K";
+  if (session.json()) {
+    session.PrintJson(nlohmann::json{{"drift", drifts}, {"seen", result.seen()}, {"repairing", result.repairing()}});
+    return result.drift() == 0 || options.repair ? kDone : kDiffers;
+  }
+  if (!rows.empty()) session.out << RenderTable({"WHAT", "ID", "WHOSE", "DRIFT"}, rows, session.colored());
+  session.out << fmt::format("{} looked at, {} not as they should be", result.seen(), result.drift());
+  if (options.repair) {
+    session.out << fmt::format(", {} are being repaired.\n", result.repairing());
+  } else {
+    session.out << (result.drift() == 0 ? ".\n" : "; --repair mends what is ours.\n");
+  }
+  return result.drift() == 0 || options.repair ? kDone : kDiffers;
+}
+
+}  // namespace
+
+void AddTargetStatus(CLI::App& group, Session& session, const std::string& command) {
+  const auto target = std::make_shared<std::string>();
+  CLI::App* status = AddCommand(group, "status", "How far the targets are: converged, waiting, parked",
+                                fmt::format("  {0} status\n  {0} status contoso --output json", command));
+  status->add_option("target", *target, "Only this one")->type_name("TARGET");
+  status->callback([&session, target] { session.Finish(Show(session, *target)); });
+}
+
+void AddPublishTargets(CLI::App& group, Session& session) {
+  AddTargetStatus(group, session, "hallmark publish");
+
+  const auto work = std::make_shared<WorkOptions>();
+  CLI::App* listing = AddCommand(group, "work", "What waits for a target, and why what is parked does",
+                                 "  hallmark publish work contoso --parked");
+  listing->add_option("target", work->target, "Its name")->required()->type_name("TARGET");
+  listing->add_flag("--parked", work->parked, "Only what needs a person");
+  listing->callback([&session, work] { session.Finish(ListWork(session, *work)); });
+
+  const auto retried = std::make_shared<std::string>();
+  CLI::App* retry =
+      AddCommand(group, "retry", "Try at once what waits or is parked", "  hallmark publish retry contoso");
+  retry->add_option("target", *retried, "Its name")->required()->type_name("TARGET");
+  retry->callback([&session, retried] { session.Finish(Retry(session, *retried)); });
+
+  const auto reconcile = std::make_shared<ReconcileOptions>();
+  CLI::App* reconciling = AddCommand(group, "reconcile", "Look for what somebody changed in a target behind our back",
+                                     "  hallmark publish reconcile contoso\n"
+                                     "  hallmark publish reconcile contoso --repair");
+  reconciling->add_option("target", reconcile->target, "Its name")->required()->type_name("TARGET");
+  reconciling->add_flag("--repair", reconcile->repair, "Mend what is ours");
+  reconciling->callback([&session, reconcile] { session.Finish(Reconcile(session, *reconcile)); });
+}
+
+void AddPublish(CLI::App& app, Session& session) {
+  CLI::App* group = AddCommand(app, "publish", "Carry authorities and revocations to the clouds that let devices in",
+                               "  hallmark publish dps add contoso.yaml\n"
+                               "  hallmark publish dps apply contoso\n"
+                               "  hallmark publish status\n"
+                               "  hallmark publish bundle azure");
+  group->require_subcommand(1);
+  AddPublishBundle(*group, session);
+  AddPublishAdr(*group, session);
+  AddPublishDps(*group, session);
+  AddPublishTargets(*group, session);
+}
+
+}  // namespace hallmark::cli
