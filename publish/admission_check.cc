@@ -152,7 +152,7 @@ class Check {
           "If the device is to be let in, release its certificate or reissue it here; if somebody disabled it by "
           "hand, enable it in the service.");
     }
-    const std::string mine = absl::AsciiStrToUpper(Hex(Sha256(chain_.front())));
+    const std::string mine = FingerprintOf(chain_.front());
     for (const char* slot : kSlots) {
       const json::json_pointer at(fmt::format("/attestation/x509/clientCertificates/{}/info/sha256Thumbprint", slot));
       if (absl::AsciiStrToUpper(TextAt(state_.enrollment, at)) != mine) continue;
@@ -165,7 +165,7 @@ class Check {
 
   // Which slot of a group is the certificate at `index` of the chain; empty: none.
   std::string SlotFor(const json& group, size_t index) const {
-    const std::string sha256 = absl::AsciiStrToUpper(Hex(Sha256(chain_[index])));
+    const std::string sha256 = FingerprintOf(chain_[index]);
     const std::string sha1 = ThumbprintOf(chain_[index]);
     for (const char* slot : kSlots) {
       const json::json_pointer inline_at(

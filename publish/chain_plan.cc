@@ -30,14 +30,12 @@ std::string SlotOf(const json& x509, const char* slot) {
   }
   const json certificate = At(At(x509, "signingCertificates"), slot);
   if (!certificate.is_object()) return "";
-  const std::string sha256 =
-      TextAt(At(certificate, "info").is_object() ? At(certificate, "info") : json::object(), "sha256Thumbprint");
-  return "certificate " + absl::AsciiStrToUpper(sha256);
+  return "certificate " + absl::AsciiStrToUpper(TextAt(At(certificate, "info"), "sha256Thumbprint"));
 }
 
 json AttestationOf(const json& group) {
   const json attestation = At(group, "attestation");
-  const std::string type = attestation.is_object() ? TextAt(attestation, "type") : "";
+  const std::string type = TextAt(attestation, "type");
   if (type != "x509") return json{{"type", type}};
   const json x509 = At(attestation, "x509");
   return {{"type", type}, {"primary", SlotOf(x509, "primary")}, {"secondary", SlotOf(x509, "secondary")}};
@@ -126,7 +124,7 @@ class Planner {
 
   const json* FindGroup(const std::string& id) const {
     const auto found = std::find_if(found_.groups.begin(), found_.groups.end(), [&id](const json& group) {
-      return absl::AsciiStrToLower(TextAt(group, "enrollmentGroupId")) == absl::AsciiStrToLower(id);
+      return absl::EqualsIgnoreCase(TextAt(group, "enrollmentGroupId"), id);
     });
     return found == found_.groups.end() ? nullptr : &*found;
   }
@@ -222,7 +220,7 @@ class Planner {
       SetFields(step.group, changes, group, found);
       step.denies = changes.value("provisioningStatus", "") == "disabled";
     }
-    for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc"}) step.group.erase(field);
+    step.group = WithoutServerFields(std::move(step.group));
     plan_.steps.push_back(std::move(step));
   }
 
@@ -291,7 +289,7 @@ class Planner {
   void Send(PlannedStep step, const json& group) {
     step.denies = true;
     step.etag = TextAt(group, "etag");
-    for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc"}) step.group.erase(field);
+    step.group = WithoutServerFields(std::move(step.group));
     plan_.steps.push_back(std::move(step));
   }
 

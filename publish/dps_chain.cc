@@ -255,11 +255,7 @@ Status DpsChain::Prove(const PlannedStep& step, Time deadline) const {
 
 Status DpsChain::Bind(const PlannedStep& step, Time deadline) const {
   RETURN_IF_ERROR(service_.PutGroup(step.group, step.etag, deadline).status());
-  ASSIGN_OR_RETURN(const WrittenChain written, Written());
-  const auto before = written.groups.find(step.id);
-  json own = before != written.groups.end() && before->second.is_object() ? before->second : json::object();
-  own.update(step.own);
-  return Keep(PublishedKind::kGroup, step.id, own, "group_set");
+  return Keep(PublishedKind::kGroup, step.id, step.own, "group_set");
 }
 
 Status DpsChain::Remove(const PlannedStep& step, Time deadline) const {

@@ -10,6 +10,7 @@
 #include "publish/dps_answer.h"
 #include "publish/entries.h"
 #include "publish/json_field.h"
+#include "publish/wanted_chain.h"
 
 namespace hallmark {
 namespace {
@@ -22,12 +23,10 @@ constexpr std::array<const char*, 2> kSlots = {"primary", "secondary"};
 constexpr std::array<const char*, 6> kGiven = {"allocationPolicy",  "iotHubs",      "initialTwin",
                                                "reprovisionPolicy", "capabilities", "customAllocationDefinition"};
 
-std::string Sha256Of(const Bytes& certificate) { return absl::AsciiStrToUpper(Hex(Sha256(certificate))); }
-
 // Of all that it names: another one in any slot makes another enrollment.
 std::string FingerprintOf(const DeviceAdmission& device) {
   std::string all;
-  for (const Bytes& one : device.certificates) all += (all.empty() ? "" : " ") + Sha256Of(one);
+  for (const Bytes& one : device.certificates) all += (all.empty() ? "" : " ") + hallmark::FingerprintOf(one);
   return all;
 }
 
@@ -50,13 +49,6 @@ std::string TypeOf(const json& enrollment) {
 bool IsAsWritten(const json& found, const json& body, const DeviceAdmission& device) {
   return TextAt(found, "provisioningStatus") == TextAt(body, "provisioningStatus") && TypeOf(found) == TypeOf(body) &&
          (TypeOf(body) != "x509" || FoundFingerprint(found) == FingerprintOf(device));
-}
-
-json WithoutServerFields(json enrollment) {
-  for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc", "registrationState"}) {
-    enrollment.erase(field);
-  }
-  return enrollment;
 }
 
 std::string StatusIn(const json& enrollment) {
@@ -116,10 +108,6 @@ StatusOr<EnrollmentNote> ReadNote(const std::string& content) {
 
 const DescribedGroup* GroupFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
                                const std::string& authority) {
-  const auto record_of = [&authorities](const std::string& name) {
-    return std::find_if(authorities.begin(), authorities.end(),
-                        [&name](const AuthorityRecord& one) { return one.authority == name; });
-  };
   std::string at = authority;
   for (size_t steps = 0; steps <= authorities.size() && !at.empty(); ++steps) {
     std::string under = at;  // and those whose successor it is
@@ -127,11 +115,11 @@ const DescribedGroup* GroupFor(const DpsDescription& description, const std::vec
       for (const DescribedGroup& group : description.groups) {
         if (group.authority == under) return &group;
       }
-      const auto record = record_of(under);
-      under = record == authorities.end() ? "" : record->predecessor;
+      const AuthorityRecord* record = FindRecord(authorities, under);
+      under = record == nullptr ? "" : record->predecessor;
     }
-    const auto record = record_of(at);
-    at = record == authorities.end() || record->parent == at ? "" : record->parent;
+    const AuthorityRecord* record = FindRecord(authorities, at);
+    at = record == nullptr || record->parent == at ? "" : record->parent;
   }
   return nullptr;
 }

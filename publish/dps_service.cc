@@ -54,6 +54,13 @@ std::string Encoded(ByteView certificate) { return Base64(AsBytes(PemEncode("CER
 
 }  // namespace
 
+nlohmann::json WithoutServerFields(nlohmann::json object) {
+  for (const char* field : {"etag", "createdDateTimeUtc", "lastUpdatedDateTimeUtc", "registrationState"}) {
+    object.erase(field);
+  }
+  return object;
+}
+
 DpsService::Call DpsService::Management(const char* method, const std::string& name, std::string what) const {
   const std::string slash = name.empty() ? "" : "/";
   return {

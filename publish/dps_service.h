@@ -41,6 +41,9 @@ struct BulkFailure {
   std::string message;
 };
 
+// An enrollment or a group without the fields that the service writes itself, and takes from nobody.
+nlohmann::json WithoutServerFields(nlohmann::json object);
+
 class DpsService {
  public:
   // All of these outlive it.

@@ -8,7 +8,6 @@ namespace hallmark {
 namespace {
 
 constexpr char kRole[] = "publisher";
-constexpr char kProfile[] = "verification";
 constexpr size_t kIdDigits = 32;
 
 }  // namespace
@@ -33,7 +32,7 @@ StatusOr<Bytes> CertifyPossession(const CertificateAuthority& authority, const s
   Request request;
   request.request_id = "possession:" + Hex(Sha256(csr)).substr(0, kIdDigits);
   request.authority = issuer;
-  request.profile = kProfile;
+  request.profile = kPossessionProfile;
   request.csr = ToBytes(csr);
   ASSIGN_OR_RETURN(const Issued issued, authority.Issue(Publisher(realm), request, deadline));
   return issued.record.certificate;

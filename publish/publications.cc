@@ -81,7 +81,7 @@ void Publications::Notify(const std::string& target) {
 void Publications::Work(const std::string& target, const std::atomic<bool>& stopping) {
   const StatusOr<TargetRecord> record = StoreOf(parts_.authority).GetTarget(target);
   if (absl::IsNotFound(record.status()) || (record.ok() && record->chain == ChainState::kNone)) return;
-  const StatusOr<std::shared_ptr<Built>> built = Find(target);
+  const StatusOr<std::shared_ptr<Built>> built = record.ok() ? Find(*record) : record.status();
   const Status status = built.ok() ? (*built)->worker->Work(stopping) : built.status();
   if (status.ok() || stopping) return;
   log::Fields fields = log::Describe(status);
@@ -91,9 +91,13 @@ void Publications::Work(const std::string& target, const std::atomic<bool>& stop
 
 StatusOr<std::shared_ptr<Publications::Built>> Publications::Find(const std::string& target) {
   ASSIGN_OR_RETURN(const TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
+  return Find(record);
+}
+
+StatusOr<std::shared_ptr<Publications::Built>> Publications::Find(const TargetRecord& record) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = running_.find(target);
+    const auto found = running_.find(record.target);
     if (found != running_.end() && found->second.built != nullptr && found->second.built->version == record.version &&
         found->second.built->text == record.description) {
       return found->second.built;
@@ -101,7 +105,7 @@ StatusOr<std::shared_ptr<Publications::Built>> Publications::Find(const std::str
   }
   ASSIGN_OR_RETURN(std::shared_ptr<Built> built, Build(record));
   const std::lock_guard lock(mutex_);
-  const auto found = running_.find(target);
+  const auto found = running_.find(record.target);
   if (found != running_.end()) found->second.built = built;
   return built;
 }

@@ -79,6 +79,7 @@ class Publications {
 
   Status Authorize(const Caller& caller, const char* permission) const;
   StatusOr<std::shared_ptr<Built>> Find(const std::string& target);
+  StatusOr<std::shared_ptr<Built>> Find(const TargetRecord& record);
   StatusOr<std::shared_ptr<Built>> Build(const TargetRecord& record) const;
   StatusOr<TargetStatus> StatusOf(TargetRecord record) const;
   Status CheckDescribed(const TargetDescription& description) const;

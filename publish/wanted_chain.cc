@@ -9,18 +9,12 @@
 #include "base/reason.h"
 #include "ca/certificate.h"
 #include "ca/ocsp.h"
+#include "publish/possession.h"
 
 namespace hallmark {
 namespace {
 
-constexpr char kProfile[] = "verification";
 constexpr size_t kSlots = 2;  // primary and secondary
-
-const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [&authority](const AuthorityRecord& one) { return one.authority == authority; });
-  return found == records.end() ? nullptr : &*found;
-}
 
 Status Provable(const Issuers::Snapshot& authorities, const std::string& authority) {
   const auto issuer = authorities.issuers.find(authority);
@@ -32,10 +26,10 @@ Status Provable(const Issuers::Snapshot& authorities, const std::string& authori
                     authority));
   }
   RETURN_IF_ERROR(issuer->second->CheckKey());
-  if (issuer->second->FindTemplate(kProfile) != nullptr) return absl::OkStatus();
-  return Error(
-      Code::kFailedPrecondition, reason::kProfileUnknown,
-      fmt::format("\"{}\" does not certify under the profile {}, by which possession is proven", authority, kProfile));
+  if (issuer->second->FindTemplate(kPossessionProfile) != nullptr) return absl::OkStatus();
+  return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
+               fmt::format("\"{}\" does not certify under the profile {}, by which possession is proven", authority,
+                           kPossessionProfile));
 }
 
 WantedCertificate MakeWanted(const Issuers::Snapshot& authorities, const std::string& authority,
@@ -43,7 +37,7 @@ WantedCertificate MakeWanted(const Issuers::Snapshot& authorities, const std::st
   return {.authority = authority,
           .certificate = certificate,
           .thumbprint = ThumbprintOf(certificate),
-          .fingerprint = absl::AsciiStrToUpper(Hex(Sha256(certificate))),
+          .fingerprint = FingerprintOf(certificate),
           .proof = proof,
           .provable = Provable(authorities, authority)};
 }
@@ -127,6 +121,14 @@ std::set<std::string> Descend(const std::vector<AuthorityRecord>& authorities, s
 }
 
 }  // namespace
+
+const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
+  const auto found = std::find_if(records.begin(), records.end(),
+                                  [&authority](const AuthorityRecord& one) { return one.authority == authority; });
+  return found == records.end() ? nullptr : &*found;
+}
+
+std::string FingerprintOf(ByteView certificate) { return absl::AsciiStrToUpper(Hex(Sha256(certificate))); }
 
 std::string ThumbprintOf(ByteView certificate) {
   return absl::AsciiStrToUpper(Hex(HashOf(OcspHash::kSha1, certificate)));
