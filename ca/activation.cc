@@ -76,11 +76,12 @@ StatusOr<AuthorityRecord> Lifecycle::Activate(const Caller& caller, const std::s
                                               : "it is a root; hand a cross-certificate out beside its chain"));
   }
   ASSIGN_OR_RETURN(const Bytes spki, SpkiOf(record));
-  std::vector<std::vector<Bytes>> known;
-  for (const auto& [name, issuer] : parts().issuers.Recent()->issuers) {
-    if (name != authority) known.push_back(issuer->chain());
+  const std::shared_ptr<const Issuers::Snapshot> known = parts().issuers.Recent();
+  std::vector<std::vector<Bytes>> chains;
+  for (const auto& [name, issuer] : known->issuers) {
+    if (name != authority) chains.push_back(issuer->chain());
   }
-  ASSIGN_OR_RETURN(std::vector<Bytes> path, OrderPath(given, spki, known));
+  ASSIGN_OR_RETURN(std::vector<Bytes> path, OrderPath(given, spki, chains));
   ASSIGN_OR_RETURN(AuthorityRecord activated, WithPath(record, std::move(path)));
   const bool repeated = activated.certificate == record.certificate && activated.parent == record.parent &&
                         activated.external_chain == record.external_chain;
@@ -120,7 +121,8 @@ StatusOr<AuthorityRecord> Lifecycle::WithPath(AuthorityRecord record, std::vecto
   }
   record.certificate = path.front();
   record.parent.clear();
-  for (const auto& [name, other] : parts().issuers.Current()->issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = parts().issuers.Current();
+  for (const auto& [name, other] : known->issuers) {
     if (other->record().certificate == path[1]) record.parent = name;
   }
   record.external_chain.clear();

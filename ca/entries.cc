@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/ledger_json.h"
 #include "base/reason.h"
 
 namespace hallmark {
@@ -25,20 +26,16 @@ constexpr std::array<NamedReason, 10> kReasons = {{{RevocationReason::kUnspecifi
                                                    {RevocationReason::kPrivilegeWithdrawn, "privilegeWithdrawn"},
                                                    {RevocationReason::kAaCompromise, "aACompromise"}}};
 
-std::string Dump(const nlohmann::json& entry) {
-  return entry.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string AuthorityCreatedEntry(const AuthorityRecord& authority, const std::string& caller) {
-  return Dump({{"type", "authority_created"},
-               {"authority", authority.authority},
-               {"parent", authority.parent},
-               {"profile", authority.profile},
-               {"sha256", Hex(Sha256(authority.certificate))},
-               {"caller", caller},
-               {"time", Rfc3339(authority.created)}});
+  return LedgerJson({{"type", "authority_created"},
+                     {"authority", authority.authority},
+                     {"parent", authority.parent},
+                     {"profile", authority.profile},
+                     {"sha256", Hex(Sha256(authority.certificate))},
+                     {"caller", caller},
+                     {"time", Rfc3339(authority.created)}});
 }
 
 std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>& authorities, const std::string& caller,
@@ -55,7 +52,7 @@ std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>&
     if (!authority.certificate.empty()) record["sha256"] = Hex(Sha256(authority.certificate));
     records.push_back(std::move(record));
   }
-  return Dump({{"type", type}, {"authorities", std::move(records)}, {"caller", caller}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", type}, {"authorities", std::move(records)}, {"caller", caller}, {"time", Rfc3339(time)}});
 }
 
 std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued) {
@@ -68,7 +65,7 @@ std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, T
     entry["lot"] = intent.device->lot;
     entry["device"] = intent.device->serial;
   }
-  return Dump(entry);
+  return LedgerJson(entry);
 }
 
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation) {
@@ -76,15 +73,15 @@ std::string CertificateRevokedEntry(const std::string& authority, ByteView seria
                           {"serial", Hex(serial)},           {"reason", Name(revocation.reason)},
                           {"caller", revocation.revoked_by}, {"time", Rfc3339(revocation.revoked)}};
   if (revocation.invalidity.has_value()) entry["invalidity_date"] = Rfc3339(*revocation.invalidity);
-  return Dump(entry);
+  return LedgerJson(entry);
 }
 
 std::string CertificateReleasedEntry(const std::string& authority, ByteView serial, const Release& release) {
-  return Dump({{"type", "certificate_released"},
-               {"authority", authority},
-               {"serial", Hex(serial)},
-               {"caller", release.released_by},
-               {"time", Rfc3339(release.released)}});
+  return LedgerJson({{"type", "certificate_released"},
+                     {"authority", authority},
+                     {"serial", Hex(serial)},
+                     {"caller", release.released_by},
+                     {"time", Rfc3339(release.released)}});
 }
 
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
@@ -96,33 +93,33 @@ std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl) {
                           {"next_update", Rfc3339(crl.next_update)}};
   if (crl.shard != 0) entry["shard"] = crl.shard;
   if (crl.base.has_value()) entry["base"] = *crl.base;
-  return Dump(entry);
+  return LedgerJson(entry);
 }
 
 std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time) {
-  return Dump({{"type", "profile_loaded"}, {"profile", profile}, {"version", version}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "profile_loaded"}, {"profile", profile}, {"version", version}, {"time", Rfc3339(time)}});
 }
 
 std::string RolesLoadedEntry(const std::string& version, Time time) {
-  return Dump({{"type", "roles_loaded"}, {"version", version}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "roles_loaded"}, {"version", version}, {"time", Rfc3339(time)}});
 }
 
 std::string CsrRequestedEntry(const std::string& authority, ByteView tbs, const std::string& caller, Time time) {
-  return Dump({{"type", "csr_requested"},
-               {"authority", authority},
-               {"tbs_sha256", Hex(Sha256(tbs))},
-               {"caller", caller},
-               {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "csr_requested"},
+                     {"authority", authority},
+                     {"tbs_sha256", Hex(Sha256(tbs))},
+                     {"caller", caller},
+                     {"time", Rfc3339(time)}});
 }
 
 std::string BundleAcceptedEntry(const std::string& bundle, const std::string& station, const std::string& sha256,
                                 const std::string& caller, Time time) {
-  return Dump({{"type", "bundle_accepted"},
-               {"bundle", bundle},
-               {"station", station},
-               {"sha256", sha256},
-               {"caller", caller},
-               {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "bundle_accepted"},
+                     {"bundle", bundle},
+                     {"station", station},
+                     {"sha256", sha256},
+                     {"caller", caller},
+                     {"time", Rfc3339(time)}});
 }
 
 std::string MassRevocationEntryOf(const char* type, const MassRevocationRecord& revocation, const std::string& caller,
@@ -152,31 +149,31 @@ std::string MassRevocationEntryOf(const char* type, const MassRevocationRecord& 
                           {"caller", caller},
                           {"time", Rfc3339(time)}};
   if (revocation.invalidity.has_value()) entry["invalidity_date"] = Rfc3339(*revocation.invalidity);
-  return Dump(entry);
+  return LedgerJson(entry);
 }
 
 std::string CrlImportedEntry(const ImportedCrlRecord& crl) {
-  return Dump({{"type", "crl_imported"},
-               {"name", crl.name},
-               {"issuer", crl.issuer_name},
-               {"number", crl.number},
-               {"sha256", Hex(Sha256(crl.crl))},
-               {"this_update", Rfc3339(crl.this_update)},
-               {"next_update", Rfc3339(crl.next_update)},
-               {"caller", crl.imported_by},
-               {"time", Rfc3339(crl.imported)}});
+  return LedgerJson({{"type", "crl_imported"},
+                     {"name", crl.name},
+                     {"issuer", crl.issuer_name},
+                     {"number", crl.number},
+                     {"sha256", Hex(Sha256(crl.crl))},
+                     {"this_update", Rfc3339(crl.this_update)},
+                     {"next_update", Rfc3339(crl.next_update)},
+                     {"caller", crl.imported_by},
+                     {"time", Rfc3339(crl.imported)}});
 }
 
 std::string CallerSuspendedEntry(const SuspensionRecord& suspension) {
-  return Dump({{"type", "caller_suspended"},
-               {"suspended", suspension.caller},
-               {"reason", suspension.reason},
-               {"caller", suspension.suspended_by},
-               {"time", Rfc3339(suspension.suspended)}});
+  return LedgerJson({{"type", "caller_suspended"},
+                     {"suspended", suspension.caller},
+                     {"reason", suspension.reason},
+                     {"caller", suspension.suspended_by},
+                     {"time", Rfc3339(suspension.suspended)}});
 }
 
 std::string CallerResumedEntry(const std::string& suspended, const std::string& caller, Time time) {
-  return Dump({{"type", "caller_resumed"}, {"resumed", suspended}, {"caller", caller}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "caller_resumed"}, {"resumed", suspended}, {"caller", caller}, {"time", Rfc3339(time)}});
 }
 
 const char* Name(AuthorityState state) {

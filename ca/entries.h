@@ -16,10 +16,10 @@ std::string AuthorityEntry(const char* type, const std::vector<AuthorityRecord>&
                            Time time);
 std::string CertificateIssuedEntry(const Intent& intent, ByteView certificate, Time issued);
 std::string CertificateRevokedEntry(const std::string& authority, ByteView serial, const Revocation& revocation);
+std::string CertificateReleasedEntry(const std::string& authority, ByteView serial, const Release& release);
 std::string CrlIssuedEntry(const CrlRecord& crl, ByteView signed_crl);
 
 // "profile_loaded" and "roles_loaded": in force from `time` on.
-std::string CertificateReleasedEntry(const std::string& authority, ByteView serial, const Release& release);
 std::string ProfileLoadedEntry(const std::string& profile, const std::string& version, Time time);
 std::string RolesLoadedEntry(const std::string& version, Time time);
 

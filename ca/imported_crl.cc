@@ -67,7 +67,8 @@ std::vector<AuthorityRecord> Lifecycle::ChangedBy(const ListedCrl& list, ByteVie
   std::vector<AuthorityRecord> changed;
   const StatusOr<AuthorityCertificate> issuer = AuthorityCertificate::Read(issuer_certificate);
   if (!issuer.ok()) return changed;
-  for (const auto& [name, one] : parts().issuers.Current()->issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = parts().issuers.Current();
+  for (const auto& [name, one] : known->issuers) {
     if (one->record().external_chain.empty()) continue;
     AuthorityRecord record = one->record();
     for (const Bytes& certificate : one->chain()) {

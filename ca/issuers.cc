@@ -16,12 +16,6 @@ namespace {
 constexpr size_t kMaxDepth = 8;
 constexpr Duration kRecent = absl::Seconds(1);
 
-const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [&](const AuthorityRecord& record) { return record.authority == authority; });
-  return found == records.end() ? nullptr : &*found;
-}
-
 std::vector<std::string> PredecessorsOf(const std::vector<AuthorityRecord>& records, const std::string& authority) {
   std::vector<std::string> predecessors;
   const AuthorityRecord* record = FindRecord(records, authority);
@@ -74,6 +68,12 @@ void AddElsewhere(const AuthorityRecord& record, Issuers::Snapshot& snapshot) {
 }
 
 }  // namespace
+
+const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
+  const auto found = std::find_if(records.begin(), records.end(),
+                                  [&](const AuthorityRecord& record) { return record.authority == authority; });
+  return found == records.end() ? nullptr : &*found;
+}
 
 Issuers::Issuers(Store& store, const Clock& clock, const Policies& policies, std::string base_url, OpenKey open_key)
     : store_(store),
@@ -162,10 +162,11 @@ std::shared_ptr<const Issuers::Snapshot> Issuers::Recent() {
 StatusOr<IssuerPointer> Issuers::Find(const std::string& authority) {
   const StatusOr<AuthorityRecord> record = store_.GetAuthority(authority);
   if (absl::IsNotFound(record.status())) {
-    std::string known;
-    for (const AuthorityRecord& other : Current()->records) known += (known.empty() ? "" : ", ") + other.authority;
+    const std::shared_ptr<const Snapshot> known = Current();
+    std::string names;
+    for (const AuthorityRecord& other : known->records) names += (names.empty() ? "" : ", ") + other.authority;
     return Error(Code::kNotFound, reason::kAuthorityUnknown,
-                 fmt::format("there is no authority '{}'; known: {}", authority, known));
+                 fmt::format("there is no authority '{}'; known: {}", authority, names));
   }
   RETURN_IF_ERROR(record.status());
   if (record->certificate.empty()) return NotIssuing(*record);

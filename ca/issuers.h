@@ -75,6 +75,9 @@ class Issuers {
   Time read_ = absl::InfinitePast();
 };
 
+// nullptr: there is none of that name.
+const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority);
+
 // The certificates from an authority's own up to the root. kFailedPrecondition (CONFIGURATION_INVALID): they do not end
 // in one.
 StatusOr<std::vector<Bytes>> ChainOf(const std::vector<AuthorityRecord>& records, const AuthorityRecord& record);

@@ -198,9 +198,9 @@ StatusOr<CertificateRecord> OcspSigners::Certify(Slot& slot, const Issuer& issue
 
 // The profile's, or what is left of the issuer's life.
 StatusOr<std::optional<Duration>> OcspSigners::LifetimeUnder(const Issuer& issuer, Time now) const {
-  const ProfileMap& profiles = authority_.parts().policies.Current()->profiles;
-  const auto profile = profiles.find(kResponderProfile);
-  if (profile == profiles.end()) {
+  const PolicyPointer policies = authority_.parts().policies.Current();
+  const auto profile = policies->profiles.find(kResponderProfile);
+  if (profile == policies->profiles.end()) {
     return Error(Code::kFailedPrecondition, reason::kConfigurationInvalid,
                  "OCSP needs the profile 'ocsp-signer' in policies/profiles; restore it");
   }

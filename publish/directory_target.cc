@@ -14,7 +14,8 @@ constexpr char kSignerProfile[] = "report-signer";
 }  // namespace
 
 StatusOr<Bundle> DirectoryTarget::Make(Time deadline) const {
-  for (const auto& [name, issuer] : authority_.parts().issuers.Recent()->issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
+  for (const auto& [name, issuer] : known->issuers) {
     if (issuer->FindTemplate(kSignerProfile) == nullptr) continue;
     return MakeBundle(authority_, Publisher(realm_, name), issuer_, deadline);
   }

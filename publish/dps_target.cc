@@ -72,7 +72,8 @@ Status DpsTarget::ReconcileChain(Sweep& sweep, Time deadline) const {
     RETURN_IF_ERROR(store.QueueChain(target_, true, now, entry));
   }
   std::set<std::string> ours;
-  for (const AuthorityRecord& record : authority_.parts().issuers.Recent()->records) {
+  const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
+  for (const AuthorityRecord& record : known->records) {
     for (const Bytes& above : record.external_chain) ours.insert(ThumbprintOf(above));
     for (const Bytes& earlier : record.earlier_certificates) ours.insert(ThumbprintOf(earlier));
     if (!record.certificate.empty()) ours.insert(ThumbprintOf(record.certificate));

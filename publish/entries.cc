@@ -1,41 +1,34 @@
 #include "publish/entries.h"
 
 #include "base/bytes.h"
+#include "base/ledger_json.h"
 
 namespace hallmark {
-namespace {
-
-std::string Dump(const nlohmann::json& entry) {
-  return entry.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-}
-
-}  // namespace
-
 std::string TargetEntry(const char* type, const std::string& target, const std::string& description,
                         const std::string& caller, Time time) {
-  return Dump({{"type", type},
-               {"target", target},
-               {"sha256", Hex(Sha256(AsBytes(description)))},
-               {"caller", caller},
-               {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", type},
+                     {"target", target},
+                     {"sha256", Hex(Sha256(AsBytes(description)))},
+                     {"caller", caller},
+                     {"time", Rfc3339(time)}});
 }
 
 std::string PublicationStartedEntry(const std::string& target, bool take_over, const std::string& caller, Time time) {
-  return Dump({{"type", "publication_started"},
-               {"target", target},
-               {"take_over", take_over},
-               {"caller", caller},
-               {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", "publication_started"},
+                     {"target", target},
+                     {"take_over", take_over},
+                     {"caller", caller},
+                     {"time", Rfc3339(time)}});
 }
 
 std::string ChainEntry(const char* type, const std::string& target, const std::string& id,
                        const nlohmann::json& details, Time time) {
-  return Dump({{"type", type}, {"target", target}, {"id", id}, {"details", details}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", type}, {"target", target}, {"id", id}, {"details", details}, {"time", Rfc3339(time)}});
 }
 
 std::string DevicesEntry(const char* type, const std::string& target, const std::vector<std::string>& devices,
                          Time time) {
-  return Dump({{"type", type}, {"target", target}, {"devices", devices}, {"time", Rfc3339(time)}});
+  return LedgerJson({{"type", type}, {"target", target}, {"devices", devices}, {"time", Rfc3339(time)}});
 }
 
 }  // namespace hallmark

@@ -122,12 +122,6 @@ std::set<std::string> Descend(const std::vector<AuthorityRecord>& authorities, s
 
 }  // namespace
 
-const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority) {
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [&authority](const AuthorityRecord& one) { return one.authority == authority; });
-  return found == records.end() ? nullptr : &*found;
-}
-
 std::string FingerprintOf(ByteView certificate) { return absl::AsciiStrToUpper(Hex(Sha256(certificate))); }
 
 std::string ThumbprintOf(ByteView certificate) {

@@ -52,9 +52,6 @@ std::vector<std::string> AuthoritiesBelow(const DpsDescription& description,
 // Those that are REVOKED, and those below them.
 std::set<std::string> AuthoritiesOutOfUse(const std::vector<AuthorityRecord>& authorities);
 
-// nullptr: there is none of that name.
-const AuthorityRecord* FindRecord(const std::vector<AuthorityRecord>& records, const std::string& authority);
-
 // SHA-256 and SHA-1 of a certificate, upper-case hexadecimal.
 std::string FingerprintOf(ByteView certificate);
 std::string ThumbprintOf(ByteView certificate);

@@ -170,4 +170,24 @@ TEST(LayeringTest, HandlesAreOwnedAndNothingIsFreedByHand) {
   }
 }
 
+// A snapshot that nobody holds ends with its expression, which a range-for's body and a reference outlive: whoever
+// replaces it meanwhile takes it away from under them.
+TEST(LayeringTest, WhatIsLookedThroughIsHeld) {
+  static const std::regex kUnheld(R"((for \([^;]* : |& ?\w+ = )[^;{]*\b(Current|Recent)\(\)->)");
+  for (const std::string held : {"for (const auto& [a, b] : known->issuers) {", "const auto known = issuers.Current();",
+                                 "const size_t count = issuers.Current()->records.size();"}) {
+    EXPECT_FALSE(std::regex_search(held, kUnheld)) << held;
+  }
+  for (const std::string unheld : {"for (const auto& [a, b] : parts().issuers.Recent()->issuers) {",
+                                   "const ProfileMap& profiles = policies.Current()->profiles;"}) {
+    EXPECT_TRUE(std::regex_search(unheld, kUnheld)) << unheld;
+  }
+  for (const Source& source : Sources()) {
+    std::istringstream lines(source.text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_FALSE(std::regex_search(line, kUnheld)) << source.path << ": " << line;
+    }
+  }
+}
+
 }  // namespace

@@ -292,7 +292,8 @@ TEST_F(RepositoryExportTest, ShowsRevocationsWhileItWatchesAndNeverATornFile) {
 TEST_F(RepositoryExportTest, OutlivesAnOutageOfTheService) {
   const std::string device = Issue("device");
   Watching watching(Export("--watch --interval 100ms"), At());
-  ASSERT_TRUE(Eventually([&] { return !Octets(Tree() + "/crl/devices.crl").empty(); })) << watching.err();
+  // The list of its shard is there, too.
+  ASSERT_TRUE(Eventually([&] { return Verify(device).find(": OK") != std::string::npos; })) << watching.err();
   EXPECT_EQ(service_->Stop(), 0);
   ASSERT_TRUE(Eventually([&] { return !watching.err().empty(); }));
   EXPECT_THAT(watching.err(), HasSubstr("cannot reach the service"));

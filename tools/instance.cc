@@ -57,7 +57,8 @@ Status Instance::OpenAuthorities() {
   issuers_ = std::make_unique<Issuers>(*store_, clock_, *policies_, config_.base_url,
                                        [this](const AuthorityRecord& record) { return OpenKey(record); });
   RETURN_IF_ERROR(issuers_->Reload());
-  for (const auto& [name, issuer] : issuers_->Current()->issuers) {
+  const std::shared_ptr<const Issuers::Snapshot> known = issuers_->Current();
+  for (const auto& [name, issuer] : known->issuers) {
     // A key that is away may come back; one that is not there, or another, is a mistake that would hide.
     const Status& key = issuer->CheckKey();
     if (!key.ok() && !absl::IsUnavailable(key)) return key;

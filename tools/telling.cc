@@ -154,7 +154,8 @@ void CollectFreshness(const Freshness& freshness, Metrics& metrics) {
 
 void ReportPolicies(const Instance& instance, const std::vector<PolicyRecord>& news, Metrics& metrics) {
   std::map<std::string, std::string> versions;
-  for (const auto& [name, profile] : instance.policies().Current()->profiles) versions[name] = profile->version;
+  const PolicyPointer policies = instance.policies().Current();
+  for (const auto& [name, profile] : policies->profiles) versions[name] = profile->version;
   log::Fields changed = log::Fields::array();
   for (const PolicyRecord& policy : news) {
     changed.push_back(
