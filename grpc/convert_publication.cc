@@ -1,5 +1,6 @@
 #include "grpc/convert_publication.h"
 
+#include "base/reason.h"
 #include "grpc/convert.h"
 
 namespace hallmark {
@@ -39,6 +40,19 @@ const char* NameOf(WorkKind kind) {
 void SetWork(v1::Target::Work& work, int64_t count, const std::optional<Time>& oldest) {
   work.set_count(count);
   if (oldest.has_value()) *work.mutable_oldest_time() = ToTimestamp(*oldest);
+}
+
+// Of a certificate or of a lot.
+template <typename Message>
+void SetVerdict(const AdmissionVerdict& verdict, Message& message) {
+  message.set_admitted(verdict.admitted);
+  message.set_error_code(verdict.error_code);
+  message.set_advice(verdict.advice);
+  for (const auto& [good, what] : verdict.findings) {
+    auto& added = *message.add_findings();
+    added.set_good(good);
+    added.set_what(what);
+  }
 }
 
 }  // namespace
@@ -117,14 +131,36 @@ v1::ReconcileTargetResponse::Result ToProto(const Reconciled& result) {
 
 v1::CheckCertificateResponse ToProto(const AdmissionVerdict& verdict) {
   v1::CheckCertificateResponse message;
-  message.set_admitted(verdict.admitted);
-  message.set_error_code(verdict.error_code);
-  message.set_advice(verdict.advice);
-  for (const auto& [good, what] : verdict.findings) {
-    auto& added = *message.add_findings();
-    added.set_good(good);
-    added.set_what(what);
+  SetVerdict(verdict, message);
+  return message;
+}
+
+v1::LotAdmission ToProto(const LotAdmission& admission) {
+  v1::LotAdmission message;
+  if (!admission.target.empty()) message.set_target("targets/" + admission.target);
+  message.set_id_scope(admission.id_scope);
+  if (!admission.looked.ok()) {
+    message.set_failure_reason(Reason(admission.looked));
+    message.set_failure(Message(admission.looked));
+  } else {
+    SetVerdict(admission.verdict, message);
   }
+  return message;
+}
+
+v1::Enrollment ToProto(const Enrollment& enrollment) {
+  v1::Enrollment message;
+  message.set_registration_id(enrollment.registration_id);
+  switch (enrollment.state) {
+    case Enrollment::State::kUnderWay: message.set_state(v1::Enrollment::UNDER_WAY); break;
+    case Enrollment::State::kBlocked: message.set_state(v1::Enrollment::DISABLED); break;
+    case Enrollment::State::kPinned: message.set_state(v1::Enrollment::PINNED); break;
+  }
+  message.set_created(enrollment.created);
+  if (enrollment.collect.has_value()) *message.mutable_collect_time() = ToTimestamp(*enrollment.collect);
+  message.set_hub(enrollment.hub);
+  message.set_hub_disabled(enrollment.hub_disabled);
+  message.set_by_hand(enrollment.by_hand);
   return message;
 }
 

@@ -12,5 +12,7 @@ v1::WorkItem ToProto(const WorkRecord& work);
 v1::ReconcileTargetResponse::Drift ToProto(const Drift& drift);
 v1::ReconcileTargetResponse::Result ToProto(const Reconciled& result);
 v1::CheckCertificateResponse ToProto(const AdmissionVerdict& verdict);
+v1::LotAdmission ToProto(const LotAdmission& admission);
+v1::Enrollment ToProto(const Enrollment& enrollment);
 
 }  // namespace hallmark

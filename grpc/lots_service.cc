@@ -3,9 +3,11 @@
 #include <atomic>
 #include <filesystem>
 
+#include "base/log.h"
 #include "base/reason.h"
 #include "ca/report.h"
 #include "grpc/convert_lot.h"
+#include "grpc/convert_publication.h"
 #include "grpc/filter.h"
 #include "grpc/lot_upload.h"
 #include "grpc/services.h"
@@ -17,10 +19,12 @@ namespace {
 constexpr int kDefaultPageSize = 100;
 constexpr int kImportsAtOnce = 2;
 constexpr Duration kProgressPeriod = absl::Milliseconds(200);
+constexpr Duration kAdmissionLimit = absl::Seconds(20);  // for provisioning services to say whom they let in
 
 class LotsService final : public v1::Lots::Service {
  public:
-  LotsService(const Calls& calls, LotOptions options) : calls_(calls), options_(std::move(options)) {}
+  LotsService(const Calls& calls, Publications& publications, LotOptions options)
+      : calls_(calls), publications_(publications), options_(std::move(options)) {}
 
   grpc::Status ImportLot(grpc::ServerContext* context, ImportStream* stream) override {
     return ToGrpcStatus(calls_.Observe("ImportLot", [&]() -> Status {
@@ -221,19 +225,39 @@ class LotsService final : public v1::Lots::Service {
     shown.set_validate_only(validate_only);
     shown.set_signer_sha256(result.signature.sha256);
     shown.set_signer_subject(result.signature.subject);
+    AddAdmissions(result.lot, shown);
     stream.Write(message);
     return absl::OkStatus();
   }
 
+  // What is imported stays so, whatever the services that its devices are sent to say.
+  void AddAdmissions(const LotRecord& lot, v1::ImportLotResponse::Result& shown) const {
+    const StatusOr<TermsPointer> known = calls_.authority().TermsOf(lot);
+    if (!known.ok()) return;
+    const StatusOr<std::vector<LotAdmission>> admissions =
+        publications_.CheckLot((*known)->terms, calls_.authority().parts().clock.Now() + kAdmissionLimit);
+    if (!admissions.ok()) return log::Warning("lot_admission_unknown", log::Describe(admissions.status()));
+    for (const LotAdmission& admission : *admissions) {
+      *shown.add_admissions() = ToProto(admission);
+      if (admission.verdict.admitted) continue;
+      log::Warning("lot_not_admitted", {{"lot", lot.lot},
+                                        {"target", admission.target},
+                                        {"id_scope", admission.id_scope},
+                                        {"advice", admission.verdict.advice},
+                                        {"failure", Message(admission.looked)}});
+    }
+  }
+
   const Calls& calls_;
+  Publications& publications_;
   const LotOptions options_;
   std::atomic<int> imports_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, LotOptions options) {
-  return std::make_unique<LotsService>(calls, std::move(options));
+std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, Publications& publications, LotOptions options) {
+  return std::make_unique<LotsService>(calls, publications, std::move(options));
 }
 
 }  // namespace hallmark

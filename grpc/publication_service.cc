@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "base/reason.h"
+#include "ca/lots.h"
+#include "grpc/convert_lot.h"
 #include "grpc/convert_publication.h"
 #include "grpc/services.h"
 #include "hallmark/v1/publication.grpc.pb.h"
@@ -11,7 +13,8 @@ namespace {
 
 constexpr int kWorkPage = 100;
 constexpr int kMostWork = 1000;
-constexpr int kMostChain = 8;  // certificates
+constexpr int kMostEnrollments = 500;  // of at most 64 KiB
+constexpr int kMostChain = 8;          // certificates
 
 StatusOr<std::string> ParseTargetName(const std::string& name) {
   return ParseResourceName("targets/", name, "name", "targets/{target}");
@@ -148,6 +151,40 @@ class PublicationService final : public v1::Publication::Service {
                                                              message->chain_size() == 0, Calls::Deadline(*context)));
                         return ToProto(verdict);
                       });
+  }
+
+  grpc::Status CheckLot(grpc::ServerContext* context, const v1::CheckLotRequest* message,
+                        v1::CheckLotResponse* response) override {
+    return calls_.Run("CheckLot", *context, response, [&](const Caller& caller) -> StatusOr<v1::CheckLotResponse> {
+      ASSIGN_OR_RETURN(const std::string lot, ParseLotName(message->name(), "name"));
+      RETURN_IF_ERROR(AuthorizeOnLot(calls_.authority(), caller, permission::kReconcileLot, lot));
+      ASSIGN_OR_RETURN(const LotRecord record, calls_.authority().parts().store.GetLot(lot));
+      ASSIGN_OR_RETURN(const TermsPointer known, calls_.authority().TermsOf(record));
+      ASSIGN_OR_RETURN(const auto admissions, publications_.CheckLot(known->terms, Calls::Deadline(*context)));
+      v1::CheckLotResponse answer;
+      for (const LotAdmission& admission : admissions) *answer.add_admissions() = ToProto(admission);
+      return answer;
+    });
+  }
+
+  grpc::Status ListEnrollments(grpc::ServerContext* context, const v1::ListEnrollmentsRequest* message,
+                               v1::ListEnrollmentsResponse* response) override {
+    return calls_.Run(
+        "ListEnrollments", *context, response, [&](const Caller& caller) -> StatusOr<v1::ListEnrollmentsResponse> {
+          ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
+          const int count = message->page_size() == 0 ? kWorkPage : message->page_size();
+          if (count < 1 || count > kMostEnrollments) {
+            return FieldError(reason::kRequestInvalid, "page_size", "must be 1 to 500; 0 is 100");
+          }
+          ASSIGN_OR_RETURN(
+              const auto enrollments,
+              publications_.ListEnrollments(caller, target, message->by_hand_only(), message->page_token(), count));
+          v1::ListEnrollmentsResponse list;
+          for (const Enrollment& one : enrollments) *list.add_enrollments() = ToProto(one);
+          if (enrollments.size() == static_cast<size_t>(count))
+            list.set_next_page_token(enrollments.back().registration_id);
+          return list;
+        });
   }
 
   grpc::Status ExportBundle(grpc::ServerContext* context, const v1::ExportBundleRequest* message,

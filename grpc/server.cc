@@ -71,7 +71,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options, con
   parts->services.push_back(MakeStationsService(parts->calls));
   parts->services.push_back(MakePublicationService(parts->calls, publications));
   parts->services.push_back(MakeLotsService(
-      parts->calls, {.upload_directory = options.upload_directory, .alert_after = options.alert_after}));
+      parts->calls, publications, {.upload_directory = options.upload_directory, .alert_after = options.alert_after}));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.listen, Credentials(options), &parts->port);
   builder.SetMaxReceiveMessageSize(kMessageLimit);

@@ -35,6 +35,6 @@ struct LotOptions {
   std::filesystem::path upload_directory;  // for what is being imported; made when it is needed
   int64_t alert_after = 10;                // refused attempts under a lot
 };
-std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, LotOptions options);
+std::unique_ptr<grpc::Service> MakeLotsService(const Calls& calls, Publications& publications, LotOptions options);
 
 }  // namespace hallmark

@@ -61,24 +61,38 @@ std::string TextAt(const json& object, const json::json_pointer& at) {
 
 class Check {
  public:
-  Check(const std::vector<Bytes>& chain, const ServiceState& state, Time now)
-      : chain_(chain), state_(state), now_(now) {}
+  Check(const ServiceState& state, Time now) : state_(state), now_(now) {}
 
-  AdmissionVerdict Run() {
-    for (const Bytes& der : chain_) {
-      StatusOr<ssl::Certificate> certificate = Decode(der);
-      if (!certificate.ok()) {
-        Refuse(Message(certificate.status()), "Give certificates in PEM or DER, the device's first.");
-        return std::move(verdict_);
-      }
-      certificates_.push_back(*std::move(certificate));
-    }
-    verdict_.admitted = CheckLeaf() && CheckLinks() && Decide();
-    if (!verdict_.admitted) verdict_.error_code = kRefused;
-    return std::move(verdict_);
+  AdmissionVerdict Run(const std::vector<Bytes>& chain) {
+    chain_ = chain;
+    return Finish(Read(0) && CheckLeaf() && CheckLinks() && Decide());
+  }
+
+  AdmissionVerdict Run(const ProspectiveDevice& device, const std::vector<Bytes>& issuers) {
+    chain_ = {Bytes()};  // to come
+    chain_.insert(chain_.end(), issuers.begin(), issuers.end());
+    certificates_.emplace_back();
+    return Finish(Read(1) && CheckProfile(device) && CheckLinks() && Decide());
   }
 
  private:
+  AdmissionVerdict Finish(bool admitted) {
+    verdict_.admitted = admitted;
+    if (!admitted) verdict_.error_code = kRefused;
+    return std::move(verdict_);
+  }
+
+  bool Read(size_t first) {
+    for (size_t i = first; i < chain_.size(); ++i) {
+      StatusOr<ssl::Certificate> certificate = Decode(chain_[i]);
+      if (!certificate.ok()) {
+        return Refuse(Message(certificate.status()), "Give certificates in PEM or DER, the device's first.");
+      }
+      certificates_.push_back(*std::move(certificate));
+    }
+    return true;
+  }
+
   void Note(const std::string& what) { verdict_.findings.push_back({true, what}); }
   bool Refuse(const std::string& what, const std::string& advice) {
     verdict_.findings.push_back({false, what});
@@ -105,12 +119,25 @@ class Check {
     if (!IsValid(leaf)) {
       return Refuse("the device's certificate is expired or not valid yet", "Issue the device another certificate.");
     }
-    if ((X509_get_extended_key_usage(certificates_.front().get()) & XKU_SSL_CLIENT) == 0) {
-      verdict_.findings.push_back({false, "the device's certificate is not for TLS clients (clientAuth)"});
-      verdict_.advice =
-          "Certify devices under a profile with clientAuth; whether the service insists on it is not documented.";
-    }
+    NoteClientAuth((X509_get_extended_key_usage(certificates_.front().get()) & XKU_SSL_CLIENT) != 0);
     return true;
+  }
+
+  bool CheckProfile(const ProspectiveDevice& device) {
+    if (!device.common_name) {
+      return Refuse(fmt::format("profile {} gives a device no CN, which would be its registration id", device.profile),
+                    "Announce the lot under a profile whose subject has a CN (device-dps).");
+    }
+    Note(fmt::format("under profile {} the device's CN is its registration id", device.profile));
+    NoteClientAuth(device.client_auth);
+    return true;
+  }
+
+  void NoteClientAuth(bool there) {
+    if (there) return;
+    verdict_.findings.push_back({false, "the device's certificate is not for TLS clients (clientAuth)"});
+    verdict_.advice =
+        "Certify devices under a profile with clientAuth; whether the service insists on it is not documented.";
   }
 
   bool CheckLinks() {
@@ -119,8 +146,8 @@ class Check {
       X509* above = certificates_[i + 1].get();
       const std::string issuer = NameText(X509_get_subject_name(above));
       EVP_PKEY* key = X509_get0_pubkey(above);
-      const bool issued =
-          X509_check_issued(above, below) == X509_V_OK && key != nullptr && X509_verify(below, key) == 1;
+      const bool issued = below == nullptr || (X509_check_issued(above, below) == X509_V_OK && key != nullptr &&
+                                               X509_verify(below, key) == 1);
       ERR_clear_error();
       if (!issued) {
         return Refuse(
@@ -219,10 +246,10 @@ class Check {
         "dps apply).");
   }
 
-  const std::vector<Bytes>& chain_;
   const ServiceState& state_;
   const Time now_;
-  std::vector<ssl::Certificate> certificates_;
+  std::vector<Bytes> chain_;
+  std::vector<ssl::Certificate> certificates_;  // of the chain; nullptr: the device's, which is to come
   std::string id_;
   AdmissionVerdict verdict_;
 };
@@ -230,7 +257,12 @@ class Check {
 }  // namespace
 
 AdmissionVerdict CheckAdmission(const std::vector<Bytes>& chain, const ServiceState& state, Time now) {
-  return Check(chain, state, now).Run();
+  return Check(state, now).Run(chain);
+}
+
+AdmissionVerdict CheckProspect(const ProspectiveDevice& device, const std::vector<Bytes>& issuers,
+                               const ServiceState& state, Time now) {
+  return Check(state, now).Run(device, issuers);
 }
 
 StatusOr<std::string> RegistrationIdOf(const std::vector<Bytes>& chain) {

@@ -14,6 +14,8 @@
 
 namespace hallmark {
 
+inline constexpr char kClientAuth[] = "1.3.6.1.5.5.7.3.2";  // in extendedKeyUsage
+
 struct ServiceState {
   std::vector<FoundCertificate> certificates;
   std::vector<nlohmann::json> groups;
@@ -33,6 +35,18 @@ struct AdmissionVerdict {
 
 // `chain`: the device's certificate, then what it sends with it.
 AdmissionVerdict CheckAdmission(const std::vector<Bytes>& chain, const ServiceState& state, Time now);
+
+// A device that is not certified yet: what its certificate will say under a profile.
+struct ProspectiveDevice {
+  std::string profile;      // for people
+  bool common_name = true;  // a CN, which is its registration id
+  bool client_auth = true;
+};
+
+// The same before there is a certificate, of any device that `issuers` will certify: what it will send after its own,
+// the closest first. As if the device had no individual enrollment.
+AdmissionVerdict CheckProspect(const ProspectiveDevice& device, const std::vector<Bytes>& issuers,
+                               const ServiceState& state, Time now);
 
 // The CN of the device's certificate. kInvalidArgument (REQUEST_INVALID): there is none, or no certificate.
 StatusOr<std::string> RegistrationIdOf(const std::vector<Bytes>& chain);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/reason.h"
+#include "publish/admission_check.h"
 #include "publish/dps_answer.h"
 #include "publish/entries.h"
 #include "publish/json_field.h"
@@ -21,7 +22,6 @@ constexpr int kMostConflicts = 5;  // with others who write at the same time
 constexpr int kMostRefusals = 2;   // of a proof
 constexpr int kMostCodes = 6;      // that others make worthless
 constexpr int kPage = 1000;
-constexpr char kClientAuth[] = "1.3.6.1.5.5.7.3.2";
 
 Store& StoreOf(const CertificateAuthority& authority) { return authority.parts().store; }
 

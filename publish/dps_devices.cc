@@ -106,6 +106,24 @@ StatusOr<EnrollmentNote> ReadNote(const std::string& content) {
   return note;
 }
 
+std::string ToContent(const HubNote& note) {
+  static constexpr std::array<const char*, 3> kStates = {"disabled", "left", "nothing"};
+  return json{{"hub", note.hub}, {"device", note.device}, {"state", kStates[static_cast<size_t>(note.state)]}}.dump();
+}
+
+StatusOr<HubNote> ReadHubNote(const std::string& content) {
+  const json read = json::parse(content, nullptr, false);
+  if (!read.is_object()) {
+    return Error(Code::kDataLoss, reason::kStoreCorrupt, "a note of a hub in the database is no JSON object");
+  }
+  const std::string state = TextAt(read, "state");
+  return HubNote{.hub = TextAt(read, "hub"),
+                 .device = TextAt(read, "device"),
+                 .state = state == "left"      ? HubNote::State::kLeft
+                          : state == "nothing" ? HubNote::State::kNothing
+                                               : HubNote::State::kDisabled};
+}
+
 const DescribedGroup* GroupFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
                                const std::string& authority) {
   std::string at = authority;
@@ -355,36 +373,45 @@ Status DpsDevices::DisableHubIdentity(const DeviceAdmission& device, Time deadli
   return description_.hubs.empty() ? absl::OkStatus() : OfHub(DisableIn(device, deadline));
 }
 
+Status DpsDevices::RememberHub(const DeviceAdmission& device, const HubNote& note) const {
+  return store_.PutPublished({{.target = target_,
+                               .kind = PublishedKind::kHubDevice,
+                               .key = device.registration_id,
+                               .content = ToContent(note),
+                               .collect = std::nullopt}},
+                             clock_.Now());
+}
+
 Status DpsDevices::DisableIn(const DeviceAdmission& device, Time deadline) const {
+  ASSIGN_OR_RETURN(const auto before, store_.FindPublished(target_, PublishedKind::kHubDevice, device.registration_id));
+  const auto nothing = [&] {
+    return before.has_value() ? absl::OkStatus() : RememberHub(device, {.state = HubNote::State::kNothing});
+  };
   ASSIGN_OR_RETURN(const std::optional<json> registration, service_.FindRegistration(device.registration_id, deadline));
-  if (!registration.has_value()) return absl::OkStatus();
-  const std::string hub = TextAt(*registration, "assignedHub");
-  const std::string id = TextAt(*registration, "deviceId");
-  const auto is_described = [&hub](const std::string& one) { return absl::EqualsIgnoreCase(one, hub); };
-  if (std::none_of(description_.hubs.begin(), description_.hubs.end(), is_described) || id.empty()) {
-    return absl::OkStatus();
+  if (!registration.has_value()) return nothing();
+  HubNote note{.hub = TextAt(*registration, "assignedHub"), .device = TextAt(*registration, "deviceId")};
+  if (note.hub.empty() || note.device.empty()) return nothing();
+  const auto is_its = [&note](const std::string& one) { return absl::EqualsIgnoreCase(one, note.hub); };
+  if (std::none_of(description_.hubs.begin(), description_.hubs.end(), is_its)) {
+    note.state = HubNote::State::kLeft;
+    return RememberHub(device, note);
   }
-  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(hub, id, deadline));
-  if (!identity.has_value() || TextAt(*identity, "status") == "disabled") return absl::OkStatus();
-  RETURN_IF_ERROR(store_.PutPublished({{.target = target_,
-                                        .kind = PublishedKind::kHubDevice,
-                                        .key = device.registration_id,
-                                        .content = json{{"hub", hub}, {"device", id}}.dump(),
-                                        .collect = std::nullopt}},
-                                      clock_.Now()));
+  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(note.hub, note.device, deadline));
+  if (!identity.has_value() || TextAt(*identity, "status") == "disabled") return nothing();
+  RETURN_IF_ERROR(RememberHub(device, note));
   (*identity)["status"] = "disabled";
   (*identity)["statusReason"] = "its certificate is revoked";
-  return service_.PutHubDevice(hub, *identity, TextAt(*identity, "etag"), deadline);
+  return service_.PutHubDevice(note.hub, *identity, TextAt(*identity, "etag"), deadline);
 }
 
 Status DpsDevices::EnableHubIdentity(const PublishedRecord& disabled, Time deadline) const {
-  const json note = json::parse(disabled.content, nullptr, false);
-  const std::string hub = TextAt(note, "hub");
-  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(hub, TextAt(note, "device"), deadline));
+  ASSIGN_OR_RETURN(const HubNote note, ReadHubNote(disabled.content));
+  if (note.state != HubNote::State::kDisabled) return store_.RemovePublished({disabled}, clock_.Now());
+  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(note.hub, note.device, deadline));
   if (identity.has_value() && TextAt(*identity, "status") == "disabled") {
     (*identity)["status"] = "enabled";
     (*identity)["statusReason"] = "";
-    RETURN_IF_ERROR(service_.PutHubDevice(hub, *identity, TextAt(*identity, "etag"), deadline));
+    RETURN_IF_ERROR(service_.PutHubDevice(note.hub, *identity, TextAt(*identity, "etag"), deadline));
   }
   return store_.RemovePublished({disabled}, clock_.Now());
 }

@@ -23,6 +23,21 @@ struct EnrollmentNote {
 std::string ToContent(const EnrollmentNote& note);
 StatusOr<EnrollmentNote> ReadNote(const std::string& content);
 
+// What we know of a device's identity in its hub, of the device that we keep out: the same of
+// PublishedKind::kHubDevice.
+struct HubNote {
+  enum class State {
+    kDisabled,  // by us
+    kLeft,      // to people: the description does not name that hub
+    kNothing,   // was to be done: there is no identity, or somebody had disabled it
+  };
+  std::string hub = "";
+  std::string device = "";
+  State state = State::kDisabled;
+};
+std::string ToContent(const HubNote& note);
+StatusOr<HubNote> ReadHubNote(const std::string& content);
+
 // Thread-safe.
 class DpsDevices {
  public:
@@ -49,6 +64,7 @@ class DpsDevices {
   Status Pin(const DeviceAdmission& device, EnrollmentNote note, Time deadline) const;
   Status Unblock(const DeviceAdmission& device, const EnrollmentNote& note, Time deadline) const;
   Status DisableHubIdentity(const DeviceAdmission& device, Time deadline) const;
+  Status RememberHub(const DeviceAdmission& device, const HubNote& note) const;
   Status DisableIn(const DeviceAdmission& device, Time deadline) const;
   Status EnableHubIdentity(const PublishedRecord& disabled, Time deadline) const;
 

@@ -152,10 +152,22 @@ Status DpsTarget::ReconcileEnrollment(Sweep& sweep, const PublishedRecord& recor
   return store.QueueWork(target_, WorkKind::kDevice, {record.key}, now);
 }
 
-StatusOr<AdmissionVerdict> DpsTarget::Check(const std::vector<Bytes>& chain, Time deadline) const {
+// Without an enrollment.
+StatusOr<ServiceState> DpsTarget::Look(Time deadline) const {
   ServiceState state;
   ASSIGN_OR_RETURN(state.certificates, service_.ListCertificates(deadline));
   ASSIGN_OR_RETURN(state.groups, service_.ListGroups(deadline));
+  return state;
+}
+
+StatusOr<AdmissionVerdict> DpsTarget::Check(const ProspectiveDevice& device, const std::vector<Bytes>& issuers,
+                                            Time deadline) const {
+  ASSIGN_OR_RETURN(const ServiceState state, Look(deadline));
+  return CheckProspect(device, issuers, state, authority_.parts().clock.Now());
+}
+
+StatusOr<AdmissionVerdict> DpsTarget::Check(const std::vector<Bytes>& chain, Time deadline) const {
+  ASSIGN_OR_RETURN(ServiceState state, Look(deadline));
   ASSIGN_OR_RETURN(const std::string id, RegistrationIdOf(chain));
   ASSIGN_OR_RETURN(const std::optional<json> enrollment, service_.FindEnrollment(id, deadline));
   if (enrollment.has_value()) state.enrollment = *enrollment;

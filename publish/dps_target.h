@@ -29,9 +29,13 @@ class DpsTarget : public Target {
 
   // Whether the service would let in a device that shows these certificates, its own first.
   StatusOr<AdmissionVerdict> Check(const std::vector<Bytes>& chain, Time deadline) const;
+  // The same of devices that are not certified yet (admission_check.h).
+  StatusOr<AdmissionVerdict> Check(const ProspectiveDevice& device, const std::vector<Bytes>& issuers,
+                                   Time deadline) const;
 
  private:
   struct Sweep;
+  StatusOr<ServiceState> Look(Time deadline) const;
   StatusOr<std::vector<nlohmann::json>> NextPage(std::string& continuation, Time deadline) const;
   Status ReconcileChain(Sweep& sweep, Time deadline) const;
   Status ReconcileEnrollments(Sweep& sweep, Time deadline) const;

@@ -1,5 +1,6 @@
 #include "publish/publications.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,6 +30,37 @@ void Complete(const Issuers::Snapshot& authorities, std::vector<Bytes>& chain) {
     chain.insert(chain.end(), issuer->chain().begin(), issuer->chain().end());
     return;
   }
+}
+
+// Of a lot that names a service, that one.
+bool IsFor(const LotTerms& terms, const TargetRecord& target, const DpsDescription& description) {
+  if (!terms.bootstrap.type.empty()) return absl::EqualsIgnoreCase(terms.bootstrap.id_scope, description.id_scope);
+  return std::find(target.authorities.begin(), target.authorities.end(), terms.authority) != target.authorities.end();
+}
+
+ProspectiveDevice ProspectOf(const Profile& profile) {
+  const auto is_cn = [](const NameRule& rule) { return rule.type == "CN" && rule.required; };
+  const auto& purposes = profile.extended_key_usage;
+  return {.profile = profile.name,
+          .common_name = std::any_of(profile.subject.begin(), profile.subject.end(), is_cn),
+          .client_auth = std::find(purposes.begin(), purposes.end(), kClientAuth) != purposes.end()};
+}
+
+StatusOr<Enrollment> EnrollmentOf(const PublishedRecord& published, const std::optional<PublishedRecord>& hub) {
+  ASSIGN_OR_RETURN(const EnrollmentNote note, ReadNote(published.content));
+  Enrollment enrollment{.registration_id = published.key, .created = note.created, .collect = published.collect};
+  enrollment.state = note.state == EnrollmentNote::State::kBlocked  ? Enrollment::State::kBlocked
+                     : note.state == EnrollmentNote::State::kPinned ? Enrollment::State::kPinned
+                                                                    : Enrollment::State::kUnderWay;
+  bool looked_after = false;
+  if (hub.has_value()) {
+    ASSIGN_OR_RETURN(const HubNote in_hub, ReadHubNote(hub->content));
+    enrollment.hub = in_hub.hub;
+    enrollment.hub_disabled = in_hub.state == HubNote::State::kDisabled;
+    looked_after = in_hub.state != HubNote::State::kLeft;
+  }
+  enrollment.by_hand = enrollment.state == Enrollment::State::kBlocked && !looked_after;
+  return enrollment;
 }
 
 }  // namespace
@@ -290,6 +322,57 @@ StatusOr<AdmissionVerdict> Publications::Check(const Caller& caller, const std::
   }
   if (complete) Complete(*parts_.authority.parts().issuers.Recent(), chain);
   return built->dps->Check(chain, deadline);
+}
+
+StatusOr<std::vector<LotAdmission>> Publications::CheckLot(const LotTerms& terms, Time deadline) {
+  const PolicyPointer policies = parts_.authority.parts().policies.Current();
+  ASSIGN_OR_RETURN(const IssuerPointer issuer, parts_.authority.parts().issuers.Find(terms.authority, policies));
+  const auto profile = policies->profiles.find(terms.profile);
+  if (profile == policies->profiles.end()) {
+    return Error(Code::kNotFound, reason::kProfileUnknown,
+                 fmt::format("the lot's profile '{}' is not there any more", terms.profile));
+  }
+  const ProspectiveDevice device = ProspectOf(*profile->second);
+  ASSIGN_OR_RETURN(const std::vector<TargetRecord> targets, StoreOf(parts_.authority).ListTargets());
+  std::vector<LotAdmission> admissions;
+  for (const TargetRecord& record : targets) {
+    const StatusOr<TargetDescription> description = ReadDescription(record.description);
+    const DpsDescription* dps = description.ok() ? description->dps() : nullptr;
+    if (dps == nullptr || !IsFor(terms, record, *dps)) continue;
+    LotAdmission& admission = admissions.emplace_back();
+    admission.target = record.target;
+    admission.id_scope = dps->id_scope;
+    const StatusOr<std::shared_ptr<Built>> built = Find(record);
+    StatusOr<AdmissionVerdict> verdict =
+        built.ok() ? (*built)->dps->Check(device, issuer->chain(), deadline) : built.status();
+    admission.looked = verdict.status();
+    if (verdict.ok()) admission.verdict = *std::move(verdict);
+  }
+  if (admissions.empty() && !terms.bootstrap.type.empty()) {
+    admissions.emplace_back().id_scope = terms.bootstrap.id_scope;
+  }
+  return admissions;
+}
+
+StatusOr<std::vector<Enrollment>> Publications::ListEnrollments(const Caller& caller, const std::string& target,
+                                                                bool by_hand_only, const std::string& after,
+                                                                int count) const {
+  RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
+  Store& store = StoreOf(parts_.authority);
+  RETURN_IF_ERROR(store.GetTarget(target).status());
+  std::vector<Enrollment> enrollments;
+  std::string last = after;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto page, store.ListPublished(target, PublishedKind::kEnrollment, last, count));
+    for (const PublishedRecord& published : page) {
+      ASSIGN_OR_RETURN(const auto hub, store.FindPublished(target, PublishedKind::kHubDevice, published.key));
+      ASSIGN_OR_RETURN(Enrollment enrollment, EnrollmentOf(published, hub));
+      if (!by_hand_only || enrollment.by_hand) enrollments.push_back(std::move(enrollment));
+      if (enrollments.size() == static_cast<size_t>(count)) return enrollments;
+      last = published.key;
+    }
+    if (page.size() < static_cast<size_t>(count)) return enrollments;
+  }
 }
 
 }  // namespace hallmark

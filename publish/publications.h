@@ -10,6 +10,7 @@
 
 #include "base/periodic.h"
 #include "ca/authority.h"
+#include "factory/terms.h"
 #include "publish/credential.h"
 #include "publish/dps_target.h"
 #include "publish/target_worker.h"
@@ -22,6 +23,28 @@ struct TargetStatus {
   int64_t blocked = 0;  // devices that are kept out by an enrollment of ours
   int64_t pinned = 0;   // or let in with one certificate only
   TargetPause pause;
+};
+
+// Whether a target would let in the devices of a lot, before the first is made.
+struct LotAdmission {
+  std::string target;    // empty: there is none of that ID scope
+  std::string id_scope;  // to which the lot or the target sends them
+  Status looked;         // why the service could not be asked
+  AdmissionVerdict verdict;
+};
+
+// A device in a target that is there otherwise than its group says, because of us.
+struct Enrollment {
+  enum class State { kUnderWay, kBlocked, kPinned };
+  std::string registration_id;
+  State state = State::kUnderWay;
+  bool created = false;                        // by us; otherwise somebody else's
+  std::optional<Time> collect = std::nullopt;  // until when it is needed
+  std::string hub = "";                        // that it was assigned to, as far as it was looked for
+  bool hub_disabled = false;                   // its identity there, by us
+  // It is kept out of the provisioning service, and nobody has looked after its hub: if it is connected, it stays so
+  // until a person disables its identity.
+  bool by_hand = false;
 };
 
 // Thread-safe. Of every method: kPermissionDenied; kNotFound (TARGET_UNKNOWN); the store's errors.
@@ -65,6 +88,14 @@ class Publications {
   // chain above it. kFailedPrecondition (TARGET_CANNOT): the target is no provisioning service.
   StatusOr<AdmissionVerdict> Check(const Caller& caller, const std::string& target, std::vector<Bytes> chain,
                                    bool complete, Time deadline);
+
+  // What the devices of a lot would meet in the service that its bootstrap names; of a lot that names none, in each
+  // that lets its authority's devices in. Empty: there is no such service. For whoever may see the lot.
+  StatusOr<std::vector<LotAdmission>> CheckLot(const LotTerms& terms, Time deadline);
+
+  // By registration id, from the one after `after` on, at most `count`.
+  StatusOr<std::vector<Enrollment>> ListEnrollments(const Caller& caller, const std::string& target, bool by_hand_only,
+                                                    const std::string& after, int count) const;
 
   // For metrics.
   StatusOr<std::vector<TargetStatus>> Look() const;

@@ -222,6 +222,10 @@ std::vector<Row> AccessMatrixTest::Rows() const {
       {"Publication/RetryWork", "none", With<v1::RetryWorkRequest>([&](auto& r) { r.set_name(target); }), kOperator},
       {"Publication/CheckCertificate", "none", With<v1::CheckCertificateRequest>([&](auto& r) { r.set_name(target); }),
        kReaders},
+      {"Publication/CheckLot", "none", With<v1::CheckLotRequest>([&](auto& r) { r.set_name("lots/none"); }),
+       kLotReaders},
+      {"Publication/ListEnrollments", "none", With<v1::ListEnrollmentsRequest>([&](auto& r) { r.set_name(target); }),
+       kReaders},
       {"Publication/ExportBundle", "of devices",
        With<v1::ExportBundleRequest>([&](auto& r) { r.set_authority(devices); }), kReaders},
       {"Revocation/RevokeCertificate", "none", With<v1::RevokeCertificateRequest>([&](auto& r) {

@@ -53,7 +53,7 @@ std::string Joined(const std::vector<std::string>& words) {
 
 TEST(Help, OfEveryCommandDescribesItAndHasAnExampleOfThatCommand) {
   const auto commands = AllCommands();
-  EXPECT_THAT(commands, SizeIs(50));
+  EXPECT_THAT(commands, SizeIs(51));
   for (const auto& path : commands) {
     SCOPED_TRACE(Joined(path));
     Program program;
@@ -199,7 +199,7 @@ TEST(Completion, WorksInBash) {
       {"hallmark authority enable --keep", "--keep-predecessor"},
       {"hallmark certificate revoke --ye", "--yes"},
       {"hallmark certificate revoke --conte", "--context"},
-      {"hallmark publish ''", "bundle adr dps status work retry reconcile"},
+      {"hallmark publish ''", "bundle adr dps status work enrollments retry reconcile"},
       {"hallmark publish adr s", "sign"},
       {"hallmark publish bundle azure --co", "--code --context"},
       {"hallmark completion ''", "bash zsh fish"},

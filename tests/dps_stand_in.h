@@ -125,6 +125,18 @@ class DpsStandIn {
     if (answer.is_discarded()) throw std::runtime_error(command + ": " + result.output);
     return answer;
   }
+  // A directory with a program `az` that calls Microsoft's SDKs, for PATH.
+  std::string AzDirectory() {
+    const std::filesystem::path directory = directory_ / "bin";
+    std::filesystem::create_directories(directory);
+    std::ofstream(directory / "az") << fmt::format(
+        "#!/bin/sh\nAZ_NODE_MODULES={} AZ_TRUST={} AZ_PORT={} AZ_TOKEN={} AZ_SAS_KEY={} exec node {}/drivers/az.mjs "
+        "\"$@\" 2>> {}/az.log\n",
+        NodeModules(), roots(), port(), Token("https://management.azure.com"), sas_key_file(), Directory(),
+        directory_.path().string());
+    std::filesystem::permissions(directory / "az", std::filesystem::perms::owner_all);
+    return directory.string();
+  }
   int port() const { return ready_.at("port"); }
   std::string Token(const std::string& audience) {
     return Control("POST", "tokens", {{"audience", audience}}).at("token");

@@ -150,5 +150,129 @@ TEST_F(PublicationServiceTest, ADirectoryHoldsTheBundle) {
   EXPECT_EQ(sums.exit_code, 0) << sums.output;
 }
 
+TEST_F(PublicationServiceTest, Case15ABundleThatAPersonPublishesDoesWhatATargetDoes) {
+  PublishingService world;
+  const testing::TemporaryDirectory& at = world.service().directory();
+  const std::string bundle = (at / "azure").string();
+  ASSERT_EQ(world.Hallmark("publish bundle " + bundle).exit_code, 0);
+  const std::string run = fmt::format(
+      "PATH={}:$PATH HALLMARK={}/hallmark HALLMARK_CONTEXT={}/contexts/operator.yaml bash {}/publish.sh hallmark {} "
+      "line-devices",
+      world.cloud.AzDirectory(), testing::kPrograms, world.service().ca().string(), bundle, DpsStandIn::kService);
+  const testing::CommandResult published = testing::RunCommand(run);
+  ASSERT_EQ(published.exit_code, 0) << published.output << ReadFile(world.cloud.directory() / "az.log").value_or("");
+  const json certificates = world.cloud.State()["certificates"];
+  ASSERT_EQ(certificates.size(), 1u);
+  EXPECT_EQ(certificates[0]["isVerified"], true);
+  EXPECT_THAT(world.cloud.Violations(), IsEmpty());
+  const json log = world.cloud.Log();
+  ASSERT_EQ(testing::RunCommand(run).exit_code, 0);
+  EXPECT_EQ(world.cloud.Count("PUT", "/certificates/"), 1) << "it looks before it writes";
+
+  world.service().MakeCsrs(at.path(), "device", 1);
+  const auto issued = world.service().Hallmark(
+      "station", fmt::format("certificate issue {0}/device-1.csr --profile device-dps --out {0}", at.path().string()));
+  ASSERT_EQ(issued.exit_code, 0) << issued.output;
+  const json answer = world.cloud.Register("device-1", at / "device-1-chain.pem", at / "device-1.key");
+  EXPECT_EQ(answer.value("status", json()), "assigned") << answer;
+  // A target finds what it would have done itself.
+  const std::string file = (at / "by-reference.yaml").string();
+  std::ofstream(file) << fmt::format(
+      "target: contoso\nkind: dps\nservice: {}\nid_scope: {}\nsubscription: 00000000-0000-0000-0000-000000000000\n"
+      "resource_group: hallmark\ncredential: test\ngroups: [{{group: line-devices, authority: devices}}]\n",
+      DpsStandIn::kService, DpsStandIn::kIdScope);
+  ASSERT_EQ(world.Hallmark("publish dps add " + file).exit_code, 0);
+  const auto plan = world.Hallmark("publish dps plan contoso");
+  EXPECT_THAT(plan.output, HasSubstr("Everything is as described; nothing is to do."));
+}
+
+TEST_F(PublicationServiceTest, ALotIsJudgedBeforeItsFirstDeviceIsMade) {
+  PublishingService world(Service::WithLots());
+  FactoryFloor floor(world.service());
+  json manifest = FactoryFloor::Manifest("a-17", {"sn-1", "sn-2"});
+  manifest["bootstrap"]["id_scope"] = DpsStandIn::kIdScope;
+  const std::string file = floor.Sign(manifest);
+  auto result = floor.Import(file);
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr(fmt::format("No target has the ID scope {}", DpsStandIn::kIdScope)));
+  EXPECT_THAT(result.output, HasSubstr("hallmark publish dps check --lot a-17"));
+
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  result = world.Hallmark("publish dps check --lot a-17");
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("no group matches any authority of the chain"));
+  EXPECT_THAT(result.output, HasSubstr("contoso would refuse its devices with 401, code 401002."));
+  json other = FactoryFloor::Manifest("a-18", {"sn-3"});
+  other["bootstrap"]["id_scope"] = DpsStandIn::kIdScope;
+  result = floor.SignAndImport(other);
+  EXPECT_EQ(result.exit_code, 0) << "the lot is imported all the same: " << result.output;
+  EXPECT_THAT(result.output, HasSubstr("contoso would refuse its devices with 401, code 401002."));
+  EXPECT_THAT(world.service().Log(), HasSubstr("lot_not_admitted"));
+
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  result = world.Hallmark("publish dps check --lot a-17");
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("contoso would let its devices in."));
+  EXPECT_EQ(world.Json("publish dps check --lot a-17")["admissions"][0]["admitted"], true);
+  EXPECT_EQ(world.service().Hallmark("importer", "publish dps check --lot a-17").exit_code, 0);
+  EXPECT_EQ(world.service().Hallmark("station", "publish dps check --lot a-17").exit_code, 6);
+  EXPECT_THAT(floor.Import(file).output, HasSubstr("contoso would let its devices in."));
+  // Elsewhere, or nowhere that it says but below an authority of the target's.
+  EXPECT_THAT(floor.SignAndImport(FactoryFloor::Manifest("elsewhere", {"sn-4"})).output,
+              HasSubstr("No target has the ID scope 0ne00000001"));
+  json silent = FactoryFloor::Manifest("silent", {"sn-5"});
+  silent.erase("bootstrap");
+  EXPECT_THAT(floor.SignAndImport(silent).output, HasSubstr("contoso would let its devices in."));
+  EXPECT_THAT(world.cloud.Violations(), IsEmpty());
+
+  // A service that does not answer is told of, and holds nothing up.
+  world.cloud.Set({{"disableLocalAuth", true}});
+  result = floor.Import(file);
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("Whether contoso would let its devices in could not be found out"));
+  EXPECT_EQ(world.Hallmark("publish dps check --lot a-17").exit_code, 3);
+  EXPECT_EQ(world.Hallmark("publish dps check --lot none").exit_code, 5);
+  EXPECT_EQ(world.Hallmark("publish dps check").exit_code, 2);
+}
+
+TEST_F(PublicationServiceTest, Case10WhoMayStillBeConnectedIsListedUntilAHubIsNamed) {
+  PublishingService world;
+  const testing::TemporaryDirectory& at = world.service().directory();
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  world.service().MakeCsrs(at.path(), "device", 2);
+  for (const char* device : {"device-1", "device-2"}) {
+    const auto issued = world.service().Hallmark(
+        "station",
+        fmt::format("certificate issue {0}/{1}.csr --profile device-dps --out {0}", at.path().string(), device));
+    ASSERT_EQ(issued.exit_code, 0) << issued.output;
+    const json answer =
+        world.cloud.Register(device, at / (device + std::string("-chain.pem")), at / (device + std::string(".key")));
+    ASSERT_EQ(answer.value("status", json()), "assigned") << answer;
+  }
+  const auto revoked =
+      world.Hallmark(fmt::format("certificate revoke {}/device-1.pem --reason superseded --yes", at.path().string()));
+  ASSERT_EQ(revoked.exit_code, 0) << revoked.output;
+  ASSERT_TRUE(world.Converges());
+  const json listed = world.Json("publish enrollments contoso --by-hand")["enrollments"];
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0]["registration_id"], "device-1") << listed;
+  EXPECT_EQ(listed[0]["state"], "DISABLED");
+  const auto table = world.service().Hallmark("auditor", "publish enrollments contoso");
+  EXPECT_THAT(table.output, HasSubstr("disable it by hand"));
+
+  const std::string named = world.Description(fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  ASSERT_EQ(world.Hallmark("publish dps add --replace " + named).exit_code, 0);
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  ASSERT_TRUE(world.Converges());
+  EXPECT_TRUE(world.Json("publish enrollments contoso --by-hand")["enrollments"].empty());
+  const json hub = world.Json("publish enrollments contoso")["enrollments"];
+  ASSERT_EQ(hub.size(), 1u);
+  EXPECT_EQ(hub[0]["hub_disabled"], true) << hub;
+  for (const json& one : world.cloud.State()["hubDevices"]) {
+    EXPECT_EQ(one["status"], one["deviceId"] == "device-1" ? "disabled" : "enabled") << one;
+  }
+}
+
 }  // namespace
 }  // namespace hallmark

@@ -151,7 +151,8 @@ TEST_F(PublishBundleTest, TheStepsNameFilesThatAreThere) {
     EXPECT_TRUE(files.contains(file)) << file;
   }
   EXPECT_GT(named, 12u);
-  for (const nlohmann::json& certificate : Manifest().at("certificates")) {
+  const nlohmann::json manifest = Manifest();
+  for (const nlohmann::json& certificate : manifest.at("certificates")) {
     EXPECT_THAT(steps, HasSubstr(certificate.at("sha1_thumbprint").get<std::string>()));
   }
   EXPECT_THAT(steps, Not(HasSubstr("{")));  // no place that was left empty

@@ -392,6 +392,33 @@ TEST_F(DpsAcceptanceTest, Case10ARevokedDeviceIsRefusedWhileItsSiblingIsAssigned
   }
 }
 
+TEST_F(DpsAcceptanceTest, Case10AHubThatIsNotNamedIsLeftAndNoted) {
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub2));
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  const CertificateRecord stranger = world_->Issue("device-2");  // never comes
+  ExpectAssigned("device-1", device);
+  world_->Revoke(device, Reason::kCertificateHold);
+  world_->Revoke(stranger);
+  world_->Work();
+  const auto note = [&](const std::string& id) {
+    return ReadHubNote(
+               world_->house.store().FindPublished(DpsHouse::kTarget, PublishedKind::kHubDevice, id)->value().content)
+        .value();
+  };
+  EXPECT_EQ(note("device-1").state, HubNote::State::kLeft);
+  EXPECT_EQ(note("device-1").hub, DpsStandIn::kHub1);
+  EXPECT_EQ(note("device-2").state, HubNote::State::kNothing);
+  for (const json& one : States("hubDevices")) EXPECT_EQ(one["status"], "enabled");
+  ASSERT_THAT(world_->house.authority().Release(testing::House::CallerOf("operator"), "devices", device.serial),
+              IsOk());
+  world_->Work();
+  EXPECT_EQ(cloud().Count("PUT", "/devices/"), 0) << "what we left is not enabled either";
+  EXPECT_FALSE(
+      world_->house.store().FindPublished(DpsHouse::kTarget, PublishedKind::kHubDevice, "device-1")->has_value());
+}
+
 TEST_F(DpsAcceptanceTest, Case11AReleasedDeviceComesInAgainAndNothingOfOursIsLeft) {
   world_->Publish();
   const CertificateRecord device = world_->Issue("device-1");

@@ -1070,6 +1070,35 @@ TEST_F(AdmissionCheckTest, AnEnrollmentOfThisCertificateComesBeforeEveryGroup) {
   ExpectRefused(Judge(chain_), "CA certificate not found");
 }
 
+TEST_F(AdmissionCheckTest, OfDevicesThatAreNotMadeYetItIsJudgedByProfileAndChain) {
+  const std::vector<Bytes> issuers = {devices_, root_};
+  const auto judge = [&](const ProspectiveDevice& device = {.profile = "device-dps"}) {
+    return CheckProspect(device, issuers, state_, Now());
+  };
+  ExpectAdmitted(judge());
+  EXPECT_THAT(judge().findings, Each(Field(&AdmissionVerdict::Finding::good, true)));
+  EXPECT_THAT(judge().findings[0].what, HasSubstr("under profile device-dps"));
+  // It is what a device that was made would meet.
+  EXPECT_EQ(judge().findings.back().what, Judge(chain_).findings.back().what);
+  ExpectRefused(judge({.profile = "idevid", .common_name = false}), "profile idevid gives a device no CN");
+  const AdmissionVerdict no_client = judge({.profile = "opcua", .client_auth = false});
+  ExpectAdmitted(no_client);
+  EXPECT_THAT(no_client.findings, ::testing::Contains(Field(&AdmissionVerdict::Finding::good, false)).Times(1));
+  ExpectRefused(CheckProspect({.profile = "device-dps"}, {root_, devices_}, state_, Now()),
+                "certificate 2 of the chain was not issued by");
+  ExpectRefused(CheckProspect({.profile = "device-dps"}, {Bytes{1}}, state_, Now()), "no certificate");
+  ExpectRefused(CheckProspect({.profile = "device-dps"}, {}, state_, Now()), "sends no issuer's certificate");
+  ExpectRefused(CheckProspect({.profile = "device-dps"}, issuers, state_, Now() + absl::Hours(24 * 365 * 50)),
+                "the authority CN=Test Devices,O=Test is expired");
+  state_.groups = {ByReference("line", "devices-ca", "disabled")};
+  ExpectRefused(judge(), "the closest group is line");
+  state_.groups = {};
+  ExpectRefused(judge(), "no group matches any authority");
+  state_.groups = {ByCertificate("line", devices_)};
+  state_.certificates = {};
+  ExpectRefused(judge(), "CA certificate not found");
+}
+
 TEST_F(AdmissionCheckTest, AnEnrollmentOfAnotherCertificateKeepsThisOneOut) {
   const Bytes newer = house_.Issue(house_.DeviceRequest("r-2", "device-2"))->record.certificate;
   state_.enrollment = EnrollmentOf(FingerprintOf(newer));

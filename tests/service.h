@@ -133,6 +133,8 @@ class Service {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (directory_ / "hallmarkd.log").c_str(),
                                      O_WRONLY | O_CREAT | O_APPEND, 0600);
+    // Whoever waits for the test's output does not wait for the service of a test that was aborted.
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     pid_t process = 0;
     const int error = posix_spawn(&process, program.c_str(), &actions, nullptr, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);

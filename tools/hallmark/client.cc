@@ -35,6 +35,8 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
            {"service": "hallmark.v1.Publication", "method": "ListWork"},
            {"service": "hallmark.v1.Publication", "method": "RetryWork"},
            {"service": "hallmark.v1.Publication", "method": "CheckCertificate"},
+           {"service": "hallmark.v1.Publication", "method": "CheckLot"},
+           {"service": "hallmark.v1.Publication", "method": "ListEnrollments"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificate"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificateByKey"},
            {"service": "hallmark.v1.Revocation", "method": "RevokeCertificates"},

@@ -123,6 +123,8 @@ class Client {
   StatusOr<v1::ListWorkResponse> ListWork(const v1::ListWorkRequest& request);
   StatusOr<v1::RetryWorkResponse> RetryWork(const std::string& target);
   StatusOr<v1::CheckCertificateResponse> CheckCertificate(const v1::CheckCertificateRequest& request);
+  StatusOr<v1::CheckLotResponse> CheckLot(const std::string& lot);  // "lots/a-17"
+  StatusOr<v1::ListEnrollmentsResponse> ListEnrollments(const v1::ListEnrollmentsRequest& request);
   // Publication, in client_publication.cc.
   StatusOr<v1::ExportBundleResponse> ExportBundle(const std::string& authority);  // "authorities/devices"
 

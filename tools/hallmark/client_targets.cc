@@ -76,4 +76,16 @@ StatusOr<v1::CheckCertificateResponse> Client::CheckCertificate(const v1::CheckC
                            connection_->Deadline());
 }
 
+StatusOr<v1::CheckLotResponse> Client::CheckLot(const std::string& lot) {
+  v1::CheckLotRequest request;
+  request.set_name(lot);
+  return connection_->Call(connection_->publication, &v1::Publication::Stub::CheckLot, request,
+                           connection_->Deadline());
+}
+
+StatusOr<v1::ListEnrollmentsResponse> Client::ListEnrollments(const v1::ListEnrollmentsRequest& request) {
+  return connection_->Call(connection_->publication, &v1::Publication::Stub::ListEnrollments, request,
+                           connection_->Deadline());
+}
+
 }  // namespace hallmark::cli

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/reason.h"
 #include "tools/hallmark/lot_commands.h"
+#include "tools/hallmark/publish_commands.h"
 
 namespace hallmark::cli {
 namespace {
@@ -88,6 +89,13 @@ void Print(Session& session, const v1::ImportLotResponse::Result& result) {
         result.added(), result.withdrawn());
   } else {
     session.err << fmt::format("{} devices added, {} withdrawn\n", result.added(), result.withdrawn());
+  }
+  for (const v1::LotAdmission& admission : result.admissions()) {
+    session.err << Telling(admission) << "\n";
+    if (!admission.admitted()) {
+      session.err << fmt::format("Before the first device is made, look again: hallmark publish dps check --lot {}\n",
+                                 result.lot().name().substr(sizeof "lots/" - 1));
+    }
   }
 }
 

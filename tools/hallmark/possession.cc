@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "ca/certificate.h"
 #include "ca/names.h"
+#include "publish/possession.h"
 #include "tools/hallmark/credential.h"
 #include "tools/hallmark/csr.h"
 #include "tools/hallmark/failure.h"
@@ -17,8 +18,6 @@
 
 namespace hallmark::cli {
 namespace {
-
-constexpr char kProfile[] = "verification";
 
 StatusOr<ssl::Certificate> Decode(ByteView der) {
   const uint8_t* at = der.data();
@@ -64,9 +63,9 @@ StatusOr<Bytes> ProvePossession(Client& client, const Clock& clock, const std::s
   ASSIGN_OR_RETURN(const Bytes spki, ssl::ToDer(i2d_PUBKEY, key.get()));
   ASSIGN_OR_RETURN(const Bytes csr, MakeCsr(key.get(), code, {}));
   v1::IssueCertificateRequest request;
-  request.set_request_id(DefaultRequestId(authority, kProfile, csr));
+  request.set_request_id(DefaultRequestId(authority, kPossessionProfile, csr));
   request.set_parent(authority);
-  request.set_profile(kProfile);
+  request.set_profile(kPossessionProfile);
   request.set_csr(ToString(csr));
   ASSIGN_OR_RETURN(const v1::Certificate answer, IssueOne(client, request, clock));
   const Bytes certificate = ToBytes(AsBytes(answer.certificate()));

@@ -9,11 +9,16 @@ namespace hallmark::cli {
 
 void AddPublish(CLI::App& app, Session& session);
 
-// Each adds commands to the group `hallmark publish`: bundle; adr sign; dps add...; status, work, retry, reconcile.
+// Each adds commands to the group `hallmark publish`: bundle; adr sign; dps add...; status, enrollments, work, retry,
+// reconcile.
 void AddPublishBundle(CLI::App& group, Session& session);
 void AddPublishAdr(CLI::App& group, Session& session);
 void AddPublishDps(CLI::App& group, Session& session);
 void AddPublishTargets(CLI::App& group, Session& session);
+// The command check of `hallmark publish dps`.
+void AddPublishCheck(CLI::App& group, Session& session);
+// A sentence for people.
+std::string Telling(const v1::LotAdmission& admission);
 // The command status, of the group that people call `command`.
 void AddTargetStatus(CLI::App& group, Session& session, const std::string& command);
 

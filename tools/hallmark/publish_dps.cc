@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/reason.h"
-#include "ca/chain.h"
 #include "publish/description.h"
 #include "tools/hallmark/lot_commands.h"
 #include "tools/hallmark/names.h"
@@ -152,59 +151,6 @@ StatusOr<ExitCode> Remove(Session& session, const RemoveOptions& options) {
   return kDone;
 }
 
-struct CheckOptions {
-  std::string target;
-  std::string certificate;
-  std::string chain;
-};
-
-StatusOr<std::vector<Bytes>> ReadChainFile(const std::string& file) {
-  ASSIGN_OR_RETURN(const std::string octets, ReadFile(file, kChainLimit));
-  const StatusOr<std::vector<Bytes>> chain = ReadChain(AsBytes(octets));
-  return chain.ok() ? chain : Annotate(chain.status(), file);
-}
-
-// The only target there is, if none is named.
-StatusOr<std::string> ChooseTarget(Client& client, const std::string& named) {
-  if (!named.empty()) return TargetName(named);
-  ASSIGN_OR_RETURN(const v1::ListTargetsResponse list, client.ListTargets());
-  if (list.targets_size() == 1) return list.targets(0).name();
-  return UsageError(list.targets_size() == 0 ? "there is no target yet; add one with hallmark publish dps add"
-                                             : "there are several targets; say which with --target");
-}
-
-StatusOr<ExitCode> Check(Session& session, const CheckOptions& options) {
-  ASSIGN_OR_RETURN(std::vector<Bytes> chain, ReadChainFile(options.certificate));
-  if (!options.chain.empty()) {
-    ASSIGN_OR_RETURN(const std::vector<Bytes> above, ReadChainFile(options.chain));
-    // A file that has the device's certificate at its beginning is what the device sends as a whole.
-    if (!above.empty() && above.front() == chain.front()) chain.clear();
-    chain.insert(chain.end(), above.begin(), above.end());
-  }
-  v1::CheckCertificateRequest request;
-  request.set_certificate(ToString(chain.front()));
-  for (size_t i = 1; i < chain.size(); ++i) request.add_chain(ToString(chain[i]));
-  ASSIGN_OR_RETURN(Client client, session.Connect());
-  ASSIGN_OR_RETURN(*request.mutable_name(), ChooseTarget(client, options.target));
-  ASSIGN_OR_RETURN(const v1::CheckCertificateResponse verdict, client.CheckCertificate(request));
-  if (session.json()) {
-    session.PrintJson(verdict);
-    return verdict.admitted() ? kDone : kRefused;
-  }
-  std::vector<std::vector<Cell>> rows;
-  for (const auto& finding : verdict.findings()) {
-    rows.push_back({finding.good() ? Cell("yes", Color::kGreen) : Cell("no", Color::kRed), Printable(finding.what())});
-  }
-  session.out << RenderTable({"GOOD", "WHAT THE SERVICE LOOKS AT"}, rows, session.colored());
-  if (verdict.admitted()) {
-    session.out << "The service would let it in.\n";
-  } else {
-    session.out << fmt::format("The service would refuse it with 401, code {}. {}\n", verdict.error_code(),
-                               verdict.advice());
-  }
-  return verdict.admitted() ? kDone : kRefused;
-}
-
 }  // namespace
 
 std::string TargetName(const std::string& text) { return text.starts_with("targets/") ? text : "targets/" + text; }
@@ -251,16 +197,7 @@ void AddPublishDps(CLI::App& group, Session& session) {
   removing->add_flag("--force", remove->force, "Although revocations wait for it or devices are kept out there");
   removing->callback([&session, remove] { session.Finish(Remove(session, *remove)); });
 
-  const auto check = std::make_shared<CheckOptions>();
-  CLI::App* checking =
-      AddCommand(*dps, "check", "Would the service let this device in? If not, why",
-                 "  hallmark publish dps check device-1.pem\n"
-                 "  hallmark publish dps check device-1.pem --chain device-1-chain.pem --target contoso");
-  checking->add_option("certificate", check->certificate, "The device's, or its chain")->required()->type_name("FILE");
-  checking->add_option("--chain", check->chain, "What the device sends; otherwise what is known")->type_name("FILE");
-  checking->add_option("--target", check->target, "Where; not needed if there is one only")->type_name("TARGET");
-  checking->callback([&session, check] { session.Finish(Check(session, *check)); });
-
+  AddPublishCheck(*dps, session);
   AddTargetStatus(*dps, session, "hallmark publish dps");
 }
 

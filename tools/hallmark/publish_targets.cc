@@ -8,6 +8,8 @@
 namespace hallmark::cli {
 namespace {
 
+constexpr int kEnrollmentsPage = 500;
+
 Cell ChainOf(const v1::Target& target) {
   switch (target.chain()) {
     case v1::Target::PUBLISHING: return {"publishing", Color::kYellow};
@@ -99,6 +101,51 @@ StatusOr<ExitCode> ListWork(Session& session, const WorkOptions& options) {
   return kDone;
 }
 
+struct EnrollmentsOptions {
+  std::string target;
+  bool by_hand = false;
+};
+
+Cell StateOf(const v1::Enrollment& enrollment) {
+  switch (enrollment.state()) {
+    case v1::Enrollment::DISABLED: return {"kept out", Color::kRed};
+    case v1::Enrollment::PINNED: return {"pinned", Color::kYellow};
+    default: return {"under way", Color::kFaint};
+  }
+}
+
+Cell HubOf(const v1::Enrollment& enrollment) {
+  const std::string in = enrollment.hub().empty() ? "" : " in " + Printable(enrollment.hub());
+  if (enrollment.hub_disabled()) return {"disabled" + in};
+  if (enrollment.by_hand()) return {"disable it by hand" + in, Color::kYellow};
+  return {""};
+}
+
+StatusOr<ExitCode> ListEnrollments(Session& session, const EnrollmentsOptions& options) {
+  v1::ListEnrollmentsRequest request;
+  request.set_name(TargetName(options.target));
+  request.set_by_hand_only(options.by_hand);
+  request.set_page_size(kEnrollmentsPage);
+  ASSIGN_OR_RETURN(Client client, session.Connect());
+  v1::ListEnrollmentsResponse all;
+  std::vector<std::vector<Cell>> rows;
+  do {
+    ASSIGN_OR_RETURN(const v1::ListEnrollmentsResponse page, client.ListEnrollments(request));
+    for (const v1::Enrollment& one : page.enrollments()) {
+      rows.push_back({Printable(one.registration_id()), StateOf(one), one.created() ? "ours" : "somebody else's",
+                      one.has_collect_time() ? When(one.collect_time()) : "", HubOf(one)});
+      if (session.json()) *all.add_enrollments() = one;
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  if (session.json()) {
+    session.PrintJson(all);
+    return kDone;
+  }
+  session.out << RenderTable({"DEVICE", "STATE", "WHOSE", "UNTIL", "IN ITS HUB"}, rows, session.colored());
+  return kDone;
+}
+
 StatusOr<ExitCode> Retry(Session& session, const std::string& target) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
   ASSIGN_OR_RETURN(const v1::RetryWorkResponse response, client.RetryWork(TargetName(target)));
@@ -168,6 +215,16 @@ void AddPublishTargets(CLI::App& group, Session& session) {
   listing->add_option("target", work->target, "Its name")->required()->type_name("TARGET");
   listing->add_flag("--parked", work->parked, "Only what needs a person");
   listing->callback([&session, work] { session.Finish(ListWork(session, *work)); });
+
+  const auto enrollments = std::make_shared<EnrollmentsOptions>();
+  CLI::App* listed =
+      AddCommand(group, "enrollments", "The devices that are kept out of a target, or pinned to one certificate",
+                 "  hallmark publish enrollments contoso\n"
+                 "  hallmark publish enrollments contoso --by-hand      that may still be connected to their hub");
+  listed->add_option("target", enrollments->target, "Its name")->required()->type_name("TARGET");
+  listed->add_flag("--by-hand", enrollments->by_hand,
+                   "Only those that a person has to disable in their hub, which the target does not name");
+  listed->callback([&session, enrollments] { session.Finish(ListEnrollments(session, *enrollments)); });
 
   const auto retried = std::make_shared<std::string>();
   CLI::App* retry =
