@@ -177,12 +177,11 @@ class PublicationService final : public v1::Publication::Service {
             return FieldError(reason::kRequestInvalid, "page_size", "must be 1 to 500; 0 is 100");
           }
           ASSIGN_OR_RETURN(
-              const auto enrollments,
+              const EnrollmentPage page,
               publications_.ListEnrollments(caller, target, message->by_hand_only(), message->page_token(), count));
           v1::ListEnrollmentsResponse list;
-          for (const Enrollment& one : enrollments) *list.add_enrollments() = ToProto(one);
-          if (enrollments.size() == static_cast<size_t>(count))
-            list.set_next_page_token(enrollments.back().registration_id);
+          for (const Enrollment& one : page.enrollments) *list.add_enrollments() = ToProto(one);
+          list.set_next_page_token(page.next);
           return list;
         });
   }

@@ -54,6 +54,11 @@ bool Same(const json& found, const json& described) {
   });
 }
 
+// What the service takes for a certificate that is to stand in a group.
+json PemBody(const WantedCertificate& certificate) {
+  return {{"certificate", PemEncode("CERTIFICATE", certificate.certificate)}};
+}
+
 class Planner {
  public:
   Planner(const WantedChain& wanted, const FoundChain& found, const WrittenChain& written, bool take_over)
@@ -91,6 +96,13 @@ class Planner {
     return found == found_.certificates.end() ? nullptr : &*found;
   }
 
+  // Whether a slot names the certificate, which may stand there under several names.
+  bool RefersTo(const std::string& slot, const WantedCertificate& certificate) const {
+    return std::any_of(found_.certificates.begin(), found_.certificates.end(), [&](const FoundCertificate& one) {
+      return one.thumbprint == certificate.thumbprint && absl::EqualsIgnoreCase(slot, "reference " + one.name);
+    });
+  }
+
   // Its name there, once the plan is done.
   std::string NameOf(const WantedCertificate& certificate) const {
     const FoundCertificate* found = FindByThumbprint(certificate.thumbprint);
@@ -114,7 +126,12 @@ class Planner {
       proofs_.push_back(std::move(claim));
       return;
     }
-    if (!certificate.provable.ok()) plan_.obstacles.push_back(Message(certificate.provable));
+    if (absl::IsUnavailable(certificate.provable)) {
+      plan_.warnings.push_back(fmt::format("possession of {} is not proven before its key can be used again: {}", name,
+                                           Message(certificate.provable)));
+    } else if (!certificate.provable.ok()) {
+      plan_.obstacles.push_back(Message(certificate.provable));
+    }
     PlannedStep prove{.kind = Kind::kProve, .id = name, .details = {}, .certificate = certificate};
     prove.details.push_back(
         fmt::format("with a certificate that {} signs for the service's code", certificate.authority));
@@ -138,9 +155,16 @@ class Planner {
     return own;
   }
 
+  bool IsDenied(const WantedCertificate& certificate) const {
+    return std::any_of(wanted_.denied.begin(), wanted_.denied.end(),
+                       [&](const WantedCertificate& one) { return one.thumbprint == certificate.thumbprint; });
+  }
+
   json DescribedOf(const WantedGroup& group) const {
     const DescribedGroup& described = group.described;
-    json own = {{"attestation", SlotsOf(group)}, {"provisioningStatus", group.enabled ? "enabled" : "disabled"}};
+    const bool enabled = group.enabled && std::none_of(group.certificates.begin(), group.certificates.end(),
+                                                       [&](const auto& one) { return IsDenied(one); });
+    json own = {{"attestation", SlotsOf(group)}, {"provisioningStatus", enabled ? "enabled" : "disabled"}};
     if (described.allocation.has_value()) {
       own["allocationPolicy"] = *described.allocation;
       own["iotHubs"] = SortedHubs(described.hubs);
@@ -154,17 +178,16 @@ class Planner {
     return own;
   }
 
-  // What the service takes for a slot; of what stands there already, what it said of it.
+  // What the service takes for a slot; of what stands in that very slot already, what it said of it.
   json SlotBody(const WantedGroup& group, size_t slot, const json* found) const {
     const WantedCertificate& certificate = group.certificates[slot];
     if (group.described.by_reference) return NameOf(certificate);
     if (found != nullptr) {
       const json x509 = At(At(*found, "attestation"), "x509");
-      for (const char* name : kSlots) {
-        if (SlotOf(x509, name) == "certificate " + certificate.fingerprint) return x509["signingCertificates"][name];
-      }
+      const char* name = kSlots[slot];
+      if (SlotOf(x509, name) == "certificate " + certificate.fingerprint) return x509["signingCertificates"][name];
     }
-    return {{"certificate", PemEncode("CERTIFICATE", certificate.certificate)}};
+    return PemBody(certificate);
   }
 
   json AttestationBody(const WantedGroup& group, const json* found) const {
@@ -205,7 +228,7 @@ class Planner {
     const json* found = FindGroup(id);
     PlannedStep step{.kind = Kind::kBind, .id = id, .details = {}};
     step.own = OwnWith(id, described);
-    step.denies = !group.enabled;
+    step.denies = described["provisioningStatus"] == "disabled";
     if (found == nullptr) {
       step.group = {{"enrollmentGroupId", id}};
       for (const auto& [field, value] : described.items())
@@ -229,9 +252,13 @@ class Planner {
     json changes = json::object();
     for (const auto& [field, value] : described.items()) {
       const json& now = own[field];
-      if (Same(now, value) || !MaySet(id, field, now, value)) continue;
-      step.details.push_back(fmt::format("{}: {} -> {}", field, now.dump(), value.dump()));
-      changes[field] = value;
+      if (!Same(now, value) && MaySet(id, field, now, value)) changes[field] = value;
+    }
+    // An attestation that is left as others set it may be what the group was disabled for.
+    const bool left = !changes.contains("attestation") && !Same(own["attestation"], described["attestation"]);
+    if (left && described["provisioningStatus"] == "enabled") changes.erase("provisioningStatus");
+    for (const auto& [field, value] : changes.items()) {
+      step.details.push_back(fmt::format("{}: {} -> {}", field, own[field].dump(), value.dump()));
     }
     return changes;
   }
@@ -261,9 +288,8 @@ class Planner {
     for (const json& group : found_.groups) {
       const json slots = AttestationOf(group);
       const auto is_of = [&](const WantedCertificate& one, const char* slot) {
-        const FoundCertificate* found = FindByThumbprint(one.thumbprint);
         const std::string text = slots.value(slot, "");
-        return text == "certificate " + one.fingerprint || (found != nullptr && text == "reference " + found->name);
+        return text == "certificate " + one.fingerprint || RefersTo(text, one);
       };
       const auto counts = [&](const char* slot) {
         return !slots.value(slot, "").empty() && std::none_of(wanted_.denied.begin(), wanted_.denied.end(),
@@ -293,26 +319,50 @@ class Planner {
     plan_.steps.push_back(std::move(step));
   }
 
-  // The other slot's certificate becomes the only one.
+  // Of the certificates that we have, the one that a slot names; nullptr: none of them.
+  const WantedCertificate* FindBySlot(const std::string& slot) const {
+    const auto is_it = [&slot](const WantedCertificate& one) { return slot == "certificate " + one.fingerprint; };
+    const auto& all = wanted_.certificates;
+    if (const auto found = std::find_if(all.begin(), all.end(), is_it); found != all.end()) return &*found;
+    for (const WantedGroup& group : wanted_.groups) {
+      const auto found = std::find_if(group.certificates.begin(), group.certificates.end(), is_it);
+      if (found != group.certificates.end()) return &*found;
+    }
+    return nullptr;
+  }
+
+  // The other slot's certificate becomes the only one. In another slot the service takes it as a certificate only: one
+  // that we do not have cannot move, and the group is disabled.
   void EmptySlot(const json& group, const std::string& slot) {
     PlannedStep step{.kind = Kind::kBind, .id = TextAt(group, "enrollmentGroupId"), .details = {}};
     step.details.push_back(fmt::format("attestation: without its {}, whose authority is revoked", slot));
     step.group = group;
-    for (const char* kind : {"caReferences", "signingCertificates"}) {
-      json& x509 = step.group["attestation"]["x509"];
-      if (!x509.contains(kind) || !x509[kind].is_object()) continue;
-      json& slots = x509[kind];
-      if (slot == "primary" && slots.contains("secondary")) slots["primary"] = slots["secondary"];
-      slots.erase("secondary");
+    json& x509 = step.group["attestation"]["x509"];
+    json own = AttestationOf(group);
+    if (slot == "primary") {
+      const std::string other = own["secondary"];
+      own["primary"] = other;
+      const WantedCertificate* certificate = FindBySlot(other);
+      if (other.starts_with("reference ")) {
+        x509["caReferences"]["primary"] = x509["caReferences"]["secondary"];
+      } else if (certificate != nullptr) {
+        x509["signingCertificates"]["primary"] = PemBody(*certificate);
+      } else {
+        return Disable(group, "since its primary's authority is revoked, and its secondary is none of ours");
+      }
     }
-    step.own = OwnWith(step.id, {{"attestation", AttestationOf(step.group)}});
+    own["secondary"] = "";
+    for (const char* kind : {"caReferences", "signingCertificates"}) {
+      if (x509.contains(kind) && x509[kind].is_object()) x509[kind].erase("secondary");
+    }
+    step.own = OwnWith(step.id, {{"attestation", own}});
     Send(std::move(step), group);
   }
 
-  void Disable(const json& group) {
+  void Disable(const json& group, const char* why = "since its authority is revoked") {
     if (TextAt(group, "provisioningStatus") == "disabled" || IsPlanned(TextAt(group, "enrollmentGroupId"))) return;
     PlannedStep step{.kind = Kind::kBind, .id = TextAt(group, "enrollmentGroupId"), .details = {}};
-    step.details.emplace_back("provisioningStatus: disabled, since its authority is revoked");
+    step.details.push_back(fmt::format("provisioningStatus: disabled, {}", why));
     step.group = group;
     step.own = OwnWith(step.id, {{"provisioningStatus", "disabled"}});
     step.group["provisioningStatus"] = "disabled";
@@ -348,7 +398,7 @@ class Planner {
 
   // A group that we have set and the description has not any more.
   void AddWarnings() {
-    plan_.warnings = wanted_.warnings;
+    plan_.warnings.insert(plan_.warnings.end(), wanted_.warnings.begin(), wanted_.warnings.end());
     for (const auto& [id, own] : written_.groups) {
       const auto is_it = [&id = id](const WantedGroup& group) {
         return absl::EqualsIgnoreCase(group.described.group, id);
@@ -357,8 +407,8 @@ class Planner {
       if (std::any_of(wanted_.groups.begin(), wanted_.groups.end(), is_it) || found == nullptr) continue;
       if (TextAt(*found, "provisioningStatus") == "disabled") continue;
       plan_.warnings.push_back(
-          fmt::format("enrollment group {} is not described any more and still lets devices in, whose "
-                      "revocations it is not told of; describe it as enabled: false, or remove it there",
+          fmt::format("enrollment group {} is not described any more and still lets devices in; describe it as "
+                      "enabled: false, or remove it there",
                       id));
     }
   }

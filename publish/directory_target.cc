@@ -33,7 +33,8 @@ StatusOr<ChainPlan> DirectoryTarget::Plan(bool, Time deadline) const {
 }
 
 // Also when an authority changes: the bundle is to be that of now.
-Status DirectoryTarget::Publish(bool, bool, Time deadline) const {
+Status DirectoryTarget::Publish(Extent extent, bool, Time deadline) const {
+  if (extent == Extent::kPrepare) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
   return directory_.Write(bundle).status();
 }

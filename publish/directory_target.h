@@ -23,7 +23,7 @@ class DirectoryTarget : public Target {
 
   TargetCapabilities capabilities() const override { return {}; }
   StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const override;
-  Status Publish(bool deny_only, bool take_over, Time deadline) const override;
+  Status Publish(Extent extent, bool take_over, Time deadline) const override;
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const override;
   StatusOr<Reconciled> Reconcile(bool repair, const std::function<bool(const Reconciled&)>& on_progress,
                                  const std::function<void(const Drift&)>& on_drift, Time deadline) const override;

@@ -71,7 +71,11 @@ bool ConcernsTarget(const Status& status) {
   static const std::set<std::string> kReasons = {reason::kTargetUntrusted, reason::kTargetCredentialMissing,
                                                  reason::kTargetCredentialRefused, reason::kConfigurationInvalid,
                                                  reason::kFileUnreadable};
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || kReasons.contains(Reason(status));
+  // Of an authority's key: of a credential's they never come here (Authorizer::Authorization).
+  static const std::set<std::string> kOfHsm = {reason::kHsmUnavailable, reason::kHsmTokenNotFound};
+  const std::string reason = Reason(status);
+  if (kOfHsm.contains(reason)) return false;
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || kReasons.contains(reason);
 }
 
 std::string ErrorCodeOf(const std::string& body) {

@@ -16,7 +16,8 @@ namespace hallmark {
 //   was asked for, if any; kUnavailable (TARGET_UNAVAILABLE) 408, 5xx; kFailedPrecondition (TARGET_REFUSED) the others.
 Status CheckAnswer(const WebResponse& response, const std::string& what, Time now);
 
-// Whether a failure says nothing of what was asked, but that the target, or our way to it, cannot be used now.
+// Whether a failure says nothing of what was asked, but that the target, or our way to it, cannot be used now. An
+// authority's key that is away is no such failure: nobody but that authority's proof has to wait for it.
 bool ConcernsTarget(const Status& status);
 
 // The service's own error code, 401002 or "IH400053", of an error's body; empty: none.

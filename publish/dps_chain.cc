@@ -76,8 +76,12 @@ StatusOr<ChainPlan> DpsChain::Plan(bool take_over, Time deadline) const {
   return PlanChain(wanted, found, written, take_over);
 }
 
-Status DpsChain::Publish(bool deny_only, bool take_over, Time deadline) const {
-  if (deny_only) return Deny(deadline);
+Status DpsChain::Publish(Extent extent, bool take_over, Time deadline) const {
+  if (extent == Extent::kDenials) return Deny(deadline);
+  const auto is_due = [extent](const PlannedStep& step) {
+    const bool lets_in = step.kind == Kind::kBind && !step.denies;
+    return extent == Extent::kWhole || (!lets_in && step.kind != Kind::kRemove);
+  };
   int conflicts = 0;
   for (int steps = 0; steps < kMostSteps; ++steps) {
     ASSIGN_OR_RETURN(const ChainPlan plan, Plan(take_over, deadline));
@@ -85,7 +89,9 @@ Status DpsChain::Publish(bool deny_only, bool take_over, Time deadline) const {
       return Error(Code::kFailedPrecondition, reason::kPublicationObstructed,
                    fmt::format("{}", fmt::join(plan.obstacles, "; ")));
     }
-    if (plan.steps.empty()) {
+    const auto step = std::find_if(plan.steps.begin(), plan.steps.end(), is_due);
+    if (step == plan.steps.end()) {
+      if (extent == Extent::kPrepare) return absl::OkStatus();
       if (!plan.conflicts.empty()) {
         return Error(Code::kFailedPrecondition, reason::kPublicationConflict,
                      fmt::format("{}. It was left; publish with take-over to set it, or change the description",
@@ -93,7 +99,7 @@ Status DpsChain::Publish(bool deny_only, bool take_over, Time deadline) const {
       }
       return NoteSettled(plan);
     }
-    const Status done = Perform(plan.steps.front(), deadline);
+    const Status done = Perform(*step, deadline);
     if (absl::IsAborted(done) && ++conflicts <= kMostConflicts) continue;
     RETURN_IF_ERROR(done);
   }
@@ -104,11 +110,16 @@ Status DpsChain::Publish(bool deny_only, bool take_over, Time deadline) const {
 
 // One that fails keeps no other from being tried.
 Status DpsChain::Deny(Time deadline) const {
-  ASSIGN_OR_RETURN(const WantedChain wanted, Wanted());
+  ASSIGN_OR_RETURN(WantedChain wanted, Wanted());
   ASSIGN_OR_RETURN(const WrittenChain written, Written());
   FoundChain found;
   ASSIGN_OR_RETURN(found.groups, service_.ListGroups(deadline));
-  ASSIGN_OR_RETURN(found.certificates, service_.ListCertificates(deadline));
+  StatusOr<std::vector<FoundCertificate>> certificates = service_.ListCertificates(deadline);
+  if (certificates.ok()) {
+    found.certificates = *std::move(certificates);
+  } else {
+    wanted.denied.clear();  // which are found by them; the groups of the description are not
+  }
   const ChainPlan plan = PlanDenials(wanted, found, written);
   Status failed;
   for (const PlannedStep& step : plan.steps) {
@@ -116,7 +127,7 @@ Status DpsChain::Deny(Time deadline) const {
     if (!done.ok()) failed = done;
     if (ConcernsTarget(done)) break;
   }
-  return failed;
+  return failed.ok() ? certificates.status() : failed;
 }
 
 // The profiles that our authorities certify TLS clients under whose names nobody keeps to be registration ids: a group
@@ -239,6 +250,7 @@ Status DpsChain::NoteRefusal(const PlannedStep& step, const Proof& proof, const 
 }
 
 Status DpsChain::Prove(const PlannedStep& step, Time deadline) const {
+  RETURN_IF_ERROR(step.certificate.provable);  // no code is asked for that nobody can answer now
   ASSIGN_OR_RETURN(const Proof proof, BeginProof(step, deadline));
   ASSIGN_OR_RETURN(const Bytes certificate,
                    CertifyPossession(authority_, realm_, step.certificate.authority, proof.csr, deadline));

@@ -6,6 +6,7 @@
 
 #include "ca/authority.h"
 #include "publish/chain_plan.h"
+#include "publish/target.h"
 
 namespace hallmark {
 
@@ -23,7 +24,7 @@ class DpsChain {
 
   StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const;
   // As Target::Publish.
-  Status Publish(bool deny_only, bool take_over, Time deadline) const;
+  Status Publish(Extent extent, bool take_over, Time deadline) const;
 
  private:
   // From the authorities as they are now: one that was revoked a moment ago must not be missed.

@@ -56,14 +56,15 @@ std::string StatusIn(const json& enrollment) {
   return status.empty() ? "enabled" : status;
 }
 
-Status NotTried() {
-  return Error(Code::kAborted, reason::kTargetNotTried, "another device's failure ended the attempt before");
+// Whether it is what we were about to make when we were cut off.
+bool WasToBeWritten(const EnrollmentNote& note, const json& found) {
+  if (!note.created) return false;
+  if (TypeOf(found) == "x509") return !note.fingerprint.empty() && FoundFingerprint(found) == note.fingerprint;
+  return TypeOf(found) == "symmetricKey" && StatusIn(found) == "disabled";
 }
 
-// A hub that is away, or lets us in no more, is no reason to leave the provisioning service alone.
-Status OfHub(const Status& status) {
-  if (!ConcernsTarget(status) || Reason(status) == reason::kTargetBudgetSpent) return status;
-  return Error(Code::kAborted, reason::kTargetHubFailed, Message(status));
+Status NotTried() {
+  return Error(Code::kAborted, reason::kTargetNotTried, "another device's failure ended the attempt before");
 }
 
 // The failure of one of a bulk: its code is an HTTP status times 1000, and more.
@@ -104,24 +105,6 @@ StatusOr<EnrollmentNote> ReadNote(const std::string& content) {
   note.created = read.contains("created") && read["created"] == true;
   note.sure = read.contains("sure") && read["sure"] == true;
   return note;
-}
-
-std::string ToContent(const HubNote& note) {
-  static constexpr std::array<const char*, 3> kStates = {"disabled", "left", "nothing"};
-  return json{{"hub", note.hub}, {"device", note.device}, {"state", kStates[static_cast<size_t>(note.state)]}}.dump();
-}
-
-StatusOr<HubNote> ReadHubNote(const std::string& content) {
-  const json read = json::parse(content, nullptr, false);
-  if (!read.is_object()) {
-    return Error(Code::kDataLoss, reason::kStoreCorrupt, "a note of a hub in the database is no JSON object");
-  }
-  const std::string state = TextAt(read, "state");
-  return HubNote{.hub = TextAt(read, "hub"),
-                 .device = TextAt(read, "device"),
-                 .state = state == "left"      ? HubNote::State::kLeft
-                          : state == "nothing" ? HubNote::State::kNothing
-                                               : HubNote::State::kDisabled};
 }
 
 const DescribedGroup* GroupFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
@@ -268,32 +251,29 @@ void DpsDevices::BlockAtOnce(const std::vector<DeviceAdmission>& devices, const 
   const Status kept = store_.PutPublished(blocked, now, DevicesEntry("devices_blocked", target_, names, now));
   for (const size_t i : chosen) {
     if (!outcomes[i].ok()) continue;
-    outcomes[i] = kept.ok() ? DisableHubIdentity(devices[i], deadline) : kept;
+    outcomes[i] = kept.ok() ? hubs_.Disable(devices[i], false, deadline) : kept;
   }
 }
 
 Status DpsDevices::AdmitAlone(const DeviceAdmission& device, std::optional<EnrollmentNote> note, Time deadline) const {
-  const bool known = note.has_value();
   switch (device.kind) {
-    case DeviceAdmission::Kind::kBlocked:
-      if (!known || note->state != State::kBlocked) {
+    case DeviceAdmission::Kind::kBlocked: {
+      const bool again = note.has_value() && note->state == State::kBlocked;
+      if (!again) {
         RETURN_IF_ERROR(Block(device, note.value_or(EnrollmentNote{}), deadline));
       } else if (note->fingerprint != FingerprintOf(device)) {
         note->fingerprint = FingerprintOf(device);
         RETURN_IF_ERROR(Remember(device, *note, ""));  // it is disabled all the same; but for another time
       }
-      return DisableHubIdentity(device, deadline);
-    case DeviceAdmission::Kind::kPinned: RETURN_IF_ERROR(Pin(device, note.value_or(EnrollmentNote{}), deadline)); break;
-    case DeviceAdmission::Kind::kByGroup:
-      if (known) RETURN_IF_ERROR(Unblock(device, *note, deadline));
-      break;
+      return hubs_.Disable(device, again, deadline);
+    }
+    case DeviceAdmission::Kind::kPinned:
+      RETURN_IF_ERROR(Pin(device, note.value_or(EnrollmentNote{}), deadline));
+      return hubs_.Pin(device, deadline);
+    case DeviceAdmission::Kind::kByGroup: break;
   }
-  ASSIGN_OR_RETURN(const auto disabled,
-                   store_.FindPublished(target_, PublishedKind::kHubDevice, device.registration_id));
-  if (!disabled.has_value()) return absl::OkStatus();
-  // What has only expired stays disabled in its hub.
-  if (!device.live) return store_.RemovePublished({*disabled}, clock_.Now());
-  return OfHub(EnableHubIdentity(*disabled, deadline));
+  if (note.has_value()) RETURN_IF_ERROR(Unblock(device, *note, deadline));
+  return hubs_.Release(device, deadline);
 }
 
 Status DpsDevices::Block(const DeviceAdmission& device, EnrollmentNote note, Time deadline) const {
@@ -302,7 +282,7 @@ Status DpsDevices::Block(const DeviceAdmission& device, EnrollmentNote note, Tim
   if (!found.has_value()) {
     note.created = true;
   } else if (!note.sure) {
-    note.created = IsAsWritten(*found, body, device);
+    note.created = IsAsWritten(*found, body, device) || WasToBeWritten(note, *found);
     note.theirs = note.created ? "" : StatusIn(*found);
   }
   note.sure = found.has_value();
@@ -327,7 +307,7 @@ Status DpsDevices::Pin(const DeviceAdmission& device, EnrollmentNote note, Time 
   if (!found.has_value()) {
     note.created = true;
   } else if (!note.sure) {
-    note.created = IsAsWritten(*found, pinning, device);
+    note.created = IsAsWritten(*found, pinning, device) || WasToBeWritten(note, *found);
     note.theirs = note.created ? "" : StatusIn(*found);
   }
   // Of somebody else's, whom he has disabled stays so.
@@ -353,12 +333,7 @@ Status DpsDevices::Pin(const DeviceAdmission& device, EnrollmentNote note, Time 
 
 Status DpsDevices::Unblock(const DeviceAdmission& device, const EnrollmentNote& note, Time deadline) const {
   ASSIGN_OR_RETURN(const std::optional<json> found, service_.FindEnrollment(device.registration_id, deadline));
-  // One that we were only about to make is ours if it is what we would have made.
-  const bool ours =
-      note.created && found.has_value() &&
-      (note.sure ||
-       (StatusIn(*found) == "disabled" &&
-        (description_.with_leaf ? note.fingerprint == FoundFingerprint(*found) : TypeOf(*found) == "symmetricKey")));
+  const bool ours = note.created && found.has_value() && (note.sure || WasToBeWritten(note, *found));
   if (ours) {
     RETURN_IF_ERROR(service_.DeleteEnrollment(device.registration_id, TextAt(*found, "etag"), deadline));
   } else if (found.has_value() && !note.created && note.theirs == "enabled" && StatusIn(*found) == "disabled") {
@@ -367,53 +342,6 @@ Status DpsDevices::Unblock(const DeviceAdmission& device, const EnrollmentNote& 
     RETURN_IF_ERROR(service_.PutEnrollment(changed, TextAt(*found, "etag"), deadline).status());
   }
   return Forget(device, DevicesEntry("device_unblocked", target_, {device.registration_id}, clock_.Now()));
-}
-
-Status DpsDevices::DisableHubIdentity(const DeviceAdmission& device, Time deadline) const {
-  return description_.hubs.empty() ? absl::OkStatus() : OfHub(DisableIn(device, deadline));
-}
-
-Status DpsDevices::RememberHub(const DeviceAdmission& device, const HubNote& note) const {
-  return store_.PutPublished({{.target = target_,
-                               .kind = PublishedKind::kHubDevice,
-                               .key = device.registration_id,
-                               .content = ToContent(note),
-                               .collect = std::nullopt}},
-                             clock_.Now());
-}
-
-Status DpsDevices::DisableIn(const DeviceAdmission& device, Time deadline) const {
-  ASSIGN_OR_RETURN(const auto before, store_.FindPublished(target_, PublishedKind::kHubDevice, device.registration_id));
-  const auto nothing = [&] {
-    return before.has_value() ? absl::OkStatus() : RememberHub(device, {.state = HubNote::State::kNothing});
-  };
-  ASSIGN_OR_RETURN(const std::optional<json> registration, service_.FindRegistration(device.registration_id, deadline));
-  if (!registration.has_value()) return nothing();
-  HubNote note{.hub = TextAt(*registration, "assignedHub"), .device = TextAt(*registration, "deviceId")};
-  if (note.hub.empty() || note.device.empty()) return nothing();
-  const auto is_its = [&note](const std::string& one) { return absl::EqualsIgnoreCase(one, note.hub); };
-  if (std::none_of(description_.hubs.begin(), description_.hubs.end(), is_its)) {
-    note.state = HubNote::State::kLeft;
-    return RememberHub(device, note);
-  }
-  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(note.hub, note.device, deadline));
-  if (!identity.has_value() || TextAt(*identity, "status") == "disabled") return nothing();
-  RETURN_IF_ERROR(RememberHub(device, note));
-  (*identity)["status"] = "disabled";
-  (*identity)["statusReason"] = "its certificate is revoked";
-  return service_.PutHubDevice(note.hub, *identity, TextAt(*identity, "etag"), deadline);
-}
-
-Status DpsDevices::EnableHubIdentity(const PublishedRecord& disabled, Time deadline) const {
-  ASSIGN_OR_RETURN(const HubNote note, ReadHubNote(disabled.content));
-  if (note.state != HubNote::State::kDisabled) return store_.RemovePublished({disabled}, clock_.Now());
-  ASSIGN_OR_RETURN(std::optional<json> identity, service_.FindHubDevice(note.hub, note.device, deadline));
-  if (identity.has_value() && TextAt(*identity, "status") == "disabled") {
-    (*identity)["status"] = "enabled";
-    (*identity)["statusReason"] = "";
-    RETURN_IF_ERROR(service_.PutHubDevice(note.hub, *identity, TextAt(*identity, "etag"), deadline));
-  }
-  return store_.RemovePublished({disabled}, clock_.Now());
 }
 
 }  // namespace hallmark

@@ -7,6 +7,7 @@
 
 #include "publish/device_admission.h"
 #include "publish/dps_service.h"
+#include "publish/hub_identities.h"
 #include "store/store.h"
 
 namespace hallmark {
@@ -23,28 +24,18 @@ struct EnrollmentNote {
 std::string ToContent(const EnrollmentNote& note);
 StatusOr<EnrollmentNote> ReadNote(const std::string& content);
 
-// What we know of a device's identity in its hub, of the device that we keep out: the same of
-// PublishedKind::kHubDevice.
-struct HubNote {
-  enum class State {
-    kDisabled,  // by us
-    kLeft,      // to people: the description does not name that hub
-    kNothing,   // was to be done: there is no identity, or somebody had disabled it
-  };
-  std::string hub = "";
-  std::string device = "";
-  State state = State::kDisabled;
-};
-std::string ToContent(const HubNote& note);
-StatusOr<HubNote> ReadHubNote(const std::string& content);
-
 // Thread-safe.
 class DpsDevices {
  public:
   // All of these outlive it.
   DpsDevices(const DpsService& service, Store& store, const Clock& clock, std::string target,
              const DpsDescription& description)
-      : service_(service), store_(store), clock_(clock), target_(std::move(target)), description_(description) {}
+      : service_(service),
+        store_(store),
+        clock_(clock),
+        target_(std::move(target)),
+        description_(description),
+        hubs_(service, store, clock, target_, description) {}
 
   // As Target::Admit.
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const;
@@ -63,10 +54,6 @@ class DpsDevices {
   Status Block(const DeviceAdmission& device, EnrollmentNote note, Time deadline) const;
   Status Pin(const DeviceAdmission& device, EnrollmentNote note, Time deadline) const;
   Status Unblock(const DeviceAdmission& device, const EnrollmentNote& note, Time deadline) const;
-  Status DisableHubIdentity(const DeviceAdmission& device, Time deadline) const;
-  Status RememberHub(const DeviceAdmission& device, const HubNote& note) const;
-  Status DisableIn(const DeviceAdmission& device, Time deadline) const;
-  Status EnableHubIdentity(const PublishedRecord& disabled, Time deadline) const;
 
   nlohmann::json AttestationOf(const DeviceAdmission& device) const;
   nlohmann::json BlockingEnrollment(const DeviceAdmission& device) const;
@@ -78,6 +65,7 @@ class DpsDevices {
   const Clock& clock_;
   const std::string target_;
   const DpsDescription& description_;
+  const HubIdentities hubs_;
 };
 
 // The description's group that lets an authority's devices in: its own, or that of the closest authority above it.

@@ -92,12 +92,14 @@ Status DpsTarget::ReconcileChain(Sweep& sweep, Time deadline) const {
 }
 
 // Waits for the budget, which work has, too.
-StatusOr<std::vector<json>> DpsTarget::NextPage(std::string& continuation, Time deadline) const {
+template <class Call>
+auto DpsTarget::Patiently(Time deadline, const Call& call) const -> decltype(call()) {
   while (true) {
-    StatusOr<std::vector<json>> page = service_.QueryEnrollments(continuation, deadline);
-    const Time now = authority_.parts().clock.Now();
-    if (hallmark::Reason(page.status()) != reason::kTargetBudgetSpent || now >= deadline) return page;
-    absl::SleepFor(RetryDelay(page.status()).value_or(absl::Seconds(1)));
+    auto answer = call();
+    const bool spent = hallmark::Reason(answer.status()) == reason::kTargetBudgetSpent;
+    const Duration delay = RetryDelay(answer.status()).value_or(absl::Seconds(1));
+    if (!spent || authority_.parts().clock.Now() + delay >= deadline) return answer;
+    absl::SleepFor(delay);
   }
 }
 
@@ -105,14 +107,15 @@ StatusOr<std::vector<json>> DpsTarget::NextPage(std::string& continuation, Time 
 // people's.
 Status DpsTarget::ReconcileEnrollments(Sweep& sweep, Time deadline) const {
   Store& store = authority_.parts().store;
-  std::map<std::string, json> found;  // of ours, by the id in lower case
+  std::map<std::string, std::string> found;  // of ours, by the id in lower case: its provisioningStatus
   std::string continuation;
   do {
-    ASSIGN_OR_RETURN(const std::vector<json> page, NextPage(continuation, deadline));
+    ASSIGN_OR_RETURN(const std::vector<json> page,
+                     Patiently(deadline, [&] { return service_.QueryEnrollments(continuation, deadline); }));
     for (const json& enrollment : page) {
       const std::string id = TextAt(enrollment, "registrationId");
       ASSIGN_OR_RETURN(const auto record, store.FindPublished(target_, PublishedKind::kEnrollment, id));
-      if (record.has_value()) found[absl::AsciiStrToLower(id)] = enrollment;
+      if (record.has_value()) found[absl::AsciiStrToLower(id)] = TextAt(enrollment, "provisioningStatus");
     }
     sweep.result.seen += static_cast<int64_t>(page.size());
     if (!sweep.on_progress(sweep.result))
@@ -130,11 +133,11 @@ Status DpsTarget::ReconcileEnrollments(Sweep& sweep, Time deadline) const {
   }
 }
 
-Status DpsTarget::ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const json* found) const {
+Status DpsTarget::ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const std::string* found) const {
   ASSIGN_OR_RETURN(EnrollmentNote note, ReadNote(record.content));
   if (note.state == EnrollmentNote::State::kUncertain) return absl::OkStatus();  // work is under way
   const bool blocked = note.state == EnrollmentNote::State::kBlocked;
-  const std::string status = found == nullptr ? "" : TextAt(*found, "provisioningStatus");
+  const std::string status = found == nullptr ? "" : *found;
   std::string what;
   if (found == nullptr) what = "was deleted by somebody else: its device is let in again";
   if (found != nullptr && blocked && status != "disabled") what = "was enabled by somebody else: its device is let in";
@@ -155,8 +158,8 @@ Status DpsTarget::ReconcileEnrollment(Sweep& sweep, const PublishedRecord& recor
 // Without an enrollment.
 StatusOr<ServiceState> DpsTarget::Look(Time deadline) const {
   ServiceState state;
-  ASSIGN_OR_RETURN(state.certificates, service_.ListCertificates(deadline));
-  ASSIGN_OR_RETURN(state.groups, service_.ListGroups(deadline));
+  ASSIGN_OR_RETURN(state.certificates, Patiently(deadline, [&] { return service_.ListCertificates(deadline); }));
+  ASSIGN_OR_RETURN(state.groups, Patiently(deadline, [&] { return service_.ListGroups(deadline); }));
   return state;
 }
 
@@ -169,7 +172,8 @@ StatusOr<AdmissionVerdict> DpsTarget::Check(const ProspectiveDevice& device, con
 StatusOr<AdmissionVerdict> DpsTarget::Check(const std::vector<Bytes>& chain, Time deadline) const {
   ASSIGN_OR_RETURN(ServiceState state, Look(deadline));
   ASSIGN_OR_RETURN(const std::string id, RegistrationIdOf(chain));
-  ASSIGN_OR_RETURN(const std::optional<json> enrollment, service_.FindEnrollment(id, deadline));
+  ASSIGN_OR_RETURN(const std::optional<json> enrollment,
+                   Patiently(deadline, [&] { return service_.FindEnrollment(id, deadline); }));
   if (enrollment.has_value()) state.enrollment = *enrollment;
   return CheckAdmission(chain, state, authority_.parts().clock.Now());
 }

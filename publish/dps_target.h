@@ -18,8 +18,8 @@ class DpsTarget : public Target {
 
   TargetCapabilities capabilities() const override;
   StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const override { return chain_.Plan(take_over, deadline); }
-  Status Publish(bool deny_only, bool take_over, Time deadline) const override {
-    return chain_.Publish(deny_only, take_over, deadline);
+  Status Publish(Extent extent, bool take_over, Time deadline) const override {
+    return chain_.Publish(extent, take_over, deadline);
   }
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const override {
     return devices_.Admit(devices, deadline);
@@ -36,10 +36,11 @@ class DpsTarget : public Target {
  private:
   struct Sweep;
   StatusOr<ServiceState> Look(Time deadline) const;
-  StatusOr<std::vector<nlohmann::json>> NextPage(std::string& continuation, Time deadline) const;
+  template <class Call>
+  auto Patiently(Time deadline, const Call& call) const -> decltype(call());
   Status ReconcileChain(Sweep& sweep, Time deadline) const;
   Status ReconcileEnrollments(Sweep& sweep, Time deadline) const;
-  Status ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const nlohmann::json* found) const;
+  Status ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const std::string* found) const;
 
   const CertificateAuthority& authority_;
   const std::string target_;

@@ -68,6 +68,15 @@ StatusOr<std::string> JwsAlgorithm(SignatureAlgorithm algorithm) {
                            Name(algorithm)));
 }
 
+// A key's token that is away is the target's failure here; with the HSM's own reason it would be taken for one of an
+// authority's key.
+Status OfCredential(const Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  Status away = Error(status.code(), reason::kTargetCredentialMissing, Message(status));
+  const std::optional<Duration> delay = RetryDelay(status);
+  return delay.has_value() ? WithRetry(std::move(away), *delay) : away;
+}
+
 class EntraAuthorizer : public Authorizer {
  public:
   EntraAuthorizer(EntraOptions options, const WebClient& client, const Clock& clock)
@@ -100,7 +109,7 @@ class EntraAuthorizer : public Authorizer {
                           .headers = {{"Content-Type", "application/x-www-form-urlencoded"}}};
     ASSIGN_OR_RETURN(const std::string host, HostOf(request.url));
     const StatusOr<Secret> assertion = MakeAssertion(request.url, now, deadline);
-    if (!assertion.ok()) return Annotate(assertion.status(), Describe());
+    if (!assertion.ok()) return Annotate(OfCredential(assertion.status()), Describe());
     request.body =
         fmt::format("grant_type=client_credentials&client_id={}&scope={}&client_assertion_type={}&client_assertion={}",
                     PercentEncode(options_.client_id), PercentEncode(options_.scope),

@@ -15,11 +15,12 @@ namespace hallmark {
 namespace {
 
 constexpr Duration kPeriod = absl::Seconds(1);  // between two looks at what is due
-constexpr char kChainField[] = "description";
+constexpr int kLookedAt = 5000;                 // enrollments, for a page of some of them
+constexpr char kDescriptionField[] = "description";
 
 Store& StoreOf(const CertificateAuthority& authority) { return authority.parts().store; }
 
-Status Unfit(const Status& status) { return FieldError(reason::kTargetInvalid, kChainField, Message(status)); }
+Status Unfit(const Status& status) { return FieldError(reason::kTargetInvalid, kDescriptionField, Message(status)); }
 
 // The issuers' certificates above the last of `chain`, as far as they are ours.
 void Complete(const Issuers::Snapshot& authorities, std::vector<Bytes>& chain) {
@@ -57,10 +58,29 @@ StatusOr<Enrollment> EnrollmentOf(const PublishedRecord& published, const std::o
     ASSIGN_OR_RETURN(const HubNote in_hub, ReadHubNote(hub->content));
     enrollment.hub = in_hub.hub;
     enrollment.hub_disabled = in_hub.state == HubNote::State::kDisabled;
-    looked_after = in_hub.state != HubNote::State::kLeft;
+    looked_after = enrollment.hub_disabled || in_hub.state == HubNote::State::kNothing;
   }
-  enrollment.by_hand = enrollment.state == Enrollment::State::kBlocked && !looked_after;
+  enrollment.by_hand = enrollment.state != Enrollment::State::kUnderWay && !looked_after;
   return enrollment;
+}
+
+// What stands in a service because of us is known by the target's name: another service has none of it.
+Status CheckSameService(const TargetRecord& before, const TargetDescription& description) {
+  if (before.chain == ChainState::kNone) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const TargetDescription earlier, ReadDescription(before.description));
+  const DpsDescription* was = earlier.dps();
+  const DpsDescription* is = description.dps();
+  if (was == nullptr && is == nullptr) return absl::OkStatus();
+  if (was != nullptr && is != nullptr && absl::EqualsIgnoreCase(was->service, is->service) &&
+      absl::EqualsIgnoreCase(was->subscription, is->subscription) &&
+      absl::EqualsIgnoreCase(was->resource_group, is->resource_group)) {
+    return absl::OkStatus();
+  }
+  return FieldError(
+      reason::kTargetInvalid, kDescriptionField,
+      fmt::format("names another service than the target \"{}\" was published to; add a target of another "
+                  "name for it, publish that, and remove this one when no device uses it any more",
+                  before.target));
 }
 
 }  // namespace
@@ -203,6 +223,7 @@ StatusOr<TargetStatus> Publications::Add(const Caller& caller, const std::string
   Store& store = StoreOf(parts_.authority);
   const StatusOr<TargetRecord> before = store.GetTarget(record.target);
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
+  if (before.ok() && replace) RETURN_IF_ERROR(CheckSameService(*before, description));
   if (validate_only) return TargetStatus{.record = std::move(record), .work = {}, .pause = {}};
   if (before.ok() && replace) {
     record.version = before->version;
@@ -354,25 +375,27 @@ StatusOr<std::vector<LotAdmission>> Publications::CheckLot(const LotTerms& terms
   return admissions;
 }
 
-StatusOr<std::vector<Enrollment>> Publications::ListEnrollments(const Caller& caller, const std::string& target,
-                                                                bool by_hand_only, const std::string& after,
-                                                                int count) const {
+StatusOr<EnrollmentPage> Publications::ListEnrollments(const Caller& caller, const std::string& target,
+                                                       bool by_hand_only, const std::string& after, int count) const {
   RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
   Store& store = StoreOf(parts_.authority);
   RETURN_IF_ERROR(store.GetTarget(target).status());
-  std::vector<Enrollment> enrollments;
-  std::string last = after;
-  while (true) {
-    ASSIGN_OR_RETURN(const auto page, store.ListPublished(target, PublishedKind::kEnrollment, last, count));
-    for (const PublishedRecord& published : page) {
+  EnrollmentPage page{.enrollments = {}, .next = after};
+  for (int looked = 0; looked < kLookedAt; looked += count) {
+    ASSIGN_OR_RETURN(const auto records, store.ListPublished(target, PublishedKind::kEnrollment, page.next, count));
+    for (const PublishedRecord& published : records) {
       ASSIGN_OR_RETURN(const auto hub, store.FindPublished(target, PublishedKind::kHubDevice, published.key));
       ASSIGN_OR_RETURN(Enrollment enrollment, EnrollmentOf(published, hub));
-      if (!by_hand_only || enrollment.by_hand) enrollments.push_back(std::move(enrollment));
-      if (enrollments.size() == static_cast<size_t>(count)) return enrollments;
-      last = published.key;
+      if (!by_hand_only || enrollment.by_hand) page.enrollments.push_back(std::move(enrollment));
+      page.next = published.key;
+      if (page.enrollments.size() == static_cast<size_t>(count)) return page;
     }
-    if (page.size() < static_cast<size_t>(count)) return enrollments;
+    if (records.size() < static_cast<size_t>(count)) {
+      page.next.clear();
+      return page;
+    }
   }
+  return page;
 }
 
 }  // namespace hallmark

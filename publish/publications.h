@@ -42,9 +42,14 @@ struct Enrollment {
   std::optional<Time> collect = std::nullopt;  // until when it is needed
   std::string hub = "";                        // that it was assigned to, as far as it was looked for
   bool hub_disabled = false;                   // its identity there, by us
-  // It is kept out of the provisioning service, and nobody has looked after its hub: if it is connected, it stays so
-  // until a person disables its identity.
+  // Nobody has looked after its hub: a device that is kept out stays connected until a person disables its identity,
+  // and that of one that is pinned may still know a revoked certificate.
   bool by_hand = false;
+};
+
+struct EnrollmentPage {
+  std::vector<Enrollment> enrollments;
+  std::string next;  // after which the next one begins; empty: there is none
 };
 
 // Thread-safe. Of every method: kPermissionDenied; kNotFound (TARGET_UNKNOWN); the store's errors.
@@ -68,7 +73,8 @@ class Publications {
   // Begins to work off what there is.
   void Start();
 
-  // kInvalidArgument (TARGET_INVALID), field "description"; kAlreadyExists (TARGET_EXISTS) without `replace`.
+  // kInvalidArgument (TARGET_INVALID), field "description", also for another service than it was published to;
+  // kAlreadyExists (TARGET_EXISTS) without `replace`.
   StatusOr<TargetStatus> Add(const Caller& caller, const std::string& description, bool replace, bool validate_only);
   StatusOr<TargetStatus> Get(const Caller& caller, const std::string& target) const;
   StatusOr<std::vector<TargetStatus>> List(const Caller& caller) const;
@@ -93,9 +99,10 @@ class Publications {
   // that lets its authority's devices in. Empty: there is no such service. For whoever may see the lot.
   StatusOr<std::vector<LotAdmission>> CheckLot(const LotTerms& terms, Time deadline);
 
-  // By registration id, from the one after `after` on, at most `count`.
-  StatusOr<std::vector<Enrollment>> ListEnrollments(const Caller& caller, const std::string& target, bool by_hand_only,
-                                                    const std::string& after, int count) const;
+  // By registration id, from the one after `after` on, at most `count`; it looks at a few thousand, so that a page may
+  // be short although another follows.
+  StatusOr<EnrollmentPage> ListEnrollments(const Caller& caller, const std::string& target, bool by_hand_only,
+                                           const std::string& after, int count) const;
 
   // For metrics.
   StatusOr<std::vector<TargetStatus>> Look() const;

@@ -38,6 +38,13 @@ struct Reconciled {
   int64_t repairing = 0;
 };
 
+// How much of the chain is published.
+enum class Extent {
+  kDenials,  // what keeps devices out
+  kPrepare,  // that, and certificates with their proofs: all but what lets devices in
+  kWhole
+};
+
 // Errors of all: the service's (dps_answer.h), the web client's and the credential's, the store's. Thread-safe.
 class Target {
  public:
@@ -47,10 +54,9 @@ class Target {
 
   // What Publish would do.
   virtual StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const = 0;
-  // Uploads, proves and binds until there is nothing left to do. `deny_only`: only what keeps devices out.
-  // kFailedPrecondition: PUBLICATION_OBSTRUCTED, with what a person has to do first; PUBLICATION_CONFLICT, with what
-  // somebody else has set otherwise; POSSESSION_NOT_PROVEN.
-  virtual Status Publish(bool deny_only, bool take_over, Time deadline) const = 0;
+  // Uploads, proves and binds until there is nothing left to do. kFailedPrecondition: PUBLICATION_OBSTRUCTED, with what
+  // a person has to do first; PUBLICATION_CONFLICT, with what somebody else has set otherwise; POSSESSION_NOT_PROVEN.
+  virtual Status Publish(Extent extent, bool take_over, Time deadline) const = 0;
 
   // Blocks, pins or unblocks devices, each as it says; returns what became of each, in their order. What was not tried,
   // because the target failed before, has the status of that failure.

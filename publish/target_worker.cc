@@ -33,8 +33,11 @@ bool IsMereDelay(const Status& status) {
          reason == reason::kTargetNotTried;
 }
 
-// The service has judged this very item.
-bool IsVerdict(const Status& status) { return !ConcernsTarget(status) || Reason(status) == reason::kTargetUnavailable; }
+// The service has judged this very item. An authority's key that is away comes back by itself.
+bool IsVerdict(const Status& status) {
+  if (Reason(status) == reason::kTargetUnavailable) return true;
+  return !ConcernsTarget(status) && !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status);
+}
 
 // In [0, 1); without randomness there is none, and several publishers may come back together.
 double Jitter() {
@@ -44,27 +47,32 @@ double Jitter() {
 
 }  // namespace
 
-int TargetWorker::failures() const {
+int TargetWorker::failures(WorkKind kind) const {
   const std::lock_guard lock(mutex_);
-  return failures_;
+  return BreakerOf(kind).failures;
 }
 
 TargetPause TargetWorker::pause() const {
   const std::lock_guard lock(mutex_);
-  return pause_;
+  return std::max_element(breakers_.begin(), breakers_.end(),
+                          [](const Breaker& a, const Breaker& b) { return a.pause.until < b.pause.until; })
+      ->pause;
+}
+
+bool TargetWorker::IsPaused(WorkKind kind, Time now) const {
+  const std::lock_guard lock(mutex_);
+  return now < BreakerOf(kind).pause.until;
 }
 
 void TargetWorker::EndPause() {
   const std::lock_guard lock(mutex_);
-  pause_ = {};
-  failures_ = 0;
+  breakers_ = {};
 }
 
 Status TargetWorker::Work(const std::atomic<bool>& stopping) {
   Store& store = authority_.parts().store;
   while (!stopping) {
     const Time now = authority_.parts().clock.Now();
-    if (now < pause().until) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool current, IsCurrent());
     if (!current) return absl::OkStatus();
     if (now >= collected_ + kCollectEvery) {
@@ -81,17 +89,33 @@ Status TargetWorker::Work(const std::atomic<bool>& stopping) {
 }
 
 StatusOr<std::vector<WorkRecord>> TargetWorker::NextWork(Time now) const {
+  Store& store = authority_.parts().store;
   const int count = static_cast<int>(target_.capabilities().devices_at_once);
-  ASSIGN_OR_RETURN(std::vector<WorkRecord> due, authority_.parts().store.DueWork(name_, now, count));
-  if (!due.empty() && due.front().kind != WorkKind::kDevice) due.resize(1);
-  return due;
+  ASSIGN_OR_RETURN(const std::vector<WorkRecord> due, store.DueWork(name_, now, count));
+  for (const WorkRecord& one : due) {
+    if (one.kind == WorkKind::kAuthority && !IsPaused(one.kind, now)) return std::vector<WorkRecord>{one};
+  }
+  if (!due.empty() && due.front().kind == WorkKind::kChain && !IsPaused(WorkKind::kChain, now)) {
+    ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
+    if (!publication_.IsOf(due.front()) || !waits) return std::vector<WorkRecord>{due.front()};
+  }
+  if (IsPaused(WorkKind::kDevice, now)) return std::vector<WorkRecord>();
+  return store.DueDevices(name_, now, absl::InfiniteFuture(), count);
 }
 
-StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& work, std::vector<bool>& denied) const {
+StatusOr<bool> TargetWorker::DevicesComeFirst() const {
+  ASSIGN_OR_RETURN(const auto waiting,
+                   authority_.parts().store.DueDevices(name_, absl::InfiniteFuture(), publication_.at, kPage));
+  // Whose hub failed is kept out of the service already.
+  return std::any_of(waiting.begin(), waiting.end(),
+                     [](const WorkRecord& one) { return one.reason != reason::kTargetHubFailed; });
+}
+
+StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& work, std::vector<bool>& denied) {
   const Time now = authority_.parts().clock.Now();
-  if (work.front().kind == WorkKind::kChain) return std::vector<Status>{PublishChain()};
+  if (work.front().kind == WorkKind::kChain) return std::vector<Status>{PublishChain(work.front())};
   if (work.front().kind == WorkKind::kAuthority) {
-    return std::vector<Status>{DenyAuthority()};
+    return std::vector<Status>{DenyAuthority(work.front())};
   }
   ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> authorities, authority_.parts().store.ListAuthorities());
   const std::set<std::string> revoked = AuthoritiesOutOfUse(authorities);
@@ -104,16 +128,22 @@ StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& wo
   return target_.Admit(devices, now + kAttempt);
 }
 
-Status TargetWorker::PublishChain() const {
+Status TargetWorker::PublishChain(const WorkRecord& work) {
   Store& store = authority_.parts().store;
   ASSIGN_OR_RETURN(const TargetRecord record, store.GetTarget(name_));
   const Time now = authority_.parts().clock.Now();
-  // Devices that were revoked before anybody published: also if some of the chain then fails.
-  int64_t after = 0;
-  do {
-    ASSIGN_OR_RETURN(after, store.QueueRevoked(name_, after, kPage, now));
-  } while (after != 0);
-  RETURN_IF_ERROR(target_.Publish(false, record.take_over, now + kChainAttempt));
+  if (!publication_.IsOf(work)) {
+    // Devices that were revoked before anybody published: also if some of the chain then fails.
+    std::string after;
+    do {
+      ASSIGN_OR_RETURN(after, store.QueueRevoked(name_, after, kPage, now));
+    } while (!after.empty());
+    publication_ = {.id = work.id, .generation = work.generation, .at = now};
+  }
+  RETURN_IF_ERROR(target_.Publish(Extent::kPrepare, record.take_over, now + kChainAttempt));
+  ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
+  if (waits) return Error(Code::kAborted, reason::kTargetNotTried, "devices that are revoked come first");
+  RETURN_IF_ERROR(target_.Publish(Extent::kWhole, record.take_over, now + kChainAttempt));
   return QueueEnrollments();
 }
 
@@ -131,9 +161,13 @@ Status TargetWorker::QueueEnrollments() const {
   }
 }
 
-Status TargetWorker::DenyAuthority() const {
-  RETURN_IF_ERROR(QueueEnrollments());
-  return target_.Publish(true, false, authority_.parts().clock.Now() + kChainAttempt);
+Status TargetWorker::DenyAuthority(const WorkRecord& work) {
+  const Time now = authority_.parts().clock.Now();
+  if (!denial_.IsOf(work)) {
+    RETURN_IF_ERROR(QueueEnrollments());
+    denial_ = {.id = work.id, .generation = work.generation, .at = now};
+  }
+  return target_.Publish(Extent::kDenials, false, now + kChainAttempt);
 }
 
 StatusOr<bool> TargetWorker::IsCurrent() const {
@@ -157,6 +191,7 @@ StatusOr<DeviceAdmission> TargetWorker::AdmissionFor(const WorkRecord& work,
 Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Status>& outcomes,
                             const std::vector<bool>& denied) {
   const Time now = authority_.parts().clock.Now();
+  const WorkKind kind = work.front().kind;
   std::vector<WorkRecord> done;
   std::vector<WorkRecord> postponed;
   Status pausing;
@@ -175,12 +210,12 @@ Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Stat
   }
   if (!done.empty()) {
     const std::lock_guard lock(mutex_);
-    failures_ = 0;
+    BreakerOf(kind).failures = 0;
   }
   Store& store = authority_.parts().store;
   if (!done.empty()) RETURN_IF_ERROR(store.FinishWork(done, now));
   if (!postponed.empty()) RETURN_IF_ERROR(store.PostponeWork(postponed));
-  if (!pausing.ok()) Pause(pausing, now);
+  if (!pausing.ok()) Pause(kind, pausing, now);
   return absl::OkStatus();
 }
 
@@ -196,7 +231,7 @@ void TargetWorker::Postpone(WorkRecord& work, const Status& failure, Time now) c
   int most = refused ? kMostRefusals : kMostAttempts;
   if (work.reason == reason::kTargetHubFailed) most = kMostHubFailures;
   // While nothing at all succeeds it is the service's failure, not the item's.
-  const bool service_is_away = ConcernsTarget(failure) && failures() >= work.attempts;
+  const bool service_is_away = ConcernsTarget(failure) && failures(work.kind) >= work.attempts;
   work.parked = IsVerdict(failure) && !service_is_away && work.attempts >= most;
   if (work.kind == WorkKind::kChain && refused) work.parked = true;  // only a person can help
   if (observers_.failed) observers_.failed(name_, failure);
@@ -207,13 +242,14 @@ void TargetWorker::Postpone(WorkRecord& work, const Status& failure, Time now) c
   log::Warning(work.parked ? "publication_parked" : "publication_postponed", fields);
 }
 
-void TargetWorker::Pause(const Status& failure, Time now) {
+void TargetWorker::Pause(WorkKind kind, const Status& failure, Time now) {
   const std::lock_guard lock(mutex_);
+  Breaker& breaker = BreakerOf(kind);
   const std::optional<Duration> asked = RetryDelay(failure);
-  if (!IsMereDelay(failure)) ++failures_;
-  const int step = std::min(std::max(failures_, 1), kMostPauseSteps);
-  pause_ = {.until = now + asked.value_or(BackOff(step, Jitter())), .reason = Message(failure)};
-  if (Reason(failure) == reason::kTargetBudgetSpent) pause_.reason.clear();
+  if (!IsMereDelay(failure)) ++breaker.failures;
+  const int step = std::min(std::max(breaker.failures, 1), kMostPauseSteps);
+  breaker.pause = {.until = now + asked.value_or(BackOff(step, Jitter())), .reason = Message(failure)};
+  if (Reason(failure) == reason::kTargetBudgetSpent) breaker.pause.reason.clear();
 }
 
 }  // namespace hallmark

@@ -19,7 +19,7 @@ struct WantedCertificate {
   std::string thumbprint;   // SHA-1, upper-case hexadecimal, as Azure names certificates
   std::string fingerprint;  // SHA-256, the same
   bool proof = true;
-  Status provable;  // why possession of its key cannot be proven from here
+  Status provable;  // why possession of its key cannot be proven from here; kUnavailable: not now
 };
 
 struct WantedGroup {

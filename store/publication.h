@@ -21,7 +21,8 @@ struct TargetRecord {
   std::string target;       // its name, [a-z][a-z0-9-]{0,62}
   std::string kind;         // "dps", "directory"
   std::string description;  // YAML, as it was reviewed
-  // Whose devices it lets in; and, as they are made, their successors and those below them.
+  // Whose devices it lets in, or has let in: its groups may stand there still; and, as they come to be, their
+  // successors and those below them.
   std::vector<std::string> authorities;
   int64_t version = 0;
   Time created;
@@ -78,8 +79,8 @@ class PublicationStore {
 
   // With version 1. kAlreadyExists (TARGET_EXISTS).
   virtual Status AddTarget(const TargetRecord& target, const std::string& ledger_entry) = 0;
-  // Replaces the description and the authorities of what was read at its `version`, which then grows by one; what was
-  // published stays. kNotFound (TARGET_UNKNOWN); kAborted (TARGET_CHANGED).
+  // Replaces the description of what was read at its `version`, which then grows by one, and adds to its authorities;
+  // what was published stays. kNotFound (TARGET_UNKNOWN); kAborted (TARGET_CHANGED).
   virtual Status UpdateTarget(const TargetRecord& target, const std::string& ledger_entry) = 0;
   // With its work and what is known to stand there. Idempotent.
   virtual Status RemoveTarget(const std::string& target, Time time, const std::string& ledger_entry) = 0;
@@ -87,21 +88,26 @@ class PublicationStore {
   virtual StatusOr<std::vector<TargetRecord>> ListTargets() = 0;            // by name
 
   // --- Work. Besides what is queued here: of a device, by every mutation that revokes or releases its certificate, and
-  // by Record for a device that work or an enrollment is there of; of an authority, by every change of its state; each
-  // in that mutation's transaction, and for each target that lets the authority's devices in.
+  // by Record for a device that work or an enrollment is there of; of an authority, by every change of its state or of
+  // what is above it; each in that mutation's transaction, and for each target that lets in devices of the authority or
+  // of one below it.
 
   // The target is kPublishing from now on. Idempotent; without an entry if it is empty. kNotFound (TARGET_UNKNOWN).
   virtual Status QueueChain(const std::string& target, bool take_over, Time now, const std::string& ledger_entry) = 0;
   // kNotFound (TARGET_UNKNOWN).
   virtual Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys,
                            Time now) = 0;
-  // The devices of revoked certificates that have not expired, of at most `count` certificates after the one of number
-  // `after`; returns the last one's number, 0 at the end.
-  virtual StatusOr<int64_t> QueueRevoked(const std::string& target, int64_t after, int count, Time now) = 0;
+  // The devices of revoked certificates that have not expired, of at most `count` certificates from where the answer
+  // before ended, or from the first one; the answer is empty at the end.
+  virtual StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
+                                             Time now) = 0;
   // The devices whose enrollments are to be collected by now, unless work is there of them.
   virtual Status QueueCollections(const std::string& target, Time now) = 0;
   // What may be tried now, authorities before devices, then the oldest first.
   virtual StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) = 0;
+  // Of that, the devices that were queued by then.
+  virtual StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
+                                                       int count) = 0;
   // The oldest first.
   virtual StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) = 0;
   virtual StatusOr<WorkCounts> CountWork(const std::string& target) = 0;

@@ -72,6 +72,19 @@ json Certificates(const std::string& primary, const std::string& secondary = "")
   return {{"signingCertificates", slots}};
 }
 
+// A certificate that is sent to a group.
+json PemOf(const std::string& authority) {
+  return {{"certificate", PemEncode("CERTIFICATE", Certificate(authority).certificate)}};
+}
+// Of a group that has these certificates, what we note of its attestation.
+json NoteOf(const std::string& primary, const std::string& secondary = "") {
+  const auto slot = [](const std::string& authority) {
+    return authority.empty() ? "" : "certificate " + Certificate(authority).fingerprint;
+  };
+  return {{"type", "x509"}, {"primary", slot(primary)}, {"secondary", slot(secondary)}};
+}
+json AttestationOf(const json& group) { return OwnFieldsOf(group, {{"attestation", ""}})["attestation"]; }
+
 WantedGroup Wanted(const std::string& id, const std::vector<std::string>& authorities, bool by_reference = true) {
   WantedGroup group{.described = {.group = id, .authority = authorities.front(), .by_reference = by_reference},
                     .enabled = true,
@@ -96,7 +109,7 @@ std::vector<std::string> Texts(const ChainPlan& plan) {
 std::string Joined(const std::vector<std::string>& texts) { return fmt::format("{}", fmt::join(texts, "; ")); }
 
 // A service, and what we have written of it, in which steps are done as a real one would: it refuses what is stale,
-// what refers to nothing, and to remove what is referred to.
+// what refers to nothing, what is given by its info and does not stand there, and to remove what is referred to.
 class Service {
  public:
   FoundChain found;
@@ -185,6 +198,7 @@ class Service {
     return "";
   }
   std::string Prove(const PlannedStep& step) {
+    if (!step.certificate.provable.ok()) return Message(step.certificate.provable);
     FoundCertificate* certificate = FindCertificate(step.id);
     if (certificate == nullptr || certificate->thumbprint != step.certificate.thumbprint) return "no such certificate";
     certificate->verified = true;
@@ -208,6 +222,8 @@ class Service {
       if (step.group.contains(field)) return fmt::format("{} stands in the body", field);
     }
     if (step.group.contains("iotHubs") != step.group.contains("allocationPolicy")) return "hubs without allocation";
+    json* before = FindGroup(step.id);
+    if ((before == nullptr ? "" : before->at("etag").get<std::string>()) != step.etag) return "stale";
     json group = step.group;
     json& attestation = group["attestation"];
     if (attestation["type"] == "x509") {
@@ -219,15 +235,19 @@ class Service {
       }
       const json certificates = x509.value("signingCertificates", json::object());
       for (const auto& [slot, certificate] : certificates.items()) {
-        if (certificate.contains("info")) continue;
+        if (certificate.contains("info")) {
+          const json::json_pointer at("/attestation/x509/signingCertificates/" + slot);
+          if (before == nullptr || !before->contains(at) || before->at(at) != certificate) {
+            return fmt::format("the {} certificate is not the one that is stored", slot);
+          }
+          continue;
+        }
         const auto blocks = PemDecode("CERTIFICATE", certificate["certificate"].get<std::string>());
         if (!blocks.ok() || blocks->size() != 1) return "no certificate";
         x509["signingCertificates"][slot] = {
             {"info", {{"sha256Thumbprint", absl::AsciiStrToUpper(Hex(Sha256(blocks->front())))}}}};
       }
     }
-    json* before = FindGroup(step.id);
-    if ((before == nullptr ? "" : before->at("etag").get<std::string>()) != step.etag) return "stale";
     group["etag"] = NextEtag();
     group["createdDateTimeUtc"] = "2026-01-01T00:00:00Z";
     group["lastUpdatedDateTimeUtc"] = "2026-01-02T00:00:00Z";
@@ -386,6 +406,22 @@ TEST_F(ChainPlanTest, AKeyThatIsNotHereIsAnObstacleUntilItsCertificateIsVerified
   service_.found.certificates = {};
   wanted_.certificates = {Certificate("root", false, away)};
   EXPECT_THAT(Plan().obstacles, IsEmpty()) << "a claim needs no key";
+}
+
+TEST_F(ChainPlanTest, AKeyThatIsAwayForNowIsToldOfAndItsProofIsPlanned) {
+  const Status away = Error(Code::kUnavailable, reason::kHsmUnavailable, "the HSM is away");
+  wanted_ = {.certificates = {Certificate("devices", true, away)}, .groups = {}, .denied = {}, .warnings = {"more"}};
+  EXPECT_THAT(Plan().obstacles, IsEmpty());
+  EXPECT_THAT(Plan().warnings, ElementsAre(AllOf(HasSubstr("devices"), HasSubstr("the HSM is away")), "more"));
+  EXPECT_THAT(Texts(Plan()), ElementsAre("upload " + NameOf("devices"), "prove " + NameOf("devices")));
+  EXPECT_EQ(Plan().steps[1].certificate.provable, away);
+  EXPECT_EQ(service_.Publish(wanted_), "prove " + NameOf("devices") + ": the HSM is away");
+
+  service_.found.certificates = {Found("devices")};
+  EXPECT_THAT(Plan().warnings, ElementsAre("more"));
+  service_.found.certificates = {};
+  wanted_.certificates = {Certificate("devices", false, away)};
+  EXPECT_THAT(Plan().warnings, ElementsAre("more")) << "a claim needs no key";
 }
 
 TEST_F(ChainPlanTest, ACertificateThatIsWantedTwiceIsUploadedOnce) {
@@ -641,6 +677,46 @@ TEST_F(ChainPlanTest, NothingThatLetsInCountsAsADenial) {
   EXPECT_FALSE(enabled.denies);
 }
 
+TEST_F(ChainPlanTest, AGroupThatIsLeftWithARevokedAuthorityIsNotEnabledAgain) {
+  service_.found.groups = {Group("line", Certificates("devices"))};  // made by somebody else
+  wanted_ = {.certificates = {Certificate("devices-2")},
+             .groups = {Wanted("line", {"devices-2"})},
+             .denied = {Certificate("devices")},
+             .warnings = {}};
+  ASSERT_EQ(service_.Deny(wanted_), "");
+  ASSERT_EQ(Line()["provisioningStatus"], "disabled");
+  EXPECT_THAT(service_.Publish(wanted_), AllOf(HasSubstr("enrollment group line"), HasSubstr("attestation")));
+  EXPECT_EQ(Line()["provisioningStatus"], "disabled");
+  EXPECT_FALSE(service_.IsLetIn("devices"));
+  EXPECT_THAT(Plan().conflicts, SizeIs(1));
+  EXPECT_THAT(Plan().settled, IsEmpty());
+
+  EXPECT_EQ(service_.Publish(wanted_, true), "");
+  EXPECT_EQ(Line()["provisioningStatus"], "enabled");
+  EXPECT_TRUE(service_.IsLetIn("devices-2"));
+  EXPECT_FALSE(service_.IsLetIn("devices"));
+}
+
+TEST_F(ChainPlanTest, AGroupIsNotEnabledForOthersThanItsDescriptionSays) {
+  PublishDevices();
+  wanted_.groups[0].enabled = false;
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  wanted_.groups[0].enabled = true;
+  Line()["attestation"]["x509"] = Certificates("theirs");
+  EXPECT_THAT(Texts(Plan()), IsEmpty());
+  EXPECT_THAT(Plan().conflicts, ElementsAre(HasSubstr("attestation")));
+}
+
+TEST_F(ChainPlanTest, AGroupIsNotEnabledWithACertificateThatIsDenied) {
+  PublishDevices();
+  wanted_.groups[0].enabled = false;
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  wanted_.groups[0].enabled = true;
+  wanted_.denied = {Certificate("devices")};
+  EXPECT_EQ(service_.Publish(wanted_), "");
+  EXPECT_FALSE(service_.IsLetIn("devices"));
+}
+
 // --- Rollover.
 
 TEST_F(ChainPlanTest, ASuccessorBecomesTheSecondAndThenTheFirst) {
@@ -660,15 +736,23 @@ TEST_F(ChainPlanTest, ASuccessorBecomesTheSecondAndThenTheFirst) {
   EXPECT_THAT(Plan().steps, IsEmpty());
 }
 
-TEST_F(ChainPlanTest, ASuccessorInAGroupByCertificateMovesAsTheServiceTellsOfIt) {
+TEST_F(ChainPlanTest, ASuccessorInAGroupByCertificateIsSentAnewWhenItMoves) {
   wanted_ = {
       .certificates = {}, .groups = {Wanted("line", {"devices", "devices-2"}, false)}, .denied = {}, .warnings = {}};
   ASSERT_EQ(service_.Publish(wanted_), "");
   wanted_.groups[0].certificates = {Certificate("devices-2")};
   const PlannedStep step = Only(Plan());
   const json& slots = step.group["attestation"]["x509"]["signingCertificates"];
-  EXPECT_THAT(slots, SizeIs(1));
-  EXPECT_EQ(slots["primary"], Line()["attestation"]["x509"]["signingCertificates"]["secondary"]);
+  EXPECT_EQ(slots, (json{{"primary", PemOf("devices-2")}}));
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_EQ(AttestationOf(Line()), NoteOf("devices-2"));
+  EXPECT_THAT(Plan().steps, IsEmpty());
+
+  wanted_.groups[0].certificates = {Certificate("devices"), Certificate("devices-2")};
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  wanted_.groups[0].certificates = {Certificate("devices-2"), Certificate("devices")};
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_EQ(AttestationOf(Line()), NoteOf("devices-2", "devices"));
 }
 
 TEST_F(ChainPlanTest, AGroupMayGoFromACertificateToAReference) {
@@ -706,6 +790,18 @@ TEST_F(ChainPlanTest, ARevokedAuthorityBelowAGroupGetsADisabledOneOfItsOwn) {
   EXPECT_THAT(Plan().steps, IsEmpty());
 }
 
+TEST_F(ChainPlanTest, AGroupThatNamesARevokedAuthorityByAnySpellingOrNameIsDisabled) {
+  for (const char* name : {"BY-HAND", "twice"}) {
+    Service service;
+    service.found.certificates = {Found("plant-b", true, "by-hand"), Found("plant-b", true, "twice")};
+    service.found.groups = {Group("theirs", References(name))};
+    const WantedChain wanted = {.certificates = {}, .groups = {}, .denied = {Certificate("plant-b")}, .warnings = {}};
+    const PlannedStep step = Only(service.Plan(wanted));
+    EXPECT_EQ(Text(step), "bind theirs") << name;
+    EXPECT_EQ(step.group["provisioningStatus"], "disabled") << name;
+  }
+}
+
 TEST_F(ChainPlanTest, AGroupThatHasARevokedAuthorityAloneIsDisabled) {
   for (const bool by_reference : {true, false}) {
     Service service;
@@ -738,7 +834,8 @@ TEST_F(ChainPlanTest, AGroupThatHasARevokedAuthorityBesideAnotherStaysForThatOne
   for (const bool by_reference : {true, false}) {
     for (const bool first : {true, false}) {
       Service service;
-      if (by_reference) service.found.certificates = {Found("plant-b"), Found("plant-c")};
+      service.found.certificates = {Found("plant-c")};
+      if (by_reference) service.found.certificates.push_back(Found("plant-b"));
       const std::string primary = first ? "plant-b" : "plant-c";
       const std::string secondary = first ? "plant-c" : "plant-b";
       json theirs = Group(
@@ -746,17 +843,38 @@ TEST_F(ChainPlanTest, AGroupThatHasARevokedAuthorityBesideAnotherStaysForThatOne
       theirs["iotHubs"] = {"theirs.azure-devices.net"};
       theirs["allocationPolicy"] = "hashed";
       service.found.groups = {theirs};
-      const WantedChain wanted = {.certificates = {}, .groups = {}, .denied = {Certificate("plant-b")}, .warnings = {}};
+      const WantedChain wanted = {
+          .certificates = {Certificate("plant-c")}, .groups = {}, .denied = {Certificate("plant-b")}, .warnings = {}};
       ASSERT_EQ(service.Deny(wanted), "");
       EXPECT_FALSE(service.IsLetIn("plant-b"));
       EXPECT_TRUE(service.IsKeptOut("plant-b"));
       EXPECT_TRUE(service.IsLetIn("plant-c"));
       const json& after = *service.FindGroup("theirs");
-      EXPECT_EQ(after["attestation"]["x509"], by_reference ? References(NameOf("plant-c")) : Certificates("plant-c"));
+      if (by_reference) {
+        EXPECT_EQ(after["attestation"]["x509"], References(NameOf("plant-c")));
+      } else {
+        EXPECT_EQ(AttestationOf(after), NoteOf("plant-c"));
+        EXPECT_EQ(service.written.groups["theirs"]["attestation"], NoteOf("plant-c"));
+      }
       EXPECT_EQ(after["iotHubs"], theirs["iotHubs"]);
       EXPECT_EQ(after["allocationPolicy"], theirs["allocationPolicy"]);
       EXPECT_THAT(service.Plan(wanted).steps, IsEmpty());
     }
+  }
+}
+
+TEST_F(ChainPlanTest, AGroupWhoseOtherCertificateWeDoNotHaveIsDisabledIfThatWouldHaveToMove) {
+  for (const bool first : {true, false}) {
+    Service service;
+    const json before = first ? Certificates("plant-b", "theirs") : Certificates("theirs", "plant-b");
+    service.found.groups = {Group("theirs", before)};
+    const WantedChain wanted = {.certificates = {}, .groups = {}, .denied = {Certificate("plant-b")}, .warnings = {}};
+    ASSERT_EQ(service.Deny(wanted), "");
+    EXPECT_FALSE(service.IsLetIn("plant-b"));
+    EXPECT_TRUE(service.IsKeptOut("plant-b"));
+    EXPECT_EQ(service.IsLetIn("theirs"), !first);
+    EXPECT_EQ((*service.FindGroup("theirs"))["attestation"]["x509"], first ? before : Certificates("theirs"));
+    EXPECT_THAT(service.Plan(wanted).steps, IsEmpty());
   }
 }
 
@@ -822,6 +940,20 @@ TEST_F(ChainPlanTest, WithTheOlderAuthorityRevokedTheGroupHasTheNewerOneAtOnce) 
   ASSERT_EQ(service_.Deny(wanted_), "");
   EXPECT_FALSE(service_.IsLetIn("devices"));
   EXPECT_TRUE(service_.IsLetIn("devices-2"));
+}
+
+TEST_F(ChainPlanTest, WithTheOlderAuthorityRevokedAGroupByCertificateHasTheNewerOneAtOnce) {
+  wanted_ = {
+      .certificates = {}, .groups = {Wanted("line", {"devices", "devices-2"}, false)}, .denied = {}, .warnings = {}};
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  wanted_.groups[0].certificates = {Certificate("devices-2")};
+  wanted_.denied = {Certificate("devices")};
+  ASSERT_EQ(service_.Deny(wanted_), "");
+  EXPECT_EQ(AttestationOf(Line()), NoteOf("devices-2"));
+  EXPECT_TRUE(service_.IsLetIn("devices-2"));
+  EXPECT_THAT(Texts(Plan()), IsEmpty());
+  EXPECT_THAT(Plan().conflicts, IsEmpty());
+  EXPECT_TRUE(Plan().settled.contains("line"));
 }
 
 TEST_F(ChainPlanTest, AfterADenialAloneTheRestIsNoConflict) {
@@ -1047,6 +1179,42 @@ TEST(ChainPlanPropertyTest, ADenialAloneKeepsOutWhatIsRevokedAndLetsNobodyIn) {
       EXPECT_NE(earlier, before.end()) << "seed " << seed << " " << group["enrollmentGroupId"];
     }
     EXPECT_EQ(service.Publish(wanted), "") << "seed " << seed << ": what only we wrote is no conflict";
+  }
+}
+
+// An attestation that somebody else has set, of "a" to "f" and their successors.
+json AnyAttestation(Chance& chance, const Service& service) {
+  std::vector<std::string> slots;
+  if (chance.Of(50) && service.found.certificates.size() > 1) {
+    for (int i = 0; i < 2; ++i) slots.push_back(service.found.certificates[chance.Below(2)].name);
+    return References(slots[0], chance.Of(50) ? slots[1] : "");
+  }
+  for (int i = 0; i < 2; ++i) {
+    slots.push_back(std::string(1, static_cast<char>('a' + chance.Below(6))) + (chance.Of(30) ? "-2" : ""));
+  }
+  return Certificates(slots[0], chance.Of(50) ? slots[1] : "");
+}
+
+TEST(ChainPlanPropertyTest, WhateverOthersChangeItEndsAndLetsNobodyInWhoIsDenied) {
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    Chance chance(seed);
+    Service service;
+    ASSERT_EQ(service.Publish(AnyChain(chance), true), "") << "seed " << seed;
+    for (json& group : service.found.groups) {
+      if (group["enrollmentGroupId"].get<std::string>().starts_with("revoked-")) continue;
+      if (chance.Of(40)) group["attestation"] = {{"type", "x509"}, {"x509", AnyAttestation(chance, service)}};
+      if (chance.Of(20)) group["provisioningStatus"] = chance.Of(50) ? "enabled" : "disabled";
+    }
+    const WantedChain wanted = AnyChain(chance);
+    ASSERT_EQ(service.Deny(wanted), "") << "seed " << seed;
+    for (int i = 0; i < 100 && !service.Plan(wanted).steps.empty(); ++i) {
+      const PlannedStep step = service.Plan(wanted).steps.front();
+      ASSERT_EQ(service.Do(step), "") << "seed " << seed << " " << Text(step);
+      for (const WantedCertificate& denied : wanted.denied) {
+        ASSERT_FALSE(service.IsLetIn(denied.authority)) << "seed " << seed << " " << denied.authority;
+      }
+    }
+    EXPECT_THAT(Texts(service.Plan(wanted)), IsEmpty()) << "seed " << seed;
   }
 }
 

@@ -222,7 +222,8 @@ class FaultyStore : public Store {
   Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys, Time now) override {
     return Mutate([&] { return store_->QueueWork(target, kind, keys, now); });
   }
-  StatusOr<int64_t> QueueRevoked(const std::string& target, int64_t after, int count, Time now) override {
+  StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
+                                     Time now) override {
     return Mutate([&] { return store_->QueueRevoked(target, after, count, now); });
   }
   Status QueueCollections(const std::string& target, Time now) override {
@@ -230,6 +231,10 @@ class FaultyStore : public Store {
   }
   StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
     return store_->DueWork(target, now, count);
+  }
+  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
+                                               int count) override {
+    return store_->DueDevices(target, now, queued_by, count);
   }
   StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {
     return store_->ListWork(target, parked_only, count);

@@ -116,6 +116,14 @@ TEST_F(PublicationServiceTest, ATargetIsDescribedShownAndForgotten) {
   ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
   result = world.Hallmark("publish reconcile contoso");
   EXPECT_EQ(result.exit_code, 0) << result.output;
+  // What is kept out there is not kept out in another service.
+  std::string elsewhere = ReadFile(world.Description()).value();
+  elsewhere.replace(elsewhere.find(DpsStandIn::kService), std::string(DpsStandIn::kService).size(), "another-dps");
+  const std::string other = (world.service().directory() / "elsewhere.yaml").string();
+  std::ofstream(other) << elsewhere;
+  result = world.Hallmark("publish dps add --replace " + other);
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("names another service than the target \"contoso\" was published to"));
   ASSERT_EQ(world.Hallmark("publish dps remove contoso").exit_code, 0);
   EXPECT_EQ(world.cloud.State()["certificates"].size(), 1u) << "what stands in the service stays";
 }
@@ -165,7 +173,6 @@ TEST_F(PublicationServiceTest, Case15ABundleThatAPersonPublishesDoesWhatATargetD
   ASSERT_EQ(certificates.size(), 1u);
   EXPECT_EQ(certificates[0]["isVerified"], true);
   EXPECT_THAT(world.cloud.Violations(), IsEmpty());
-  const json log = world.cloud.Log();
   ASSERT_EQ(testing::RunCommand(run).exit_code, 0);
   EXPECT_EQ(world.cloud.Count("PUT", "/certificates/"), 1) << "it looks before it writes";
 

@@ -1,8 +1,10 @@
 // What the store promises publish/ (store/publication.h).
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/reason.h"
 #include "store/sqlite/sqlite_store.h"
+#include "tests/command.h"
 #include "tests/status_matchers.h"
 #include "tests/store_fixtures.h"
 #include "tests/temporary_directory.h"
@@ -41,6 +43,15 @@ class PublicationStoreTest : public ::testing::Test {
             .created = At(1),
             .updated = At(1),
             .updated_by = kBy};
+  }
+  static AuthorityRecord Authority(const std::string& name, const std::string& parent) {
+    AuthorityRecord record;
+    record.authority = name;
+    record.parent = parent;
+    record.profile = "root";
+    record.certificate = {1};
+    record.created = At(1);
+    return record;
   }
   // The certificate of a device whose registration id is that, the n-th of all.
   Bytes IssueTo(const std::string& device, int n, const std::string& authority = "devices") {
@@ -147,15 +158,8 @@ TEST_F(PublicationStoreTest, WhatIsParkedWaitsForAPersonOrAnotherChange) {
 }
 
 TEST_F(PublicationStoreTest, AuthoritiesComeFirstAndNewOnesAreLetInWhereTheirPredecessorsAre) {
-  AuthorityRecord root;
-  root.authority = root.parent = "root";
-  root.profile = "root";
-  root.certificate = {1};
-  root.created = At(1);
-  AuthorityRecord devices = root;
-  devices.authority = "devices";
-  devices.parent = "root";
-  ASSERT_THAT(store_->AddAuthority(root, "{}"), IsOk());
+  const AuthorityRecord devices = Authority("devices", "root");
+  ASSERT_THAT(store_->AddAuthority(Authority("root", "root"), "{}"), IsOk());
   ASSERT_THAT(store_->AddAuthority(devices, "{}"), IsOk());
   Revoke(IssueTo("device-1", 1), At(10));
   AuthorityRecord changed = store_->GetAuthority("devices").value();
@@ -171,24 +175,114 @@ TEST_F(PublicationStoreTest, AuthoritiesComeFirstAndNewOnesAreLetInWhereTheirPre
   EXPECT_THAT(Due(At(100)), ElementsAre("devices", "device-1", "device-2"));
 }
 
+TEST_F(PublicationStoreTest, AnAuthorityThatATargetKnewStaysThoughItIsDescribedNoMore) {
+  TargetRecord target = store_->GetTarget("contoso").value();
+  target.authorities = {"elsewhere"};
+  ASSERT_THAT(store_->UpdateTarget(target, "{}"), IsOk());
+  EXPECT_THAT(store_->GetTarget("contoso")->authorities, UnorderedElementsAre("devices", "elsewhere"));
+  Revoke(IssueTo("device-1", 1), At(10));
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  EXPECT_THAT(store_->CertificatesOfDevice("contoso", "device-1").value(), SizeIs(1));
+}
+
+TEST_F(PublicationStoreTest, AnAuthorityThatComesBelowOursLaterIsLetInFromThenOn) {
+  // The plant's was certified elsewhere, in a ceremony.
+  for (const auto& [name, parent] :
+       {std::pair("devices", "devices"), std::pair("plant", ""), std::pair("line", "plant")}) {
+    ASSERT_THAT(store_->AddAuthority(Authority(name, parent), "{}"), IsOk());
+  }
+  Revoke(IssueTo("device-1", 1, "line"), At(10), RevocationReason::kSuperseded, "line");
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+  AuthorityRecord changed = store_->GetAuthority("plant").value();
+  changed.parent = "devices";
+  ASSERT_THAT(store_->UpdateAuthorities({changed}, "{}", At(20)), IsOk());
+  EXPECT_THAT(store_->GetTarget("contoso")->authorities, UnorderedElementsAre("devices", "line", "plant"));
+  EXPECT_THAT(Due(At(100)), ElementsAre("plant", "device-1")) << "what was revoked before, too";
+  Revoke(IssueTo("device-2", 2, "plant"), At(30), RevocationReason::kSuperseded, "plant");
+  EXPECT_THAT(Due(At(100)), ElementsAre("plant", "device-1", "device-2"));
+}
+
+TEST_F(PublicationStoreTest, AChangeOfAnAuthorityConcernsTheTargetsOfThoseBelowIt) {
+  TargetRecord other = Target("fabrikam");
+  other.authorities = {"elsewhere"};
+  ASSERT_THAT(store_->AddTarget(other, "{}"), IsOk());
+  for (const char* name : {"root", "devices", "access"}) {
+    ASSERT_THAT(store_->AddAuthority(Authority(name, "root"), "{}"), IsOk());
+  }
+  const auto change = [&](const std::string& authority) {
+    AuthorityRecord changed = store_->GetAuthority(authority).value();
+    changed.state = AuthorityState::kDisabled;
+    ASSERT_THAT(store_->UpdateAuthorities({changed}, "{}", At(20)), IsOk());
+  };
+  TargetRecord by_hand = Target("by-hand");
+  by_hand.kind = "directory";
+  by_hand.authorities = {};
+  ASSERT_THAT(store_->AddTarget(by_hand, "{}"), IsOk());
+  change("access");
+  EXPECT_THAT(Due(At(100)), IsEmpty());
+  EXPECT_THAT(Due(At(100), "by-hand"), ElementsAre("access")) << "it may be whose chain it holds";
+  change("root");
+  change("devices");
+  EXPECT_THAT(Due(At(100)), ElementsAre("root", "devices"));
+  EXPECT_THAT(Due(At(100), "fabrikam"), IsEmpty());
+}
+
+TEST_F(PublicationStoreTest, DevicesAreFoundByWhenTheyWereQueued) {
+  ASSERT_THAT(store_->QueueChain("contoso", false, At(1), "{}"), IsOk());
+  for (int n = 1; n <= 3; ++n) Revoke(IssueTo("device-" + std::to_string(n), n), At(10 * n));
+  const auto due = [&](Time now, Time queued_by) {
+    std::vector<std::string> keys;
+    const auto found = store_->DueDevices("contoso", now, queued_by, 100).value();
+    for (const WorkRecord& one : found) keys.push_back(one.key);
+    return keys;
+  };
+  EXPECT_THAT(due(At(100), At(20)), ElementsAre("device-1", "device-2"));
+  EXPECT_THAT(due(At(10), absl::InfiniteFuture()), ElementsAre("device-1"));
+  EXPECT_THAT(due(At(100), At(9)), IsEmpty());
+}
+
 TEST_F(PublicationStoreTest, WhatWasRevokedBeforeIsQueuedPageByPageAndWhatHasExpiredIsNot) {
   for (int n = 1; n <= 5; ++n) Revoke(IssueTo("device-" + std::to_string(n), n), At(10));
   ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
-  int64_t after = 0;
+  std::string after;
   int pages = 0;
   do {
     const auto next = store_->QueueRevoked("late", after, 2, At(20));
     ASSERT_THAT(next, IsOk());
     after = *next;
     ++pages;
-  } while (after != 0);
+  } while (!after.empty());
   EXPECT_EQ(pages, 3);
   EXPECT_THAT(Due(At(100), "late"), SizeIs(5));
   ASSERT_THAT(store_->RemoveTarget("late", At(21), "{}"), IsOk());
   ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
   const Time expired = ExampleIntent(5).not_after + absl::Seconds(1);
-  ASSERT_THAT(store_->QueueRevoked("late", 0, 100, expired), IsOk());
+  ASSERT_THAT(store_->QueueRevoked("late", "", 100, expired), IsOk());
   EXPECT_THAT(Due(expired, "late"), IsEmpty());
+}
+
+// Of before changes were counted, all have the number 0.
+TEST_F(PublicationStoreTest, NobodyWhoWasRevokedIsMissedWherePagesMeet) {
+  for (int n = 1; n <= 5; ++n) Revoke(IssueTo("device-" + std::to_string(n), n), At(10));
+  Revoke(IssueTo("elsewhere", 6, "access"), At(10), RevocationReason::kSuperseded, "access");
+  TargetRecord both = Target("late");
+  both.authorities = {"access", "devices", "unused"};
+  ASSERT_THAT(store_->AddTarget(both, "{}"), IsOk());
+  store_.reset();
+  const auto changed = testing::RunCommand(
+      fmt::format("sqlite3 {} 'UPDATE certificates SET revocation_change = 0'", (directory_ / "hallmark.db").string()));
+  ASSERT_EQ(changed.exit_code, 0) << changed.output;
+  Reopen();
+  std::string after;
+  do {
+    const auto next = store_->QueueRevoked("late", after, 2, At(20));
+    ASSERT_THAT(next, IsOk());
+    after = *next;
+  } while (!after.empty());
+  EXPECT_THAT(Due(At(100), "late"),
+              UnorderedElementsAre("device-1", "device-2", "device-3", "device-4", "device-5", "elsewhere"));
+  EXPECT_THAT(store_->QueueRevoked("late", "nonsense", 2, At(20)),
+              Fails(Code::kInvalidArgument, reason::kRequestInvalid));
 }
 
 TEST_F(PublicationStoreTest, TheStateOfTheChainFollowsItsWork) {

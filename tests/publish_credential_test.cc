@@ -13,6 +13,7 @@
 #include "hsm/memory_signer.h"
 #include "hsm/token.h"
 #include "publish/bearer_token.h"
+#include "publish/dps_answer.h"
 #include "publish/sas.h"
 #include "tests/command.h"
 #include "tests/softhsm.h"
@@ -475,6 +476,29 @@ TEST_F(CredentialTest, AnAssertionIsSignedWithPkcs1WhereTheKeyDoesThat) {
   const auto ec = GenerateMemorySigner(KeyType::kEcP256, SignatureAlgorithm::kEcdsaSha256).value();
   EXPECT_THAT(MakeClientAssertion("https://x", "app-1", certificate, *ec, clock_.Now(), Soon()),
               Fails(Code::kFailedPrecondition, reason::kKeyUnsupported));
+}
+
+TEST_F(CredentialTest, AnApplicationsKeyThatIsAwayIsTheTargetsFailure) {
+  const auto client = WebClient::Create(server_ / "root.pem").value();
+  Status away;
+  const auto authorizer =
+      MakeEntraAuthorizer({.login = server_.Origin(),
+                           .tenant = "contoso",
+                           .client_id = "app-1",
+                           .scope = config_.azure.scopes.at(Audience::kHub),
+                           .certificate = server_ / "app.pem",
+                           .open_key = [&](ByteView) -> StatusOr<std::shared_ptr<const Signer>> { return away; }},
+                          *client, clock_);
+  for (const char* reason : {reason::kHsmUnavailable, reason::kHsmTokenNotFound}) {
+    away = WithRetry(Error(Code::kUnavailable, reason, "the HSM is away"), absl::Seconds(3));
+    const Status failure = authorizer->Authorization("x", Soon()).status();
+    EXPECT_THAT(failure, Fails(Code::kUnavailable, reason::kTargetCredentialMissing));
+    EXPECT_THAT(Message(failure), AllOf(HasSubstr("app-1"), HasSubstr("the HSM is away")));
+    EXPECT_EQ(RetryDelay(failure), absl::Seconds(3));
+    EXPECT_TRUE(ConcernsTarget(failure));
+  }
+  away = Error(Code::kDeadlineExceeded, reason::kHsmUnavailable, "the HSM is busy");
+  EXPECT_TRUE(ConcernsTarget(authorizer->Authorization("x", Soon()).status()));
 }
 
 TEST_F(CredentialTest, AnApplicationsKeyMayBeOnAToken) {

@@ -10,6 +10,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using ::testing::Contains;
 using testing::DpsHouse;
 using testing::DpsStandIn;
 using ::testing::ElementsAre;
@@ -260,6 +261,25 @@ TEST_F(DpsAcceptanceTest, Case05AThrottledTargetIsLeftAloneForAsLongAsItAsks) {
   EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
 }
 
+TEST_F(DpsAcceptanceTest, Case05AChainThatIsThrottledHoldsUpNoDevice) {
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  cloud().Fault({{"match", {{"method", "GET"}, {"pathRegex", "/certificates"}}},
+                 {"times", 1000},
+                 {"action", {{"status", 429}, {"headers", {{"retry-after", "60"}}}, {"body", json::object()}}}});
+  world_->Publish();
+  ASSERT_EQ(world_->chain(), ChainState::kPublishing);
+  world_->Revoke(device);
+  for (int i = 0; i < 3; ++i) {
+    world_->Work();
+    world_->Advance(absl::Seconds(61));
+  }
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].kind, WorkKind::kChain);
+  EXPECT_EQ(world_->Waiting()[0].attempts, 0);
+}
+
 TEST_F(DpsAcceptanceTest, Case06FailuresOfTheServiceAreGoneThroughAndALostReplyIsRecognised) {
   const std::vector<json> faults = {
       {{"match", {{"method", "PUT"}, {"pathRegex", "/certificates/"}}},
@@ -419,6 +439,199 @@ TEST_F(DpsAcceptanceTest, Case10AHubThatIsNotNamedIsLeftAndNoted) {
       world_->house.store().FindPublished(DpsHouse::kTarget, PublishedKind::kHubDevice, "device-1")->has_value());
 }
 
+TEST_F(DpsAcceptanceTest, Case10AReissuedDevicesHubForgetsTheRevokedCertificate) {
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  cloud().Set({{"groupIdentities", "selfSigned"}});
+  world_->Publish();
+  const auto identity = [&](const std::string& id) {
+    for (const json& one : States("hubDevices")) {
+      if (one["deviceId"] == id) return one;
+    }
+    return json();
+  };
+  for (const bool revoked_first : {true, false}) {
+    const std::string id = revoked_first ? "device-1" : "device-2";
+    const CertificateRecord old = world_->Issue(id, "devices", id + "-one");
+    ExpectAssigned(id, old);
+    EXPECT_EQ(identity(id)["authentication"]["x509Thumbprint"]["primaryThumbprint"], ThumbprintOf(old.certificate));
+    CertificateRecord good;
+    if (!revoked_first) good = world_->Issue(id, "devices", id + "-two");
+    world_->Revoke(old);
+    if (revoked_first) {
+      world_->Work();
+      EXPECT_EQ(identity(id)["status"], "disabled");
+      good = world_->Issue(id, "devices", id + "-two");
+    }
+    world_->Work();
+    EXPECT_EQ(identity(id)["status"], "enabled") << id;
+    EXPECT_EQ(identity(id)["authentication"]["x509Thumbprint"]["primaryThumbprint"], ThumbprintOf(good.certificate));
+    EXPECT_EQ(identity(id).dump().find(ThumbprintOf(old.certificate)), std::string::npos);
+    ExpectAssigned(id, good);
+  }
+  EXPECT_THAT(cloud().Violations(), IsEmpty());
+}
+
+TEST_F(DpsAcceptanceTest, Case10WhatWeDisabledInAHubIsEnabledAgainThoughItIsNamedNoMore) {
+  const auto with_hub = [](const char* hub) {
+    return DpsHouse::WithGroup() + fmt::format("revocation: {{hubs: [{}]}}\n", hub);
+  };
+  world_ = std::make_unique<DpsHouse>(with_hub(DpsStandIn::kHub1));
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  ExpectAssigned("device-1", device);
+  world_->Revoke(device, Reason::kCertificateHold);
+  world_->Work();
+  EXPECT_EQ(States("hubDevices").at(0)["status"], "disabled");
+  world_->Describe(with_hub(DpsStandIn::kHub2));
+  world_->Publish();
+  // Also when the device is kept out anew.
+  cloud().Change({{"kind", "enrollment"}, {"id", "device-1"}, {"remove", true}});
+  world_->Reconcile(true);
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+  ASSERT_THAT(world_->house.authority().Release(operator_, "devices", device.serial), IsOk());
+  world_->WorkThrough();
+  EXPECT_EQ(States("hubDevices").at(0)["status"], "enabled");
+}
+
+TEST_F(DpsAcceptanceTest, Case10AnIdentityThatCouldNotBeDisabledIsTriedAgain) {
+  const std::vector<json> faults = {
+      {{"status", 503}}, {{"loseReply", true}}, {{"status", 412}, {"body", json::object()}}};
+  for (const json& action : faults) {
+    world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                        fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+    world_->Publish();
+    const CertificateRecord device = world_->Issue("device-1");
+    ExpectAssigned("device-1", device);
+    cloud().Fault({{"match", {{"method", "PUT"}, {"pathRegex", "/devices/"}}}, {"times", 1}, {"action", action}});
+    world_->Revoke(device, Reason::kCertificateHold);
+    world_->Work();
+    EXPECT_THAT(world_->Waiting(), SizeIs(1)) << action;
+    world_->WorkThrough();
+    EXPECT_EQ(States("hubDevices").at(0)["status"], "disabled") << action;
+    ASSERT_THAT(world_->house.authority().Release(operator_, "devices", device.serial), IsOk());
+    world_->WorkThrough();
+    EXPECT_EQ(States("hubDevices").at(0)["status"], "enabled") << action;
+  }
+}
+
+TEST_F(DpsAcceptanceTest, Case10AHubThatCannotBeAskedHoldsUpNoDenial) {
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_->Publish();
+  const CertificateRecord known = world_->Issue("device-0");
+  ExpectAssigned("device-0", known);
+  world_->Revoke(known);
+  cloud().Fault({{"match", {{"method", "GET"}, {"pathRegex", "/registrations/"}}},
+                 {"times", 1000},
+                 {"action", {{"status", 403}, {"body", {{"errorCode", 403001}}}}}});
+  for (int i = 1; i <= 20; ++i) world_->Revoke(world_->Issue(fmt::format("device-{}", i)));
+  world_->Work();
+  EXPECT_EQ(cloud().State()["enrollments"].size(), 21u);
+  EXPECT_LE(world_->worker().pause().until, world_->Now());
+  ASSERT_THAT(world_->Waiting(), SizeIs(21));
+  for (const WorkRecord& one : world_->Waiting()) {
+    EXPECT_EQ(one.reason, reason::kTargetHubFailed);
+    EXPECT_FALSE(one.parked);
+  }
+}
+
+TEST_F(DpsAcceptanceTest, Case10WhoIsCertifiedAgainAfterAllHasExpiredIsEnabledInItsHub) {
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_->Publish();
+  Request request = world_->house.DeviceRequest("one", "device-1");
+  request.lifetime = absl::Hours(24 * 30);
+  const CertificateRecord device = world_->house.Issue(request)->record;
+  ExpectAssigned("device-1", device);
+  world_->Revoke(device);
+  world_->Work();
+  world_->Advance(device.not_after - world_->Now() + absl::Hours(2));
+  world_->WorkThrough();
+  EXPECT_TRUE(Enrollment("device-1").is_null());
+  EXPECT_EQ(States("hubDevices").at(0)["status"], "disabled");
+  world_->Issue("device-1", "devices", "two");
+  world_->WorkThrough();
+  EXPECT_EQ(States("hubDevices").at(0)["status"], "enabled");
+}
+
+TEST_F(DpsAcceptanceTest, Case12ARevokedAuthoritysGroupIsDisabledThoughResourceManagerIsAway) {
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  cloud().Fault({{"match", {{"method", "GET"}, {"pathRegex", "/certificates"}}},
+                 {"times", 1000},
+                 {"action", {{"status", 429}, {"headers", {{"retry-after", "600"}}}, {"body", json::object()}}}});
+  world_->Publish();
+  ASSERT_EQ(world_->chain(), ChainState::kPublishing);
+  RevokeAuthority("devices");
+  world_->Work();
+  EXPECT_EQ(Group()["provisioningStatus"], "disabled");
+  ExpectRefused("device-1", device);
+}
+
+TEST_F(DpsAcceptanceTest, Case10AThrottledServiceIsNoFailureOfTheHub) {
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
+                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-1");
+  world_->Revoke(device);
+  cloud().Fault(
+      {{"match", {{"method", "GET"}, {"pathRegex", "/registrations/"}}},
+       {"times", 1},
+       {"action", {{"status", 429}, {"headers", {{"retry-after", "30"}}}, {"body", {{"errorCode", 429001}}}}}});
+  world_->Work();
+  EXPECT_EQ(world_->worker().pause().until - world_->Now(), absl::Seconds(30));
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].attempts, 0);
+  world_->WorkThrough();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
+}
+
+TEST_F(DpsAcceptanceTest, Case11APinWhoseReplyWasLostIsKnownForOursWhenItIsReleased) {
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-1", "devices", "one");
+  world_->Issue("device-1", "devices", "two");
+  world_->Revoke(old, Reason::kCertificateHold);
+  cloud().Fault({{"match", {{"method", "PUT"}, {"pathRegex", "/enrollments/"}}},
+                 {"times", 1},
+                 {"action", {{"loseReply", true}}}});
+  world_->Work();
+  ASSERT_EQ(Enrollment("device-1")["provisioningStatus"], "enabled");
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  ASSERT_THAT(world_->house.authority().Release(operator_, "devices", old.serial), IsOk());
+  world_->WorkThrough();
+  EXPECT_TRUE(Enrollment("device-1").is_null()) << "another certificate would be refused";
+  ExpectAssigned("device-1", world_->Issue("device-1", "devices", "three"));
+}
+
+TEST_F(DpsAcceptanceTest, Case12RevokedDevicesStayOutThoughTheirGroupIsDescribedNoMore) {
+  MakePlant();
+  const auto described = [](bool with_plant) {
+    return DpsHouse::Described(fmt::format(
+        "groups:\n  - {{group: line-devices, authority: devices, allocation: hashed, hubs: [{0}]}}\n{1}",
+        DpsStandIn::kHub1,
+        with_plant ? fmt::format("  - {{group: plant-b, authority: plant-b, allocation: hashed, hubs: [{}]}}\n",
+                                 DpsStandIn::kHub1)
+                   : ""));
+  };
+  world_->Describe(described(true));
+  world_->Publish();
+  const CertificateRecord device = world_->Issue("device-b", "plant-b");
+  const CertificateRecord sibling = world_->Issue("device-c", "plant-b");
+  world_->Revoke(device);
+  world_->Work();
+  ExpectRefused("device-b", device);
+  world_->Describe(described(false));
+  world_->Publish();
+  world_->WorkThrough();
+  ExpectRefused("device-b", device);
+  ExpectAssigned("device-c", sibling);  // its group stands there still: the plan warns of it
+  world_->Revoke(sibling);
+  world_->WorkThrough();
+  ExpectRefused("device-c", sibling);
+}
+
 TEST_F(DpsAcceptanceTest, Case11AReleasedDeviceComesInAgainAndNothingOfOursIsLeft) {
   world_->Publish();
   const CertificateRecord device = world_->Issue("device-1");
@@ -537,6 +750,40 @@ TEST_F(DpsAcceptanceTest, Case12ARevokedAuthorityLosesItsPlaceInAGroupWithoutAPu
   ExpectRefused("device-new", fresh);
 }
 
+// The group has the certificates themselves, as DPS tells of them: by their info.
+std::string ByCertificate() {
+  return DpsHouse::Described(fmt::format(
+      "certificates: [{{authority: devices, verified: proof}}]\n"
+      "groups: [{{group: line-devices, authority: devices, by: certificate, allocation: hashed, hubs: [{}]}}]\n",
+      DpsStandIn::kHub1));
+}
+
+TEST_F(DpsAcceptanceTest, Case12ARevokedAuthorityLosesItsPlaceInAGroupByCertificateWithoutAPublication) {
+  world_->Describe(ByCertificate());
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-old");
+  RollOver();
+  world_->Publish();
+  const CertificateRecord fresh = world_->Issue("device-new", "devices-2");
+  ExpectAssigned("device-old", old);
+  const json before = Group()["attestation"]["x509"]["signingCertificates"];
+  ASSERT_THAT(before, SizeIs(2));
+  RevokeAuthority("devices");
+  world_->Work();
+  ExpectRefused("device-old", old);
+  ExpectAssigned("device-new", fresh);
+  const json after = Group()["attestation"]["x509"]["signingCertificates"];
+  ASSERT_THAT(after, SizeIs(1));
+  EXPECT_EQ(after["primary"]["info"]["sha256Thumbprint"], before["secondary"]["info"]["sha256Thumbprint"]);
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  ExpectAssigned("device-new", fresh);
+  RevokeAuthority("devices-2");
+  world_->Work();
+  ExpectRefused("device-new", fresh);
+  EXPECT_THAT(world_->Waiting(), IsEmpty());
+}
+
 TEST_F(DpsAcceptanceTest, Case06AnOutageParksNothing) {
   world_->Publish();
   std::vector<CertificateRecord> devices;
@@ -585,6 +832,95 @@ TEST_F(DpsAcceptanceTest, Case13WhileAnAuthorityIsRolledOverOldAndNewDevicesCome
   }
   EXPECT_THAT(writes, ElementsAre("group", "remove"));
   EXPECT_EQ(cloud().State()["certificates"].size(), 1u);
+}
+
+TEST_F(DpsAcceptanceTest, Case13WhileAnAuthorityIsRolledOverInAGroupByCertificateOldAndNewDevicesComeIn) {
+  world_->Describe(ByCertificate());
+  world_->Publish();
+  const CertificateRecord old = world_->Issue("device-old");
+  const Time old_ends = world_->house.issuer("devices").not_after();
+  RollOver();
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  const CertificateRecord fresh = world_->Issue("device-new", "devices-2");
+  ExpectAssigned("device-old", old);
+  ExpectAssigned("device-new", fresh);
+  const json both = Group()["attestation"]["x509"]["signingCertificates"];
+  ASSERT_THAT(both, SizeIs(2));
+  // When the old one has expired the new one is the only one.
+  world_->Advance(old_ends + absl::Minutes(1) - world_->Now());
+  cloud().ClearLog();
+  world_->Publish();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_THAT(world_->Waiting(), IsEmpty());
+  const json alone = Group()["attestation"]["x509"]["signingCertificates"];
+  ASSERT_THAT(alone, SizeIs(1));
+  EXPECT_EQ(alone["primary"]["info"]["sha256Thumbprint"], both["secondary"]["info"]["sha256Thumbprint"]);
+  std::vector<std::string> writes;
+  for (const json& entry : cloud().Log()) {
+    if (entry["method"] == "PUT") writes.push_back("group");
+    if (entry["method"] == "DELETE") writes.push_back("remove");
+  }
+  EXPECT_THAT(writes, ElementsAre("group", "remove"));
+  EXPECT_EQ(cloud().State()["certificates"].size(), 1u);
+  Request request = world_->house.DeviceRequest("last", "device-last");
+  request.authority = "devices-2";
+  request.lifetime = absl::Minutes(30);  // the new authority has not much longer
+  const StatusOr<Issued> last = world_->house.Issue(request, "operator");
+  ASSERT_THAT(last, IsOk());
+  ExpectAssigned("device-last", last->record);
+}
+
+TEST_F(DpsAcceptanceTest, AKeyThatIsAwayForNowHoldsUpItsProofAndNothingElse) {
+  const CertificateRecord device = world_->Issue("device-1");
+  const Status away =
+      WithRetry(Error(Code::kUnavailable, reason::kHsmUnavailable, "the HSM is away"), absl::Minutes(2));
+  // At start, and then when it is to sign.
+  world_->house.open_failure = away;
+  world_->Restart();
+  world_->Publish();
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kHsmUnavailable);
+  EXPECT_THAT(world_->Waiting()[0].failure, HasSubstr("the HSM is away"));
+  EXPECT_FALSE(world_->Waiting()[0].parked);
+  EXPECT_THAT(Steps(), ElementsAre("PUT")) << "no code that would go stale";
+  EXPECT_THAT(world_->Plan()->warnings, Contains(AllOf(HasSubstr("devices"), HasSubstr("the HSM is away"))));
+  world_->Revoke(device);
+  world_->Work();
+  EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled") << "at once";
+  EXPECT_LE(world_->worker().pause().until, world_->Now());
+
+  world_->house.open_failure = absl::OkStatus();
+  world_->house.signer_failure = away;
+  world_->Advance(absl::Minutes(5));
+  world_->Work();
+  EXPECT_THAT(Steps(), ElementsAre("PUT", "generateVerificationCode"));
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_EQ(world_->Waiting()[0].reason, reason::kHsmUnavailable);
+  EXPECT_LE(world_->worker().pause().until, world_->Now());
+
+  world_->house.signer_failure = absl::OkStatus();
+  world_->WorkThrough();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  EXPECT_THAT(Steps(), ElementsAre("PUT", "generateVerificationCode", "verify")) << "by the code that there was";
+  EXPECT_THAT(world_->Waiting(), IsEmpty());
+  EXPECT_THAT(Proofs(), SizeIs(1));
+}
+
+TEST_F(DpsAcceptanceTest, AKeyThatIsAwayForLongParksNothing) {
+  world_->house.open_failure = Error(Code::kUnavailable, reason::kHsmTokenNotFound, "the token is away");
+  world_->Restart();
+  world_->Publish();
+  for (int i = 0; i < 15; ++i) {
+    world_->Advance(absl::Minutes(10));
+    world_->Work();
+  }
+  ASSERT_THAT(world_->Waiting(), SizeIs(1));
+  EXPECT_GT(world_->Waiting()[0].attempts, 10);
+  EXPECT_FALSE(world_->Waiting()[0].parked);
+  world_->house.open_failure = absl::OkStatus();
+  world_->WorkThrough();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
 }
 
 TEST_F(DpsAcceptanceTest, Case14EveryKindOfDeviceThatWeCertifyComesIn) {
@@ -663,6 +999,31 @@ TEST_F(DpsAcceptanceTest, DriftIsSeenAndWhatIsOursIsMended) {
   EXPECT_THAT(world_->Reconcile(false), IsEmpty());
   EXPECT_EQ(Enrollment("device-1")["provisioningStatus"], "disabled");
   ExpectRefused("device-2", second);
+}
+
+TEST_F(DpsAcceptanceTest, NobodyIsLetInBeforeTheRevokedAreKeptOut) {
+  constexpr int kDevices = 25;
+  for (int i = 0; i < kDevices; ++i) world_->Revoke(world_->Issue(fmt::format("device-{}", i)));
+  cloud().Fault({{"match", {{"method", "POST"}, {"pathRegex", "/enrollments/?\\?"}}},
+                 {"times", 1},
+                 {"action", {{"status", 503}}}});
+  world_->Publish();
+  world_->WorkThrough();
+  EXPECT_EQ(world_->chain(), ChainState::kPublished);
+  const json log = cloud().Log();
+  size_t last_block = 0;
+  size_t first_group = log.size();
+  size_t proof = log.size();
+  for (size_t i = 0; i < log.size(); ++i) {
+    const std::string path = log[i]["path"];
+    if (log[i]["method"] == "POST" && path.ends_with("/enrollments")) last_block = i;
+    if (log[i]["method"] == "PUT" && path.find("/enrollmentGroups/") != path.npos)
+      first_group = std::min(first_group, i);
+    if (path.ends_with("/verify")) proof = std::min(proof, i);
+  }
+  EXPECT_LT(last_block, first_group);
+  EXPECT_LT(proof, first_group);
+  EXPECT_EQ(cloud().State()["enrollments"].size(), static_cast<size_t>(kDevices));
 }
 
 TEST_F(DpsAcceptanceTest, DevicesThatWereRevokedBeforeAreKeptOutFromThePublicationOn) {

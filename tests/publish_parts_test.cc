@@ -672,6 +672,16 @@ TEST(DpsAnswerTest, EveryStatusHasAMeaning) {
   for (const int status : {200, 201, 202, 204}) EXPECT_THAT(Answered(status, "<html>"), IsOk()) << status;
 }
 
+TEST(DpsAnswerTest, AnAuthoritysKeyThatIsAwayIsNotTheTargetsFailure) {
+  for (const Code code : {Code::kUnavailable, Code::kDeadlineExceeded}) {
+    EXPECT_FALSE(ConcernsTarget(Error(code, reason::kHsmUnavailable, "")));
+    EXPECT_TRUE(ConcernsTarget(Error(code, reason::kDeadlineExceeded, "")));
+    EXPECT_TRUE(ConcernsTarget(Error(code, reason::kTargetCredentialMissing, "")));
+  }
+  EXPECT_FALSE(ConcernsTarget(Error(Code::kUnavailable, reason::kHsmTokenNotFound, "")));
+  EXPECT_TRUE(ConcernsTarget(Error(Code::kUnavailable, reason::kStoreUnavailable, "")));
+}
+
 TEST(DpsAnswerTest, ReadsEachFormOfAnError) {
   struct Case {
     const char* name;

@@ -105,7 +105,7 @@ Status AddAuthority(Transaction& transaction, const AuthorityRecord& authority, 
        asked ? Value(std::string_view(authority.caller)) : Value(nullptr), OrNull(authority.request_id),
        asked ? Value(ByteView(authority.request_digest)) : Value(nullptr)}));
   if (connection.changes() == 0) return Conflict(connection, authority);
-  RETURN_IF_ERROR(AddToTargets(connection, authority));
+  RETURN_IF_ERROR(ExtendTargets(connection, authority.created));
   return AppendLeaf(transaction, ledger_entry, authority.created).status();
 }
 
@@ -113,6 +113,9 @@ Status UpdateAuthorities(Transaction& transaction, const std::vector<AuthorityRe
                          const std::string& ledger_entry, Time time, const RevokedWithAuthorities& revoked) {
   for (const AuthorityRecord& authority : authorities) {
     RETURN_IF_ERROR(UpdateAuthority(transaction.connection, authority));
+  }
+  RETURN_IF_ERROR(ExtendTargets(transaction.connection, time));
+  for (const AuthorityRecord& authority : authorities) {
     RETURN_IF_ERROR(QueueAuthority(transaction.connection, authority.authority, time));
   }
   for (const auto& [certificate, revocation, entry] : revoked.certificates) {

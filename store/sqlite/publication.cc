@@ -1,6 +1,10 @@
 #include "store/sqlite/publication.h"
 
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/reason.h"
 #include "store/sqlite/certificates.h"
@@ -63,21 +67,58 @@ Status TargetUnknown(const std::string& target) {
                fmt::format("there is no target \"{}\"; list the targets and correct the name", target));
 }
 
-// Those of the record, and those that go on under their names or are below them, also if they were added since it was
-// made.
-Status SetAuthorities(Connection& connection, const TargetRecord& target) {
-  RETURN_IF_ERROR(connection.Execute("DELETE FROM target_authorities WHERE target = ?1", {target.target}));
-  for (const std::string& authority : target.authorities) {
-    RETURN_IF_ERROR(
-        connection.Execute("INSERT INTO target_authorities (authority, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                           {authority, target.target}));
+// Where a page of an authority's revoked certificates begins.
+struct RevokedPlace {
+  std::string authority = "";
+  int64_t shard = -1;
+  int64_t change = 0;
+  Bytes serial = {};
+};
+
+std::string PlaceText(const RevokedPlace& place) {
+  return fmt::format("{} {} {} {}", place.authority, place.shard, place.change, Hex(place.serial));
+}
+
+StatusOr<RevokedPlace> ParsePlace(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ' ');
+  RevokedPlace place;
+  if (parts.size() == 4 && absl::SimpleAtoi(parts[1], &place.shard) && absl::SimpleAtoi(parts[2], &place.change)) {
+    place.authority = parts[0];
+    ASSIGN_OR_RETURN(place.serial, FromHex(parts[3]));
+    return place;
   }
-  return connection.Execute(
-      "WITH RECURSIVE reached (authority) AS (SELECT authority FROM target_authorities WHERE target = ?1 UNION "
-      "SELECT a.authority FROM authorities a JOIN reached r ON r.authority IN (a.parent, a.predecessor)) "
-      "INSERT INTO target_authorities (authority, target) SELECT authority, ?1 FROM reached WHERE true "
-      "ON CONFLICT DO NOTHING",
-      {target.target});
+  return Error(Code::kInvalidArgument, reason::kRequestInvalid, "no answer before ended at " + text);
+}
+
+struct Admitted {
+  std::string authority;
+  std::string target;
+};
+
+// Those that go on under the names of a target's authorities or are below them, and are not the target's yet.
+StatusOr<std::vector<Admitted>> NewlyAdmitted(Connection& connection) {
+  ASSIGN_OR_RETURN(
+      Rows rows, connection.Query(
+                     "WITH RECURSIVE reached (authority, target) AS (SELECT authority, target FROM target_authorities "
+                     "UNION SELECT a.authority, r.target FROM authorities a JOIN reached r ON r.authority IN "
+                     "(a.parent, a.predecessor)) SELECT authority, target FROM reached EXCEPT "
+                     "SELECT authority, target FROM target_authorities"));
+  return ReadAll(rows, [](const Rows& row) { return Admitted{row.Text(0), row.Text(1)}; });
+}
+
+Status Admit(Connection& connection, const Admitted& admitted) {
+  return connection.Execute("INSERT INTO target_authorities (authority, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                            {admitted.authority, admitted.target});
+}
+
+// None is taken away: its groups may stand there still, and let its devices in.
+Status AddAuthorities(Connection& connection, const TargetRecord& target) {
+  for (const std::string& authority : target.authorities) {
+    RETURN_IF_ERROR(Admit(connection, {authority, target.target}));
+  }
+  ASSIGN_OR_RETURN(const std::vector<Admitted> more, NewlyAdmitted(connection));
+  for (const Admitted& one : more) RETURN_IF_ERROR(Admit(connection, one));
+  return absl::OkStatus();
 }
 
 Status Append(Transaction& transaction, const std::string& ledger_entry, Time time) {
@@ -96,7 +137,7 @@ Status AddTarget(Transaction& transaction, const TargetRecord& target, const std
     return Error(Code::kAlreadyExists, reason::kTargetExists,
                  fmt::format("there is a target \"{}\" already; replace it, or choose another name", target.target));
   }
-  RETURN_IF_ERROR(SetAuthorities(connection, target));
+  RETURN_IF_ERROR(AddAuthorities(connection, target));
   return AppendLeaf(transaction, ledger_entry, target.created).status();
 }
 
@@ -112,7 +153,7 @@ Status UpdateTarget(Transaction& transaction, const TargetRecord& target, const 
         Code::kAborted, reason::kTargetChanged,
         fmt::format("target \"{}\" was changed by another since it was read; look at it and try again", target.target));
   }
-  RETURN_IF_ERROR(SetAuthorities(connection, target));
+  RETURN_IF_ERROR(AddAuthorities(connection, target));
   return AppendLeaf(transaction, ledger_entry, target.updated).status();
 }
 
@@ -167,30 +208,44 @@ Status QueueWork(Transaction& transaction, const std::string& target, WorkKind k
   return absl::OkStatus();
 }
 
-StatusOr<int64_t> QueueRevoked(Transaction& transaction, const std::string& target, int64_t after, int count,
-                               Time now) {
+StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& target, const std::string& after,
+                                   int count, Time now) {
   Connection& connection = transaction.connection;
+  ASSIGN_OR_RETURN(const TargetRecord record, GetTarget(connection, target));
+  std::vector<std::string> authorities = record.authorities;
+  std::sort(authorities.begin(), authorities.end());
+  RevokedPlace place;
+  if (!after.empty()) {
+    ASSIGN_OR_RETURN(place, ParsePlace(after));
+  }
+  const auto authority = std::lower_bound(authorities.begin(), authorities.end(), place.authority);
+  if (authority == authorities.end()) return std::string();
+  if (*authority != place.authority) place = {.authority = *authority};
+  const RevokedPlace from = place;  // which the query borrows
   std::vector<std::string> devices;
-  int64_t last = 0;
-  int64_t seen = 0;
+  int seen = 0;
   {
-    ASSIGN_OR_RETURN(Rows rows,
-                     connection.Query("SELECT id, caseless_name, not_after FROM certificates INDEXED BY "
-                                      "certificates_for_lists WHERE revocation_change IS NOT NULL AND id > ?2 AND "
-                                      "revoked IS NOT NULL AND caseless_name IS NOT NULL AND authority IN "
-                                      "(SELECT authority FROM target_authorities WHERE target = ?1) "
-                                      "ORDER BY id LIMIT ?3",
-                                      {target, after, int64_t{count}}));
+    // Of one authority, in the order of the index, so that each page is as quick as the first.
+    ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT crl_shard, revocation_change, serial, not_after, revoked, "
+                                                 "caseless_name FROM certificates INDEXED BY certificates_for_lists "
+                                                 "WHERE revocation_change IS NOT NULL AND authority = ?1 AND "
+                                                 "(crl_shard, revocation_change, serial) > (?2, ?3, ?4) "
+                                                 "ORDER BY crl_shard, revocation_change, serial LIMIT ?5",
+                                                 {std::string_view(from.authority), from.shard, from.change,
+                                                  ByteView(from.serial), int64_t{count}}));
     while (true) {
       ASSIGN_OR_RETURN(const bool found, rows.Next());
       if (!found) break;
       ++seen;
-      last = rows.Integer(0);
-      if (rows.Instant(2) > now) devices.push_back(rows.Text(1));
+      place.shard = rows.Integer(0);
+      place.change = rows.Integer(1);
+      place.serial = rows.Blob(2);
+      if (rows.Instant(3) > now && !rows.IsNull(4) && !rows.IsNull(5)) devices.push_back(rows.Text(5));
     }
   }
   RETURN_IF_ERROR(QueueWork(transaction, target, WorkKind::kDevice, devices, now));
-  return seen == count ? last : 0;
+  if (seen == count) return PlaceText(place);
+  return std::next(authority) == authorities.end() ? "" : PlaceText({.authority = *std::next(authority)});
 }
 
 Status QueueCollections(Transaction& transaction, const std::string& target, Time now) {
@@ -206,6 +261,16 @@ StatusOr<std::vector<WorkRecord>> DueWork(Connection& connection, const std::str
                    connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND parked = 0 AND next <= ?2 "
                                                                "ORDER BY kind, next, id LIMIT ?3",
                                     {std::string_view(target), Seconds(now), int64_t{count}}));
+  return ReadAll(rows, ReadWork);
+}
+
+StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now,
+                                             Time queued_by, int count) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND parked = 0 AND kind = ?5 AND "
+                                                               "next <= ?2 AND queued <= ?3 ORDER BY next, id LIMIT ?4",
+                                    {std::string_view(target), Seconds(now), Seconds(queued_by), int64_t{count},
+                                     static_cast<int64_t>(WorkKind::kDevice)}));
   return ReadAll(rows, ReadWork);
 }
 
@@ -345,25 +410,36 @@ Status QueueReissued(Connection& connection, const std::string& authority, const
   static const std::string kInsert = fmt::format(
       "INSERT INTO publication_work (target, kind, key, queued, next) SELECT t.target, {0}, ?2, ?3, ?3 "
       "FROM target_authorities t WHERE t.authority = ?1 AND ("
-      "EXISTS (SELECT 1 FROM published p WHERE p.target = t.target AND p.kind = {1} AND p.key = ?2) OR "
+      "EXISTS (SELECT 1 FROM published p WHERE p.target = t.target AND p.kind IN ({1}, {3}) AND p.key = ?2) OR "
       "EXISTS (SELECT 1 FROM publication_work w WHERE w.target = t.target AND w.kind = {0} AND w.key = ?2)) {2}",
-      static_cast<int>(WorkKind::kDevice), static_cast<int>(PublishedKind::kEnrollment), kQueued);
+      static_cast<int>(WorkKind::kDevice), static_cast<int>(PublishedKind::kEnrollment), kQueued,
+      static_cast<int>(PublishedKind::kHubDevice));
   return connection.Execute(kInsert, {authority, registration_id, Seconds(now)});
 }
 
 Status QueueAuthority(Connection& connection, const std::string& authority, Time now) {
   static const std::string kInsert = fmt::format(
-      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT target, {}, ?1, ?2, ?2 FROM targets "
-      "WHERE true {}",
+      "WITH RECURSIVE below (authority) AS (SELECT ?1 UNION SELECT a.authority FROM authorities a JOIN below b ON "
+      "b.authority IN (a.parent, a.predecessor)) "
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT target, {}, ?1, ?2, ?2 FROM "
+      "(SELECT target FROM target_authorities WHERE authority IN (SELECT authority FROM below) UNION "
+      "SELECT target FROM targets WHERE kind = 'directory') WHERE true {}",
       static_cast<int>(WorkKind::kAuthority), kQueued);
   return connection.Execute(kInsert, {authority, Seconds(now)});
 }
 
-Status AddToTargets(Connection& connection, const AuthorityRecord& authority) {
-  return connection.Execute(
-      "INSERT INTO target_authorities (authority, target) SELECT ?1, target FROM target_authorities "
-      "WHERE authority IN (?2, ?3) ON CONFLICT DO NOTHING",
-      {authority.authority, authority.predecessor, authority.parent});
+Status ExtendTargets(Connection& connection, Time now) {
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT ?2, {}, caseless_name, ?3, ?3 FROM "
+      "certificates INDEXED BY certificates_for_lists WHERE authority = ?1 AND revocation_change IS NOT NULL AND "
+      "revoked IS NOT NULL AND caseless_name IS NOT NULL AND not_after > ?3 {}",
+      static_cast<int>(WorkKind::kDevice), kQueued);
+  ASSIGN_OR_RETURN(const std::vector<Admitted> more, NewlyAdmitted(connection));
+  for (const Admitted& one : more) {
+    RETURN_IF_ERROR(Admit(connection, one));
+    RETURN_IF_ERROR(connection.Execute(kInsert, {one.authority, one.target, Seconds(now)}));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace hallmark::sqlite

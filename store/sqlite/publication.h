@@ -21,9 +21,12 @@ Status QueueChain(Transaction& transaction, const std::string& target, bool take
                   const std::string& ledger_entry);
 Status QueueWork(Transaction& transaction, const std::string& target, WorkKind kind,
                  const std::vector<std::string>& keys, Time now);
-StatusOr<int64_t> QueueRevoked(Transaction& transaction, const std::string& target, int64_t after, int count, Time now);
+StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& target, const std::string& after,
+                                   int count, Time now);
 Status QueueCollections(Transaction& transaction, const std::string& target, Time now);
 StatusOr<std::vector<WorkRecord>> DueWork(Connection& connection, const std::string& target, Time now, int count);
+StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now,
+                                             Time queued_by, int count);
 StatusOr<std::vector<WorkRecord>> ListWork(Connection& connection, const std::string& target, bool parked_only,
                                            int count);
 StatusOr<WorkCounts> CountWork(Connection& connection, const std::string& target);
@@ -51,7 +54,8 @@ Status QueueDevice(Connection& connection, int64_t id, Time now);
 Status QueueReissued(Connection& connection, const std::string& authority, const std::string& registration_id,
                      Time now);
 Status QueueAuthority(Connection& connection, const std::string& authority, Time now);
-// A new authority's devices are let in where its predecessor's or its parent's are.
-Status AddToTargets(Connection& connection, const AuthorityRecord& authority);
+// The devices of authorities that have a predecessor or a parent now whose devices are let in, are let in there, too;
+// and those of them that are revoked are queued.
+Status ExtendTargets(Connection& connection, Time now);
 
 }  // namespace hallmark::sqlite

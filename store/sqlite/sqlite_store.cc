@@ -419,7 +419,8 @@ class SqliteStore : public Store {
                   [&](Transaction& transaction) { return sqlite::QueueWork(transaction, target, kind, keys, now); });
   }
 
-  StatusOr<int64_t> QueueRevoked(const std::string& target, int64_t after, int count, Time now) override {
+  StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
+                                     Time now) override {
     return Mutate("cannot queue revoked devices for a target", [&](Transaction& transaction) {
       return sqlite::QueueRevoked(transaction, target, after, count, now);
     });
@@ -433,6 +434,12 @@ class SqliteStore : public Store {
   StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
     return Read("cannot look for work of a target",
                 [&](Connection& connection) { return sqlite::DueWork(connection, target, now, count); });
+  }
+
+  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
+                                               int count) override {
+    return Read("cannot look for work of a target",
+                [&](Connection& connection) { return sqlite::DueDevices(connection, target, now, queued_by, count); });
   }
 
   StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {

@@ -8,6 +8,7 @@
 #include "tools/hallmark/adr_contract.h"
 #include "tools/hallmark/csr.h"
 #include "tools/hallmark/issue_all.h"
+#include "tools/hallmark/lot_commands.h"
 #include "tools/hallmark/names.h"
 #include "tools/hallmark/publish_commands.h"
 #include "tools/hallmark/table.h"
@@ -16,6 +17,7 @@ namespace hallmark::cli {
 namespace {
 
 constexpr char kProfile[] = "adr-byor";
+constexpr int64_t kJustNow = 60;  // s between a draft and what is issued after it
 constexpr char kActivate[] =
     "https://management.azure.com/subscriptions/SUBSCRIPTION/resourceGroups/RESOURCE_GROUP/providers/"
     "Microsoft.DeviceRegistry/namespaces/NAMESPACE/credentials/default/policies/POLICY/activateBringYourOwnRoot"
@@ -86,8 +88,14 @@ StatusOr<v1::Certificate> Sign(Session& session, Client& client, v1::IssueCertif
                           "and nothing was issued"));
   request.set_validate_only(false);
   ASSIGN_OR_RETURN(v1::Certificate certificate, IssueOne(client, request, session.clock));
+  const bool issued_before = certificate.not_before().seconds() + kJustNow < draft.not_before().seconds();
   const std::string outcome =
-      fmt::format("but it was issued; revoke it: hallmark certificate revoke {}", Printable(certificate.name()));
+      issued_before
+          ? fmt::format(
+                "and nothing was issued: it is {}, which the same request got on {} and which may be in use. "
+                "Another --lifetime, or another CSR, gets another one",
+                Printable(certificate.name()), When(certificate.issue_time()))
+          : fmt::format("but it was issued; revoke it: hallmark certificate revoke {}", Printable(certificate.name()));
   RETURN_IF_ERROR(Require(CheckCertificate(AsBytes(certificate.certificate()), csr, session.clock.Now()),
                           reason::kLintFailed, outcome));
   RETURN_IF_ERROR(VerifySignature(AsBytes(certificate.certificate()), signer));

@@ -117,7 +117,8 @@ Cell StateOf(const v1::Enrollment& enrollment) {
 Cell HubOf(const v1::Enrollment& enrollment) {
   const std::string in = enrollment.hub().empty() ? "" : " in " + Printable(enrollment.hub());
   if (enrollment.hub_disabled()) return {"disabled" + in};
-  if (enrollment.by_hand()) return {"disable it by hand" + in, Color::kYellow};
+  const bool pinned = enrollment.state() == v1::Enrollment::PINNED;
+  if (enrollment.by_hand()) return {(pinned ? "see its thumbprints" : "disable it by hand") + in, Color::kYellow};
   return {""};
 }
 

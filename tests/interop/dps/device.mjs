@@ -101,7 +101,8 @@ export function deviceRoutes(state, schemas) {
       status: 'assigned', substatus: substatus(earlier, assignedHub, record), lastUpdatedDateTimeUtc: now, etag: newEtag(),
     };
     state.registrations.set(registrationId.toLowerCase(), { record: registration, enrollmentGroupId: verdict.group ?? undefined });
-    assignIdentity(state, assignedHub, deviceId, verdict.group ? null : chain[0]);
+    const known = verdict.group && state.settings.groupIdentities !== 'selfSigned' ? null : chain[0];
+    assignIdentity(state, assignedHub, deviceId, known);
     return { x509: x509Result(verdict, chain), ...registration };
   }
 

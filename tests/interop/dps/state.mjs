@@ -7,6 +7,7 @@ export const defaultSettings = {
   pageSize: 100,                      // most items of a query page
   clockOffsetSeconds: 0,              // the stand-in's clock against the machine's
   ratePerMinute: 0,                   // data plane operations a minute; 0 = no limit
+  groupIdentities: 'certificateAuthority', // in the hub, of devices of a group; or selfSigned, by thumbprint, as people report of Azure
   certificateLimit: 25,
   enrollmentGroupLimit: 100,
   enrollmentLimit: 1_000_000,
