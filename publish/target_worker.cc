@@ -91,7 +91,8 @@ Status TargetWorker::Work(const std::atomic<bool>& stopping) {
 StatusOr<std::vector<WorkRecord>> TargetWorker::NextWork(Time now) const {
   Store& store = authority_.parts().store;
   const int count = static_cast<int>(target_.capabilities().devices_at_once);
-  ASSIGN_OR_RETURN(const std::vector<WorkRecord> due, store.DueWork(name_, now, count));
+  // Behind the chain, which is one, stands the first of the authorities.
+  ASSIGN_OR_RETURN(const std::vector<WorkRecord> due, store.DueWork(name_, now, std::max(count, 2)));
   for (const WorkRecord& one : due) {
     if (one.kind == WorkKind::kAuthority && !IsPaused(one.kind, now)) return std::vector<WorkRecord>{one};
   }

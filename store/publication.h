@@ -97,8 +97,8 @@ class PublicationStore {
   // kNotFound (TARGET_UNKNOWN).
   virtual Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys,
                            Time now) = 0;
-  // The devices of revoked certificates that have not expired, of at most `count` certificates from where the answer
-  // before ended, or from the first one; the answer is empty at the end.
+  // The devices of revoked certificates that have not expired, of at most `count` after where the answer before ended,
+  // unless an enrollment is there of them; the answer is empty at the end.
   virtual StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
                                              Time now) = 0;
   // The devices whose enrollments are to be collected by now, unless work is there of them.

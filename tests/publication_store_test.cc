@@ -256,6 +256,18 @@ TEST_F(PublicationStoreTest, WhatWasRevokedBeforeIsQueuedPageByPageAndWhatHasExp
   EXPECT_THAT(Due(At(100), "late"), SizeIs(5));
   ASSERT_THAT(store_->RemoveTarget("late", At(21), "{}"), IsOk());
   ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
+  ASSERT_THAT(store_->PutPublished({{.target = "late",
+                                     .kind = PublishedKind::kEnrollment,
+                                     .key = "DEVICE-2",
+                                     .content = "{}",
+                                     .collect = std::nullopt}},
+                                   At(3)),
+              IsOk());
+  ASSERT_THAT(store_->QueueRevoked("late", "", 100, At(20)), IsOk());
+  EXPECT_THAT(Due(At(100), "late"), ElementsAre("device-1", "device-3", "device-4", "device-5"))
+      << "who has an entry was looked at with its revocation";
+  ASSERT_THAT(store_->RemoveTarget("late", At(21), "{}"), IsOk());
+  ASSERT_THAT(store_->AddTarget(Target("late"), "{}"), IsOk());
   const Time expired = ExampleIntent(5).not_after + absl::Seconds(1);
   ASSERT_THAT(store_->QueueRevoked("late", "", 100, expired), IsOk());
   EXPECT_THAT(Due(expired, "late"), IsEmpty());

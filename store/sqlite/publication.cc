@@ -226,13 +226,16 @@ StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& 
   int seen = 0;
   {
     // Of one authority, in the order of the index, so that each page is as quick as the first.
-    ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT crl_shard, revocation_change, serial, not_after, revoked, "
-                                                 "caseless_name FROM certificates INDEXED BY certificates_for_lists "
-                                                 "WHERE revocation_change IS NOT NULL AND authority = ?1 AND "
-                                                 "(crl_shard, revocation_change, serial) > (?2, ?3, ?4) "
-                                                 "ORDER BY crl_shard, revocation_change, serial LIMIT ?5",
-                                                 {std::string_view(from.authority), from.shard, from.change,
-                                                  ByteView(from.serial), int64_t{count}}));
+    static const std::string kSelect = fmt::format(
+        "SELECT crl_shard, revocation_change, serial, not_after, caseless_name, revoked IS NOT NULL AND caseless_name "
+        "IS NOT NULL AND NOT EXISTS (SELECT 1 FROM published WHERE target = ?6 AND kind = {} AND key = caseless_name) "
+        "FROM certificates INDEXED BY certificates_for_lists WHERE revocation_change IS NOT NULL AND authority = ?1 "
+        "AND (crl_shard, revocation_change, serial) > (?2, ?3, ?4) ORDER BY crl_shard, revocation_change, serial "
+        "LIMIT ?5",
+        static_cast<int>(PublishedKind::kEnrollment));
+    ASSIGN_OR_RETURN(Rows rows,
+                     connection.Query(kSelect, {std::string_view(from.authority), from.shard, from.change,
+                                                ByteView(from.serial), int64_t{count}, std::string_view(target)}));
     while (true) {
       ASSIGN_OR_RETURN(const bool found, rows.Next());
       if (!found) break;
@@ -240,7 +243,7 @@ StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& 
       place.shard = rows.Integer(0);
       place.change = rows.Integer(1);
       place.serial = rows.Blob(2);
-      if (rows.Instant(3) > now && !rows.IsNull(4) && !rows.IsNull(5)) devices.push_back(rows.Text(5));
+      if (rows.Instant(3) > now && rows.Integer(5) != 0) devices.push_back(rows.Text(4));
     }
   }
   RETURN_IF_ERROR(QueueWork(transaction, target, WorkKind::kDevice, devices, now));
