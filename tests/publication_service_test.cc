@@ -276,7 +276,8 @@ TEST_F(PublicationServiceTest, Case10WhoMayStillBeConnectedIsListedUntilAHubIsNa
   const json hub = world.Json("publish enrollments contoso")["enrollments"];
   ASSERT_EQ(hub.size(), 1u);
   EXPECT_EQ(hub[0]["hub_disabled"], true) << hub;
-  for (const json& one : world.cloud.State()["hubDevices"]) {
+  const json state = world.cloud.State();
+  for (const json& one : state["hubDevices"]) {
     EXPECT_EQ(one["status"], one["deviceId"] == "device-1" ? "disabled" : "enabled") << one;
   }
 }

@@ -286,7 +286,7 @@ TEST_F(RepositoryExportTest, ShowsRevocationsWhileItWatchesAndNeverATornFile) {
   EXPECT_GT(read, 100);
   EXPECT_EQ(torn, 0);
   EXPECT_THAT(watching.out(), HasSubstr("\"path\":\"crl/devices.crl\""));
-  EXPECT_EQ(watching.Stop(), 0);
+  EXPECT_EQ(watching.Stop(), 0) << watching.err();
 }
 
 TEST_F(RepositoryExportTest, OutlivesAnOutageOfTheService) {
@@ -303,7 +303,7 @@ TEST_F(RepositoryExportTest, OutlivesAnOutageOfTheService) {
   EXPECT_TRUE(Eventually([&] { return Verify(device).find("certificate revoked") != std::string::npos; }))
       << watching.err();
   EXPECT_THAT(watching.err(), HasSubstr("it goes on"));
-  EXPECT_EQ(watching.Stop(), 0);
+  EXPECT_EQ(watching.Stop(), 0) << watching.err();
 }
 
 }  // namespace
