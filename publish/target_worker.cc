@@ -97,8 +97,9 @@ StatusOr<std::vector<WorkRecord>> TargetWorker::NextWork(Time now) const {
     if (one.kind == WorkKind::kAuthority && !IsPaused(one.kind, now)) return std::vector<WorkRecord>{one};
   }
   if (!due.empty() && due.front().kind == WorkKind::kChain && !IsPaused(WorkKind::kChain, now)) {
+    if (!publication_.IsOf(due.front())) return std::vector<WorkRecord>{due.front()};
     ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
-    if (!publication_.IsOf(due.front()) || !waits) return std::vector<WorkRecord>{due.front()};
+    if (!waits) return std::vector<WorkRecord>{due.front()};
   }
   if (IsPaused(WorkKind::kDevice, now)) return std::vector<WorkRecord>();
   return store.DueDevices(name_, now, absl::InfiniteFuture(), count);
@@ -140,10 +141,10 @@ Status TargetWorker::PublishChain(const WorkRecord& work) {
       ASSIGN_OR_RETURN(after, store.QueueRevoked(name_, after, kPage, now));
     } while (!after.empty());
     publication_ = {.id = work.id, .generation = work.generation, .at = now};
+    RETURN_IF_ERROR(target_.Publish(Extent::kPrepare, record.take_over, now + kChainAttempt));
+    ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
+    if (waits) return Error(Code::kAborted, reason::kTargetNotTried, "devices that are revoked come first");
   }
-  RETURN_IF_ERROR(target_.Publish(Extent::kPrepare, record.take_over, now + kChainAttempt));
-  ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
-  if (waits) return Error(Code::kAborted, reason::kTargetNotTried, "devices that are revoked come first");
   RETURN_IF_ERROR(target_.Publish(Extent::kWhole, record.take_over, now + kChainAttempt));
   return QueueEnrollments();
 }

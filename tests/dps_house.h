@@ -31,6 +31,10 @@ class DpsHouse {
     return Described(fmt::format(
         "groups: [{{group: line-devices, authority: devices, allocation: hashed, hubs: [{}]}}]\n", DpsStandIn::kHub1));
   }
+  // Whose devices are disabled in that hub, too.
+  static std::string WithHub(const std::string& hub) {
+    return WithGroup() + fmt::format("revocation: {{hubs: [{}]}}\n", hub);
+  }
 
   explicit DpsHouse(const std::string& description = WithGroup()) {
     setenv("https_proxy", cloud.proxy().c_str(), 1);

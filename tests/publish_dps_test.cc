@@ -413,8 +413,7 @@ TEST_F(DpsAcceptanceTest, Case10ARevokedDeviceIsRefusedWhileItsSiblingIsAssigned
 }
 
 TEST_F(DpsAcceptanceTest, Case10AHubThatIsNotNamedIsLeftAndNoted) {
-  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub2));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub2));
   world_->Publish();
   const CertificateRecord device = world_->Issue("device-1");
   const CertificateRecord stranger = world_->Issue("device-2");  // never comes
@@ -440,8 +439,7 @@ TEST_F(DpsAcceptanceTest, Case10AHubThatIsNotNamedIsLeftAndNoted) {
 }
 
 TEST_F(DpsAcceptanceTest, Case10AReissuedDevicesHubForgetsTheRevokedCertificate) {
-  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
   cloud().Set({{"groupIdentities", "selfSigned"}});
   world_->Publish();
   const auto identity = [&](const std::string& id) {
@@ -473,17 +471,14 @@ TEST_F(DpsAcceptanceTest, Case10AReissuedDevicesHubForgetsTheRevokedCertificate)
 }
 
 TEST_F(DpsAcceptanceTest, Case10WhatWeDisabledInAHubIsEnabledAgainThoughItIsNamedNoMore) {
-  const auto with_hub = [](const char* hub) {
-    return DpsHouse::WithGroup() + fmt::format("revocation: {{hubs: [{}]}}\n", hub);
-  };
-  world_ = std::make_unique<DpsHouse>(with_hub(DpsStandIn::kHub1));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
   world_->Publish();
   const CertificateRecord device = world_->Issue("device-1");
   ExpectAssigned("device-1", device);
   world_->Revoke(device, Reason::kCertificateHold);
   world_->Work();
   EXPECT_EQ(States("hubDevices").at(0)["status"], "disabled");
-  world_->Describe(with_hub(DpsStandIn::kHub2));
+  world_->Describe(DpsHouse::WithHub(DpsStandIn::kHub2));
   world_->Publish();
   // Also when the device is kept out anew.
   cloud().Change({{"kind", "enrollment"}, {"id", "device-1"}, {"remove", true}});
@@ -499,8 +494,7 @@ TEST_F(DpsAcceptanceTest, Case10AnIdentityThatCouldNotBeDisabledIsTriedAgain) {
   const std::vector<json> faults = {
       {{"status", 503}}, {{"loseReply", true}}, {{"status", 412}, {"body", json::object()}}};
   for (const json& action : faults) {
-    world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                        fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+    world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
     world_->Publish();
     const CertificateRecord device = world_->Issue("device-1");
     ExpectAssigned("device-1", device);
@@ -517,8 +511,7 @@ TEST_F(DpsAcceptanceTest, Case10AnIdentityThatCouldNotBeDisabledIsTriedAgain) {
 }
 
 TEST_F(DpsAcceptanceTest, Case10AHubThatCannotBeAskedHoldsUpNoDenial) {
-  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
   world_->Publish();
   const CertificateRecord known = world_->Issue("device-0");
   ExpectAssigned("device-0", known);
@@ -538,8 +531,7 @@ TEST_F(DpsAcceptanceTest, Case10AHubThatCannotBeAskedHoldsUpNoDenial) {
 }
 
 TEST_F(DpsAcceptanceTest, Case10WhoIsCertifiedAgainAfterAllHasExpiredIsEnabledInItsHub) {
-  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
   world_->Publish();
   Request request = world_->house.DeviceRequest("one", "device-1");
   request.lifetime = absl::Hours(24 * 30);
@@ -571,8 +563,7 @@ TEST_F(DpsAcceptanceTest, Case12ARevokedAuthoritysGroupIsDisabledThoughResourceM
 }
 
 TEST_F(DpsAcceptanceTest, Case10AThrottledServiceIsNoFailureOfTheHub) {
-  world_ = std::make_unique<DpsHouse>(DpsHouse::WithGroup() +
-                                      fmt::format("revocation: {{hubs: [{}]}}\n", DpsStandIn::kHub1));
+  world_ = std::make_unique<DpsHouse>(DpsHouse::WithHub(DpsStandIn::kHub1));
   world_->Publish();
   const CertificateRecord device = world_->Issue("device-1");
   world_->Revoke(device);

@@ -1,5 +1,4 @@
 // The command line of Hallmark.
-#include <grpc/grpc.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -26,20 +25,10 @@ std::string Variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Connections end in the background; whoever waits for that has given back what they held before the program ends.
-class GrpcLibrary {
- public:
-  GrpcLibrary() { grpc_init(); }
-  ~GrpcLibrary() { grpc_shutdown_blocking(); }
-  GrpcLibrary(const GrpcLibrary&) = delete;  // it counts
-  GrpcLibrary& operator=(const GrpcLibrary&) = delete;
-};
-
 int Main(int argc, char** argv) {
   // gRPC reports each failed attempt on standard error by itself; what went wrong comes back in a Status. To see it all
   // the same: GRPC_VERBOSITY=ERROR.
   setenv("GRPC_VERBOSITY", "NONE", 0);
-  const GrpcLibrary library;
   const SystemClock clock;
   Session session{{.context = Variable("HALLMARK_CONTEXT"),
                    .home = Variable("HOME"),
