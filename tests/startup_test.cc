@@ -131,6 +131,23 @@ TEST(OneServiceTest, ASecondOneOnTheSameInstanceIsRefused) {
   EXPECT_EQ(RunCommand(fmt::format("curl -sf {}/readyz", service.base_url())).exit_code, 0);
 }
 
+// gRPC's threads may outlive main. With OpenSSL taken down under them, LeakSanitizer now and then saw what they held.
+TEST(EndTest, NoProgramTakesOpensslDownUnderItsThreads) {
+  Service service;
+  const std::string ca = service.ca().string();
+  const std::string preload = fmt::format(
+      "ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD={0}/libhallmark_exit_probe.so {0}/", testing::kPrograms);
+  const auto asked =
+      RunCommand(preload + fmt::format("hallmark --context {}/contexts/operator.yaml authority list", ca));
+  EXPECT_EQ(asked.exit_code, 0) << asked.output;
+  EXPECT_EQ(service.Stop(), 0);
+  const auto served = RunCommand(
+      preload + fmt::format("hallmarkd --config {}/hallmark.yaml & service=$!; until curl -sfo /dev/null {}/readyz; do "
+                            "kill -0 $service || break; sleep 0.05; done; kill $service; wait $service",
+                            ca, service.base_url()));
+  EXPECT_EQ(served.exit_code, 0) << served.output;
+}
+
 TEST(DoctorTest, FindsAHealthyInstanceHealthyRunningOrNot) {
   const auto service = Service::WithLots();
   const std::string doctor =

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/openssl_exit.h"
 #include "base/periodic.h"
 #include "base/reason.h"
 #include "ca/entries.h"
@@ -231,6 +232,7 @@ Status Serve(const Config& config) {
 }  // namespace hallmark
 
 int main(int argc, char** argv) {
+  hallmark::ssl::KeepUntilProcessEnds();
   CLI::App app(
       "hallmarkd serves one Hallmark instance: gRPC with mutual TLS for stations and operators, HTTP for CRLs, "
       "OCSP,\n"

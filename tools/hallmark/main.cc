@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/openssl_exit.h"
 #include "tools/hallmark/caller_commands.h"
 #include "tools/hallmark/ceremony_commands.h"
 #include "tools/hallmark/doctor.h"
@@ -68,4 +69,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace hallmark::cli
 
-int main(int argc, char** argv) { return hallmark::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  hallmark::ssl::KeepUntilProcessEnds();
+  return hallmark::cli::Main(argc, argv);
+}
