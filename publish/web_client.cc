@@ -188,6 +188,8 @@ void SetBody(const WebRequest& request, Options& options) {
     options.Set(CURLOPT_NOBODY, 1L);
   }
   options.Set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  // When a connection that was kept turns out to be dead, curl sends again what the server may have taken.
+  if (request.method != "GET") options.Set(CURLOPT_FRESH_CONNECT, 1L);
 }
 
 void SetCallbacks(Exchange& exchange, Options& options) {

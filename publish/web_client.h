@@ -47,12 +47,12 @@ class WebClient {
   WebClient(const WebClient&) = delete;  // requests in flight know its address
   WebClient& operator=(const WebClient&) = delete;
 
-  // Returns whatever answer comes, of any status. Blocks up to the deadline and never for more than a minute. Messages
-  // name the host, never the request's path, fields or body.
-  // kUnavailable: TARGET_UNREACHABLE, no connection within 10 s, or a broken one; SHUTTING_DOWN after Stop.
-  // kFailedPrecondition: TARGET_UNTRUSTED, and nothing of the request was sent; TARGET_ANSWER_TOO_LARGE, a body over 4
-  // MiB or a head over 64 KiB; CONFIGURATION_INVALID, the URL or a field cannot be sent; FILE_UNREADABLE, the roots.
-  // kDeadlineExceeded: DEADLINE_EXCEEDED.
+  // Returns whatever answer comes, of any status. Sends what is no GET once, and what is one again when a connection
+  // that was kept has gone. Blocks up to the deadline and never for more than a minute. Messages name the host, never
+  // the request's path, fields or body. kUnavailable: TARGET_UNREACHABLE, no connection within 10 s, or a broken one;
+  // SHUTTING_DOWN after Stop. kFailedPrecondition: TARGET_UNTRUSTED, and nothing of the request was sent;
+  // TARGET_ANSWER_TOO_LARGE, a body over 4 MiB or a head over 64 KiB; CONFIGURATION_INVALID, the URL or a field cannot
+  // be sent; FILE_UNREADABLE, the roots. kDeadlineExceeded: DEADLINE_EXCEEDED.
   StatusOr<WebResponse> Send(const WebRequest& request, Time deadline) const;
 
   // Ends the requests in flight, within a second or so, and refuses further ones.

@@ -270,6 +270,12 @@ TEST_F(WebClientTest, KeepsConnectionsAndReplacesClosedOnes) {
   EXPECT_NE(connection("/echo"), first);
 }
 
+TEST_F(WebClientTest, SendsOnceWhatIsNoGet) {
+  ASSERT_THAT(Send({.url = server_->Origin() + "/echo"}), IsOk());
+  EXPECT_THAT(Send(Put(server_->Origin() + "/reset?once")), Fails(Code::kUnavailable, reason::kTargetUnreachable));
+  EXPECT_EQ(server_->Requests("good", "/reset?once").size(), 1u);
+}
+
 TEST_F(WebClientTest, ServesManyThreads) {
   std::vector<std::jthread> threads;
   for (int thread = 0; thread < 8; ++thread) {
