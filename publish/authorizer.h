@@ -17,8 +17,8 @@ class Authorizer {
   // Returns the value for a request to `host`; one that is at hand, or a new one. Messages never hold it, nor the key.
   // kFailedPrecondition: FILE_UNREADABLE, the key; CONFIGURATION_INVALID, it cannot be used; TARGET_CREDENTIAL_REFUSED,
   // who issues tokens refused it; and as WebClient::Send. kUnavailable (TARGET_UNREACHABLE, with a retry delay if one
-  // was asked for): who issues tokens has none now. kUnavailable, kDeadlineExceeded (TARGET_CREDENTIAL_MISSING): the
-  // key's token is away or busy.
+  // was asked for): who issues tokens has none now. TARGET_CREDENTIAL_MISSING, with the code of hsm/: the key on its
+  // token cannot sign.
   virtual StatusOr<Secret> Authorization(const std::string& host, Time deadline) = 0;
 
   // The value was refused: if it is still at hand, the next call makes a new one and reads the key again.

@@ -68,13 +68,14 @@ StatusOr<std::string> JwsAlgorithm(SignatureAlgorithm algorithm) {
                            Name(algorithm)));
 }
 
-// A key's token that is away is the target's failure here; with the HSM's own reason it would be taken for one of an
-// authority's key.
+// A key that cannot sign, be its token away or its PIN wrong, is the target's failure here; with the HSM's own reason
+// it would be taken for one of an authority's key, or of the device that the call was for.
 Status OfCredential(const Status& status) {
-  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  Status away = Error(status.code(), reason::kTargetCredentialMissing, Message(status));
+  const std::string reason = Reason(status);
+  if (reason == reason::kFileUnreadable || reason == reason::kConfigurationInvalid) return status;
+  Status missing = Error(status.code(), reason::kTargetCredentialMissing, Message(status));
   const std::optional<Duration> delay = RetryDelay(status);
-  return delay.has_value() ? WithRetry(std::move(away), *delay) : away;
+  return delay.has_value() ? WithRetry(std::move(missing), *delay) : missing;
 }
 
 class EntraAuthorizer : public Authorizer {

@@ -411,7 +411,7 @@ TEST_F(CredentialTest, SaysWhatIsWrongWithAnApplicationsFiles) {
       {"nothing", "app.key", reason::kFileUnreadable, "mine-app.pem"},
       {"app.key", "app.key", reason::kConfigurationInvalid, "mine-app.pem"},
       {"app_expired.pem", "app_expired.key", reason::kConfigurationInvalid, "mine-app.pem"},
-      {"app_ec.pem", "app_ec.key", reason::kKeyUnsupported, "mine-app.pem"},
+      {"app_ec.pem", "app_ec.key", reason::kTargetCredentialMissing, "mine-app.pem"},
       {"app.pem", "nothing", reason::kFileUnreadable, "mine-app.key"},
       {"app.pem", "app.pem", reason::kConfigurationInvalid, "mine-app.key"},
       {"app.pem", "app_two.key", reason::kConfigurationInvalid, "mine-app.pem"},
@@ -478,7 +478,7 @@ TEST_F(CredentialTest, AnAssertionIsSignedWithPkcs1WhereTheKeyDoesThat) {
               Fails(Code::kFailedPrecondition, reason::kKeyUnsupported));
 }
 
-TEST_F(CredentialTest, AnApplicationsKeyThatIsAwayIsTheTargetsFailure) {
+TEST_F(CredentialTest, AnApplicationsKeyThatCannotSignIsTheTargetsFailure) {
   const auto client = WebClient::Create(server_ / "root.pem").value();
   Status away;
   const auto authorizer =
@@ -497,8 +497,15 @@ TEST_F(CredentialTest, AnApplicationsKeyThatIsAwayIsTheTargetsFailure) {
     EXPECT_EQ(RetryDelay(failure), absl::Seconds(3));
     EXPECT_TRUE(ConcernsTarget(failure));
   }
-  away = Error(Code::kDeadlineExceeded, reason::kHsmUnavailable, "the HSM is busy");
-  EXPECT_TRUE(ConcernsTarget(authorizer->Authorization("x", Soon()).status()));
+  for (const Status& other : {Error(Code::kDeadlineExceeded, reason::kHsmUnavailable, "the HSM is busy"),
+                              Error(Code::kFailedPrecondition, reason::kHsmPinIncorrect, "the PIN is wrong"),
+                              Error(Code::kFailedPrecondition, reason::kKeyUnsupported, "the key is no RSA key")}) {
+    away = other;
+    const Status failure = authorizer->Authorization("x", Soon()).status();
+    EXPECT_TRUE(ConcernsTarget(failure)) << failure;
+    EXPECT_EQ(failure.code(), other.code());
+    EXPECT_THAT(Message(failure), HasSubstr(Message(other)));
+  }
 }
 
 TEST_F(CredentialTest, AnApplicationsKeyMayBeOnAToken) {
@@ -527,7 +534,9 @@ TEST_F(CredentialTest, AnApplicationsKeyMayBeOnAToken) {
   EXPECT_THAT(Send(Audience::kManagement), IsOk());
   entra.certificate = server_ / "app.pem";  // of another key
   Open();
-  EXPECT_THAT(Refusal(Audience::kManagement), Fails(Code::kFailedPrecondition, reason::kHsmKeyMismatch));
+  const Status mismatch = Refusal(Audience::kManagement);
+  EXPECT_THAT(mismatch, Fails(Code::kFailedPrecondition, reason::kTargetCredentialMissing));
+  EXPECT_THAT(Message(mismatch), HasSubstr("another"));
 }
 
 TEST_F(CredentialTest, ASasKeyIsRotatedWithoutARestart) {
