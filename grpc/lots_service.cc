@@ -212,6 +212,7 @@ class LotsService final : public v1::Lots::Service {
     const bool validate_only = upload.header().validate_only();
     ASSIGN_OR_RETURN(const ImportResult result,
                      hallmark::ImportLot(calls_.authority(), caller, upload.files(), validate_only, progress));
+    progress("asking", 0, 0);
     return Answer(result, validate_only, stream);
   }
 

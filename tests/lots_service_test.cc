@@ -125,6 +125,11 @@ TEST_F(LotsServiceTest, AnImportNeedsBothTheImporterAndTheManufacturer) {
       service_->Hallmark("importer", fmt::format("lot import {0}/manifest-1.json --signature {0}/manifest.p7s", floor));
   EXPECT_EQ(again.exit_code, 0) << again.output;
   EXPECT_THAT(again.output, HasSubstr("imported before"));
+  // Who looks on at a terminal sees what goes on.
+  const auto watched = RunCommand(fmt::format(
+      "script -qec '{}/hallmark --context {}/contexts/importer.yaml lot import {}/manifest-1.cms' /dev/null",
+      testing::kPrograms, service_->ca().string(), floor));
+  EXPECT_THAT(watched.output, HasSubstr("asking the services"));
 }
 
 TEST_F(LotsServiceTest, OtherContentIsAnAmendmentOrNothing) {

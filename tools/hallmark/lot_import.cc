@@ -8,6 +8,7 @@
 #include "base/reason.h"
 #include "tools/hallmark/lot_commands.h"
 #include "tools/hallmark/publish_commands.h"
+#include "tools/hallmark/table.h"
 
 namespace hallmark::cli {
 namespace {
@@ -76,6 +77,11 @@ class Upload {
   bool begun_ = false;
 };
 
+std::string StepText(const v1::ImportLotResponse::Progress& step) {
+  if (step.step() == "asking") return "asking the services whether they would let its devices in";
+  return fmt::format("{}: {} of {} lines", Printable(step.step()), step.lines(), step.total_lines());
+}
+
 void Print(Session& session, const v1::ImportLotResponse::Result& result) {
   if (session.json()) return session.PrintJson(result);
   PrintLot(session, result.lot());
@@ -107,10 +113,7 @@ StatusOr<ExitCode> Import(Session& session, const Options& options) {
   ASSIGN_OR_RETURN(const v1::ImportLotResponse::Result result,
                    client.ImportLot([&] { return upload.Next(); },
                                     [&](const v1::ImportLotResponse::Progress& step) {
-                                      if (!progress) return;
-                                      session.err << fmt::format("\r\x1b[K{}: {} of {} lines", step.step(),
-                                                                 step.lines(), step.total_lines())
-                                                  << std::flush;
+                                      if (progress) session.err << "\r\x1b[K" << StepText(step) << std::flush;
                                     }));
   if (progress) session.err << "\r\x1b[K";
   Print(session, result);
