@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/reason.h"
+#include "ca/certificate.h"
 #include "ca/completion.h"
 #include "ca/entries.h"
 #include "ca/lint.h"
@@ -95,12 +96,14 @@ StatusOr<Intended> Watched(const Intent& intent, StatusOr<Intended> intended) {
   return intended;
 }
 
-// A disabled or a revoked authority answers for what it has issued, and so still certifies who does that for it.
+// A disabled or a revoked authority answers for what it has issued, and so still certifies who does that for it. A
+// disabled one, whose devices are let in until they expire, also shows a cloud that its key is here.
 Status CheckMayIssue(const CertificateAuthority& authority, const Issuer& issuer, const std::string& profile) {
-  const AuthorityState state = issuer.record().state;
-  const bool answers = state == AuthorityState::kDisabled || state == AuthorityState::kRevoked;
-  if (!answers || profile != kResponderProfile) return authority.CheckIssuing(issuer);
-  if (state == AuthorityState::kDisabled) RETURN_IF_ERROR(authority.CheckValid(issuer));
+  const bool disabled = issuer.record().state == AuthorityState::kDisabled;
+  const bool answers = (disabled || issuer.record().state == AuthorityState::kRevoked) && profile == kResponderProfile;
+  const bool shows = disabled && profile == kPossessionProfile;
+  if (!answers && !shows) return authority.CheckIssuing(issuer);
+  if (disabled) RETURN_IF_ERROR(authority.CheckValid(issuer));
   return issuer.CheckKey();
 }
 
@@ -234,6 +237,26 @@ StatusOr<std::optional<Revocation>> CertificateAuthority::FindRevocation(const I
     authority = known->issuers.at(parent).get();
   }
   return parts_.store.FindRevocation(path);
+}
+
+StatusOr<std::set<std::string>> CertificateAuthority::OutOfUse() const {
+  ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> authorities, parts_.store.ListAuthorities());
+  std::set<std::string> out;
+  for (const AuthorityRecord& one : authorities) {
+    bool revoked = one.state == AuthorityState::kRevoked;
+    if (!revoked && !one.parent.empty() && !one.certificate.empty()) {
+      ASSIGN_OR_RETURN(const CertificateParts certificate, ReadCertificate(one.certificate));
+      ASSIGN_OR_RETURN(const auto revocation, parts_.store.FindRevocation({{one.parent, ToBytes(certificate.serial)}}));
+      revoked = revocation.has_value();
+    }
+    if (revoked) out.insert(one.authority);
+  }
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const AuthorityRecord& one : authorities)
+      grown |= out.contains(one.parent) && out.insert(one.authority).second;
+  }
+  return out;
 }
 
 std::string CertificateAuthority::RevokedInPath(const Issuer& issuer) const {

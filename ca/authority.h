@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -21,6 +22,9 @@
 namespace hallmark {
 
 using ProfilePointer = std::shared_ptr<const Profile>;
+
+// Under which a key is certified to show that the authority's own is at hand (publish/possession.h).
+inline constexpr char kPossessionProfile[] = "verification";
 
 // What a caller asks for.
 struct Request {
@@ -158,6 +162,9 @@ class CertificateAuthority {
   // Whether its certificate has expired, or it or one above it was revoked: kFailedPrecondition
   // (AUTHORITY_NOT_ISSUING).
   Status CheckValid(const Issuer& issuer) const;
+  // The authorities that nobody should believe, as they are now: REVOKED, or with a certificate that is revoked or on
+  // hold, or below one of those.
+  StatusOr<std::set<std::string>> OutOfUse() const;
   const Parts& parts() const { return parts_; }
 
   // Tells that the device of a lot has its certificate, which `signature` proves if there is one: over

@@ -73,6 +73,13 @@ v1::Target ToProto(const TargetStatus& status) {
   SetWork(*target.mutable_parked(), status.work.parked, status.work.oldest_parked);
   target.set_blocked_devices(status.blocked);
   target.set_pinned_devices(status.pinned);
+  target.set_under_way_devices(status.under_way);
+  target.set_as_described(status.as_described());
+  target.set_converged(status.converged());
+  if (status.chain.has_value()) {
+    target.set_chain_failure_reason(status.chain->reason);
+    target.set_chain_failure(status.chain->failure);
+  }
   if (!status.pause.reason.empty()) {
     *target.mutable_paused_until() = ToTimestamp(status.pause.until);
     target.set_paused_reason(status.pause.reason);
@@ -93,9 +100,9 @@ v1::PublicationPlan ToProto(const ChainPlan& plan) {
   for (const std::string& warning : plan.warnings) message.add_warnings(warning);
   for (const std::string& obstacle : plan.obstacles) message.add_obstacles(obstacle);
   message.set_certificates(static_cast<int64_t>(plan.certificates));
-  message.set_most_certificates(DpsService::kMostCertificates);
+  message.set_most_certificates(static_cast<int64_t>(plan.most_certificates));
   message.set_groups(static_cast<int64_t>(plan.groups));
-  message.set_most_groups(DpsService::kMostGroups);
+  message.set_most_groups(static_cast<int64_t>(plan.most_groups));
   return message;
 }
 
@@ -109,6 +116,7 @@ v1::WorkItem ToProto(const WorkRecord& work) {
   item.set_parked(work.parked);
   item.set_failure_reason(work.reason);
   item.set_failure(work.failure);
+  item.set_review(work.review);
   return item;
 }
 

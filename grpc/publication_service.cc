@@ -71,7 +71,8 @@ class PublicationService final : public v1::Publication::Service {
     return calls_.Run(
         "PlanPublication", *context, response, [&](const Caller& caller) -> StatusOr<v1::PublicationPlan> {
           ASSIGN_OR_RETURN(const std::string target, ParseTargetName(message->name()));
-          ASSIGN_OR_RETURN(const ChainPlan plan, publications_.Plan(caller, target, Calls::Deadline(*context)));
+          ASSIGN_OR_RETURN(const ChainPlan plan,
+                           publications_.Plan(caller, target, message->take_over(), Calls::Deadline(*context)));
           return ToProto(plan);
         });
   }
@@ -118,9 +119,11 @@ class PublicationService final : public v1::Publication::Service {
       if (count < 1 || count > kMostWork) {
         return FieldError(reason::kRequestInvalid, "page_size", "must be 1 to 1000; 0 is 100");
       }
-      ASSIGN_OR_RETURN(const auto work, publications_.ListWork(caller, target, message->parked_only(), count));
+      ASSIGN_OR_RETURN(const WorkPage page,
+                       publications_.ListWork(caller, target, message->parked_only(), message->page_token(), count));
       v1::ListWorkResponse list;
-      for (const WorkRecord& one : work) *list.add_items() = ToProto(one);
+      for (const WorkRecord& one : page.work) *list.add_items() = ToProto(one);
+      list.set_next_page_token(page.next);
       return list;
     });
   }

@@ -9,6 +9,7 @@
 
 #include "base/openssl.h"
 #include "base/reason.h"
+#include "base/text.h"
 #include "publish/wanted_chain.h"
 
 namespace hallmark {
@@ -20,31 +21,44 @@ constexpr int kRefused = 401002;
 constexpr size_t kIdLimit = 64;  // a CN's upper bound, RFC 5280 appendix A.1
 constexpr std::array<const char*, 2> kSlots = {"primary", "secondary"};
 
-StatusOr<ssl::Certificate> Decode(ByteView der) {
+// `index`: of the chain, whose first one a caller gives by itself.
+StatusOr<ssl::Certificate> Decode(ByteView der, size_t index) {
   const unsigned char* at = der.data();
   ssl::Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (certificate == nullptr || at != der.data() + der.size()) {
     ERR_clear_error();
-    return FieldError(reason::kRequestInvalid, "certificate", "is no certificate in DER");
+    return FieldError(reason::kRequestInvalid, index == 0 ? "certificate" : fmt::format("chain[{}]", index - 1),
+                      "is no certificate in DER");
   }
   return certificate;
+}
+
+// What was written to a BIO in memory.
+std::string Written(BIO* out) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(out, &data);
+  return std::string(data, static_cast<size_t>(size));
 }
 
 std::string NameText(const X509_NAME* name) {
   const ssl::Bio out(BIO_new(BIO_s_mem()));
   if (out == nullptr || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253) < 0) return "";
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &data);
-  return std::string(data, static_cast<size_t>(size));
+  return Written(out.get());
 }
 
-std::string CommonName(const X509* certificate) {
+// Empty: there is none. nullopt: it is no text that can be shown, whatever its string type says.
+std::optional<std::string> CommonName(const X509* certificate) {
   const X509_NAME* subject = X509_get_subject_name(certificate);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (at < 0) return "";
   const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
-                     static_cast<size_t>(ASN1_STRING_length(value)));
+  const ssl::Bio out(BIO_new(BIO_s_mem()));
+  const bool written = out != nullptr && ASN1_STRING_print_ex(out.get(), value, ASN1_STRFLGS_UTF8_CONVERT) >= 0;
+  ERR_clear_error();
+  if (!written) return std::nullopt;
+  std::string text = Written(out.get());
+  if (!IsCleanUtf8(text)) return std::nullopt;
+  return text;
 }
 
 bool IsRegistrationId(const std::string& id) {
@@ -84,7 +98,7 @@ class Check {
 
   bool Read(size_t first) {
     for (size_t i = first; i < chain_.size(); ++i) {
-      StatusOr<ssl::Certificate> certificate = Decode(chain_[i]);
+      StatusOr<ssl::Certificate> certificate = Decode(chain_[i], i);
       if (!certificate.ok()) {
         return Refuse(Message(certificate.status()), "Give certificates in PEM or DER, the device's first.");
       }
@@ -108,14 +122,15 @@ class Check {
 
   bool CheckLeaf() {
     const X509* leaf = certificates_.front().get();
-    id_ = CommonName(leaf);
-    if (!IsRegistrationId(id_)) {
+    const std::optional<std::string> name = CommonName(leaf);
+    if (!name.has_value() || !IsRegistrationId(*name)) {
       return Refuse(
-          fmt::format("the device's CN \"{}\" is no registration id", id_),
+          name.has_value() ? fmt::format("the device's CN \"{}\" is no registration id", Shorten(*name, kIdLimit))
+                           : "the device's CN has characters that are no text, and is no registration id",
           "Certify the device under a CN of 1 to 64 characters A-Z a-z 0-9 - . _ : with a letter, a digit or a "
           "dash at its end (profile device-dps).");
     }
-    Note("the device's CN is the registration id " + id_);
+    Note("the device's CN is the registration id " + *name);
     if (!IsValid(leaf)) {
       return Refuse("the device's certificate is expired or not valid yet", "Issue the device another certificate.");
     }
@@ -250,7 +265,6 @@ class Check {
   const Time now_;
   std::vector<Bytes> chain_;
   std::vector<ssl::Certificate> certificates_;  // of the chain; nullptr: the device's, which is to come
-  std::string id_;
   AdmissionVerdict verdict_;
 };
 
@@ -265,15 +279,13 @@ AdmissionVerdict CheckProspect(const ProspectiveDevice& device, const std::vecto
   return Check(state, now).Run(device, issuers);
 }
 
-StatusOr<std::string> RegistrationIdOf(const std::vector<Bytes>& chain) {
+StatusOr<std::optional<std::string>> RegistrationIdOf(const std::vector<Bytes>& chain) {
   if (chain.empty()) return FieldError(reason::kRequestInvalid, "certificate", "is missing");
-  ASSIGN_OR_RETURN(const ssl::Certificate leaf, Decode(chain.front()));
-  const std::string id = CommonName(leaf.get());
-  if (IsRegistrationId(id)) return id;
-  return FieldError(reason::kRequestInvalid, "certificate",
-                    fmt::format("has the CN \"{}\", which is no registration id: 1 to 64 of A-Z a-z 0-9 - . _ : with a "
-                                "letter, a digit or a dash at its end",
-                                id));
+  ASSIGN_OR_RETURN(const ssl::Certificate leaf, Decode(chain.front(), 0));
+  for (size_t i = 1; i < chain.size(); ++i) RETURN_IF_ERROR(Decode(chain[i], i).status());
+  const std::optional<std::string> name = CommonName(leaf.get());
+  if (!name.has_value() || !IsRegistrationId(*name)) return std::optional<std::string>();
+  return name;
 }
 
 }  // namespace hallmark

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,8 @@ struct ProspectiveDevice {
 AdmissionVerdict CheckProspect(const ProspectiveDevice& device, const std::vector<Bytes>& issuers,
                                const ServiceState& state, Time now);
 
-// The CN of the device's certificate. kInvalidArgument (REQUEST_INVALID): there is none, or no certificate.
-StatusOr<std::string> RegistrationIdOf(const std::vector<Bytes>& chain);
+// The CN of the device's certificate; nullopt: it is no registration id, which CheckAdmission tells of.
+// kInvalidArgument (REQUEST_INVALID): the chain is empty, or something in it is no certificate.
+StatusOr<std::optional<std::string>> RegistrationIdOf(const std::vector<Bytes>& chain);
 
 }  // namespace hallmark

@@ -128,10 +128,12 @@ void AddCertificates(const BundleTexts& texts, const std::vector<Bytes>& chain, 
   for (size_t i = 0; i < chain.size(); ++i) files[texts.chain[i].name + ".cer"] = ToString(chain[i]);
 }
 
-}  // namespace
+struct Unsigned {
+  BundleTexts texts;
+  Bundle files;
+};
 
-StatusOr<Bundle> MakeBundle(const CertificateAuthority& authority, const Caller& caller, const std::string& name,
-                            Time deadline) {
+StatusOr<Unsigned> MakeFiles(const CertificateAuthority& authority, const Caller& caller, const std::string& name) {
   const CertificateAuthority::Parts& parts = authority.parts();
   RETURN_IF_ERROR(
       authority.Authorize(caller, permission::kExportBundle, {name, "", "", parts.issuers.Predecessors(name)}));
@@ -140,10 +142,10 @@ StatusOr<Bundle> MakeBundle(const CertificateAuthority& authority, const Caller&
   ASSIGN_OR_RETURN(const IssuerPointer signer, authority.FindIssuer(caller.authority));
 
   const Bytes& root = signer->chain().back();
-  BundleTexts texts{name, caller.realm, {}, "root.pem", Hex(Sha256(root))};
+  Unsigned made{.texts = {name, caller.realm, {}, "root.pem", Hex(Sha256(root))}, .files = {}};
+  auto& [texts, files] = made;
   ASSIGN_OR_RETURN(texts.chain, ReadAll(*parts.issuers.Current(), issuer->chain()));
   texts.chain.front().name = name;
-  Bundle files;
   AddCertificates(texts, issuer->chain(), files);
   if (root != issuer->chain().back()) {
     texts.signer_root = "signer-root.pem";
@@ -151,8 +153,22 @@ StatusOr<Bundle> MakeBundle(const CertificateAuthority& authority, const Caller&
   }
   files["STEPS.md"] = StepsText(texts);
   files["publish.sh"] = PublishScript(texts);
+  return made;
+}
 
-  const std::string manifest = ManifestText(texts, files, caller, parts.clock.Now());
+}  // namespace
+
+StatusOr<Bundle> MakeUnsignedBundle(const CertificateAuthority& authority, const Caller& caller,
+                                    const std::string& name) {
+  ASSIGN_OR_RETURN(Unsigned made, MakeFiles(authority, caller, name));
+  return std::move(made.files);
+}
+
+StatusOr<Bundle> MakeBundle(const CertificateAuthority& authority, const Caller& caller, const std::string& name,
+                            Time deadline) {
+  ASSIGN_OR_RETURN(Unsigned made, MakeFiles(authority, caller, name));
+  Bundle files = std::move(made.files);
+  const std::string manifest = ManifestText(made.texts, files, caller, authority.parts().clock.Now());
   ASSIGN_OR_RETURN(const Bytes signature,
                    SignReport(authority, caller, caller.authority,
                               {.kind = kManifestKind, .about = name, .content = manifest, .detached = true},

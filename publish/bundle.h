@@ -31,4 +31,8 @@ inline constexpr char kBundleKind[] = "Hallmark bundle of an authority";
 StatusOr<Bundle> MakeBundle(const CertificateAuthority& authority, const Caller& caller, const std::string& name,
                             Time deadline);
 
+// The same without the three that differ from one time to the next: nothing is signed.
+StatusOr<Bundle> MakeUnsignedBundle(const CertificateAuthority& authority, const Caller& caller,
+                                    const std::string& name);
+
 }  // namespace hallmark

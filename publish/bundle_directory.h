@@ -15,7 +15,7 @@ class BundleDirectory {
  public:
   explicit BundleDirectory(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  // Whether it holds this bundle, whole: all files but the manifest, its signature and SHA256SUMS octet for octet.
+  // Whether it holds this bundle, whole: all files octet for octet, and a manifest, its signature and SHA256SUMS.
   bool Holds(const Bundle& bundle) const;
 
   // Makes it hold this bundle unless it does already, and returns whether it wrote. The directory is made if need be.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "publish/dps_answer.h"
 #include "publish/json_field.h"
 
 namespace hallmark {
@@ -16,7 +17,8 @@ using nlohmann::json;
 using Kind = PlannedStep::Kind;
 
 constexpr std::array<const char*, 2> kSlots = {"primary", "secondary"};
-constexpr size_t kSuffix = 8;  // digits of the thumbprint
+constexpr size_t kSuffix = 8;            // digits of the thumbprint
+constexpr char kTwin[] = "initialTwin";  // people keep secrets in it: what they set is not told
 
 json At(const json& object, const char* field) {
   const auto found = object.is_object() ? object.find(field) : object.end();
@@ -54,6 +56,13 @@ bool Same(const json& found, const json& described) {
   });
 }
 
+const json* FindGroup(const FoundChain& found, const std::string& id) {
+  const auto group = std::find_if(found.groups.begin(), found.groups.end(), [&id](const json& one) {
+    return absl::EqualsIgnoreCase(TextAt(one, "enrollmentGroupId"), id);
+  });
+  return group == found.groups.end() ? nullptr : &*group;
+}
+
 // What the service takes for a certificate that is to stand in a group.
 json PemBody(const WantedCertificate& certificate) {
   return {{"certificate", PemEncode("CERTIFICATE", certificate.certificate)}};
@@ -68,8 +77,14 @@ class Planner {
     for (const WantedCertificate& one : wanted_.certificates) AddCertificate(one);
     AppendSteps(uploads_);
     AppendSteps(proofs_);
-    for (const WantedGroup& group : wanted_.groups) AddGroup(group);
-    for (const WantedCertificate& denied : wanted_.denied) AddDenial(denied);
+    const auto prepared = static_cast<ptrdiff_t>(plan_.steps.size());
+    for (const WantedGroup& group : wanted_.groups) {
+      if (!group.revoked) AddGroup(group);
+    }
+    AddDenials();
+    // Wherever it is cut off, nobody has been let in who is to be kept out.
+    std::stable_partition(plan_.steps.begin() + prepared, plan_.steps.end(),
+                          [](const PlannedStep& step) { return step.denies; });
     AddRemovals();
     CheckLimits();
     AddWarnings();
@@ -77,11 +92,7 @@ class Planner {
   }
 
   ChainPlan Denials() {
-    for (const WantedGroup& group : wanted_.groups) {
-      const json* found = group.revoked ? FindGroup(group.described.group) : nullptr;
-      if (found != nullptr) Disable(*found);
-    }
-    for (const WantedCertificate& denied : wanted_.denied) AddDenial(denied);
+    AddDenials();
     return std::move(plan_);
   }
 
@@ -113,12 +124,20 @@ class Planner {
     const FoundCertificate* found = FindByThumbprint(certificate.thumbprint);
     const std::string name = NameOf(certificate);
     if (!kept_.insert(name).second) return;
+    const bool verified = found != nullptr && found->verified;
+    if (verified && certificate.proof) plan_.verified.insert(name);
+    if (verified) return;
+    if (!certificate.counts) {
+      plan_.warnings.push_back(
+          fmt::format("{} is neither uploaded nor verified any more: authority {} is revoked, or it has expired", name,
+                      certificate.authority));
+      return;
+    }
     if (found == nullptr) {
       PlannedStep upload{.kind = Kind::kUpload, .id = name, .details = {}, .certificate = certificate};
       upload.details.push_back(fmt::format("authority {}, SHA-1 {}", certificate.authority, certificate.thumbprint));
       uploads_.push_back(std::move(upload));
     }
-    if (found != nullptr && found->verified) return;
     if (!certificate.proof) {
       PlannedStep claim{.kind = Kind::kClaim, .id = name, .details = {}, .certificate = certificate};
       claim.details.emplace_back("verified without proof of possession, as the description says");
@@ -139,12 +158,7 @@ class Planner {
     proofs_.push_back(std::move(prove));
   }
 
-  const json* FindGroup(const std::string& id) const {
-    const auto found = std::find_if(found_.groups.begin(), found_.groups.end(), [&id](const json& group) {
-      return absl::EqualsIgnoreCase(TextAt(group, "enrollmentGroupId"), id);
-    });
-    return found == found_.groups.end() ? nullptr : &*found;
-  }
+  const json* FindGroup(const std::string& id) const { return hallmark::FindGroup(found_, id); }
 
   json SlotsOf(const WantedGroup& group) const {
     json own = {{"type", "x509"}, {"primary", ""}, {"secondary", ""}};
@@ -169,7 +183,7 @@ class Planner {
       own["allocationPolicy"] = *described.allocation;
       own["iotHubs"] = SortedHubs(described.hubs);
     }
-    if (!described.initial_twin.is_null()) own["initialTwin"] = described.initial_twin;
+    if (!described.initial_twin.is_null()) own[kTwin] = described.initial_twin;
     if (described.update_hub_assignment.has_value()) {
       own["reprovisionPolicy"] = {{"updateHubAssignment", *described.update_hub_assignment},
                                   {"migrateDeviceData", *described.migrate_device_data}};
@@ -204,8 +218,11 @@ class Planner {
     const json written = WrittenOf(id);
     const bool unset = now.is_null() || (field == "attestation" && now == json{{"type", ""}});
     if (unset || (written.contains(field) && Same(now, written[field]))) return true;
-    plan_.conflicts.push_back(fmt::format("enrollment group {}: {} was changed by somebody else to {}, and is to be {}",
-                                          id, field, now.dump(), described.dump()));
+    const std::string values =
+        field == kTwin ? "" : fmt::format(" to {}, and is to be {}", Clean(now.dump()), Clean(described.dump()));
+    const std::string what = fmt::format("{} was changed by somebody else{}", field, values);
+    plan_.conflicts.push_back(fmt::format("enrollment group {}: {}", id, what));
+    plan_.left[id].push_back(what);
     return false;
   }
 
@@ -241,7 +258,8 @@ class Planner {
       if (changes.empty() && Same(OwnFieldsOf(*found, described), described)) plan_.settled[id] = step.own;
       if (changes.empty()) return;
       SetFields(step.group, changes, group, found);
-      step.denies = changes.value("provisioningStatus", "") == "disabled";
+      const json status = changes.value("provisioningStatus", OwnFieldsOf(*found, described)["provisioningStatus"]);
+      step.denies = status == "disabled" && (changes.contains("provisioningStatus") || !group.enabled);
     }
     step.group = WithoutServerFields(std::move(step.group));
     plan_.steps.push_back(std::move(step));
@@ -257,8 +275,15 @@ class Planner {
     // An attestation that is left as others set it may be what the group was disabled for.
     const bool left = !changes.contains("attestation") && !Same(own["attestation"], described["attestation"]);
     if (left && described["provisioningStatus"] == "enabled") changes.erase("provisioningStatus");
+    const json written = WrittenOf(id);
+    for (const auto& [field, value] : described.items()) {  // what is left is no more ours than before
+      if (Same(own[field], value) || changes.contains(field)) continue;
+      step.own.erase(field);
+      if (written.contains(field)) step.own[field] = written[field];
+    }
     for (const auto& [field, value] : changes.items()) {
-      step.details.push_back(fmt::format("{}: {} -> {}", field, own[field].dump(), value.dump()));
+      const std::string before = field == kTwin ? "..." : Clean(own[field].dump());
+      step.details.push_back(fmt::format("{}: {} -> {}", field, before, value.dump()));
     }
     return changes;
   }
@@ -275,10 +300,20 @@ class Planner {
     }
   }
 
-  bool IsPlanned(const std::string& id) const {
-    return std::any_of(plan_.steps.begin(), plan_.steps.end(), [&id](const PlannedStep& step) {
-      return step.kind == Kind::kBind && absl::EqualsIgnoreCase(step.id, id);
+  // What is planned for a group that was found; nullptr: nothing.
+  const PlannedStep* FindPlanned(const json& group) const {
+    const auto planned = std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const PlannedStep& step) {
+      return step.kind == Kind::kBind && absl::EqualsIgnoreCase(step.id, TextAt(group, "enrollmentGroupId"));
     });
+    return planned == plan_.steps.end() ? nullptr : &*planned;
+  }
+
+  void AddDenials() {
+    for (const WantedGroup& group : wanted_.groups) {
+      const json* found = group.revoked ? FindGroup(group.described.group) : nullptr;
+      if (found != nullptr) Disable(*found, "since its authority is revoked or has expired");
+    }
+    for (const WantedCertificate& denied : wanted_.denied) AddDenial(denied);
   }
 
   // A group that has the authority's certificate is disabled, or loses it if it has another one; without any, a
@@ -296,20 +331,32 @@ class Planner {
                                                               [&](const auto& one) { return is_of(one, slot); });
       };
       if (!is_of(denied, "primary") && !is_of(denied, "secondary")) continue;
-      const bool planned = IsPlanned(TextAt(group, "enrollmentGroupId"));
+      const PlannedStep* planned = FindPlanned(group);
       const bool alone = slots.value("primary", "").empty() || slots.value("secondary", "").empty();
-      if (!counts("primary") && !counts("secondary")) {
-        has_one |= alone && !planned;
+      if (IsShut(group) || (!counts("primary") && !counts("secondary"))) {
+        has_one |= alone && (planned == nullptr || KeepsOut(*planned, group));
         Disable(group);
-      } else if (!planned) {
+      } else if (planned == nullptr) {
         EmptySlot(group, is_of(denied, "primary") ? "primary" : "secondary");
       }
     }
     if (has_one) return;
     AddGroup({.described = {.group = DenyingGroupOf(denied), .authority = denied.authority, .by_reference = false},
               .enabled = false,
-              .revoked = true,
               .certificates = {denied}});
+  }
+
+  // Whether it is of the description, which lets nobody in by it: then it stays as it is, disabled.
+  bool IsShut(const json& group) const {
+    return std::any_of(wanted_.groups.begin(), wanted_.groups.end(), [&](const WantedGroup& one) {
+      return one.revoked && absl::EqualsIgnoreCase(one.described.group, TextAt(group, "enrollmentGroupId"));
+    });
+  }
+
+  // Whether a group is disabled with the certificates that it has.
+  static bool KeepsOut(const PlannedStep& step, const json& group) {
+    return TextAt(step.group, "provisioningStatus") == "disabled" &&
+           At(step.group, "attestation") == At(group, "attestation");
   }
 
   void Send(PlannedStep step, const json& group) {
@@ -322,8 +369,9 @@ class Planner {
   // Of the certificates that we have, the one that a slot names; nullptr: none of them.
   const WantedCertificate* FindBySlot(const std::string& slot) const {
     const auto is_it = [&slot](const WantedCertificate& one) { return slot == "certificate " + one.fingerprint; };
-    const auto& all = wanted_.certificates;
-    if (const auto found = std::find_if(all.begin(), all.end(), is_it); found != all.end()) return &*found;
+    for (const auto* all : {&wanted_.certificates, &wanted_.known}) {
+      if (const auto found = std::find_if(all->begin(), all->end(), is_it); found != all->end()) return &*found;
+    }
     for (const WantedGroup& group : wanted_.groups) {
       const auto found = std::find_if(group.certificates.begin(), group.certificates.end(), is_it);
       if (found != group.certificates.end()) return &*found;
@@ -360,7 +408,7 @@ class Planner {
   }
 
   void Disable(const json& group, const char* why = "since its authority is revoked") {
-    if (TextAt(group, "provisioningStatus") == "disabled" || IsPlanned(TextAt(group, "enrollmentGroupId"))) return;
+    if (TextAt(group, "provisioningStatus") == "disabled" || FindPlanned(group) != nullptr) return;
     PlannedStep step{.kind = Kind::kBind, .id = TextAt(group, "enrollmentGroupId"), .details = {}};
     step.details.push_back(fmt::format("provisioningStatus: disabled, {}", why));
     step.group = group;
@@ -376,11 +424,8 @@ class Planner {
              absl::EqualsIgnoreCase(slots.value("secondary", ""), "reference " + name);
     };
     for (const json& group : found_.groups) {
-      const auto planned = std::find_if(plan_.steps.begin(), plan_.steps.end(), [&](const PlannedStep& step) {
-        return step.kind == Kind::kBind && absl::EqualsIgnoreCase(step.id, TextAt(group, "enrollmentGroupId"));
-      });
-      // A step says what its group will refer to.
-      if (planned != plan_.steps.end() ? refers(planned->group) : refers(group)) return true;
+      const PlannedStep* planned = FindPlanned(group);  // it says what its group will refer to
+      if (refers(planned != nullptr ? planned->group : group)) return true;
     }
     return false;
   }
@@ -396,9 +441,23 @@ class Planner {
     }
   }
 
-  // A group that we have set and the description has not any more.
+  // A group that nobody can come in by, and one that we have set and the description has not any more.
   void AddWarnings() {
     plan_.warnings.insert(plan_.warnings.end(), wanted_.warnings.begin(), wanted_.warnings.end());
+    for (const WantedGroup& group : wanted_.groups) {
+      if (!group.revoked) continue;
+      plan_.warnings.push_back(
+          fmt::format("enrollment group {} is {}: authority {} is revoked or has expired; describe another, or roll it "
+                      "over",
+                      group.described.group, FindGroup(group.described.group) == nullptr ? "not made" : "kept disabled",
+                      group.described.authority));
+    }
+    for (const WantedCertificate& one : wanted_.known) {
+      if (!written_.groups.contains(DenyingGroupOf(one)) || FindGroup(DenyingGroupOf(one)) == nullptr) continue;
+      plan_.warnings.push_back(
+          fmt::format("enrollment group {} keeps out the devices of {}, which is not revoked any more; remove it there",
+                      DenyingGroupOf(one), one.authority));
+    }
     for (const auto& [id, own] : written_.groups) {
       const auto is_it = [&id = id](const WantedGroup& group) {
         return absl::EqualsIgnoreCase(group.described.group, id);
@@ -416,6 +475,8 @@ class Planner {
   void CheckLimits() {
     plan_.certificates = found_.certificates.size();
     plan_.groups = found_.groups.size();
+    plan_.most_certificates = DpsService::kMostCertificates;
+    plan_.most_groups = DpsService::kMostGroups;
     size_t most = plan_.certificates;
     for (const PlannedStep& step : plan_.steps) {
       most += step.kind == Kind::kUpload ? 1 : 0;
@@ -456,6 +517,15 @@ json OwnFieldsOf(const json& group, const json& described) {
   }
   if (own.contains("provisioningStatus") && own["provisioningStatus"].is_null()) own["provisioningStatus"] = "enabled";
   return own;
+}
+
+WrittenChain AsFound(const WrittenChain& written, const FoundChain& found) {
+  WrittenChain standing = written;
+  for (auto& [id, own] : standing.groups) {
+    const json* group = FindGroup(found, id);
+    if (group != nullptr && own.is_object()) own = OwnFieldsOf(*group, own);
+  }
+  return standing;
 }
 
 std::string CertificateNameOf(const WantedCertificate& certificate) {

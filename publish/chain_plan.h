@@ -1,6 +1,7 @@
 // The difference between what a provisioning service should have of us and what it has, as steps in an order in which
-// devices are never locked out: certificates first, then their proofs, then the groups that refer to them, and at last
-// what nothing refers to any more. Pure: looks at nothing but its arguments.
+// devices are never locked out: certificates first, then their proofs, then the groups that refer to them, those that
+// keep devices out before those that let some in, and at last what nothing refers to any more. Pure: looks at nothing
+// but its arguments.
 //
 // Of an enrollment group only what is ours is touched: its attestation, its provisioningStatus, and what the
 // description says of it. Everything else goes back as it came.
@@ -46,9 +47,13 @@ struct ChainPlan {
   std::vector<std::string> conflicts;  // for people: what others set otherwise, and stays
   std::vector<std::string> obstacles;  // for people: while there is one, no step is done
   std::vector<std::string> warnings;
-  std::map<std::string, nlohmann::json> settled = {};  // our fields of groups that are as they should be
-  size_t certificates = 0;                             // in the service, once it is done
+  std::map<std::string, nlohmann::json> settled = {};         // our fields of groups that are as they should be
+  std::map<std::string, std::vector<std::string>> left = {};  // the conflicts, by the group's id
+  std::set<std::string> verified = {};  // names of certificates that are to be proven, and are verified
+  size_t certificates = 0;              // in the service, once it is done
   size_t groups = 0;
+  size_t most_certificates = 0;  // that it takes; 0: it has no such limit
+  size_t most_groups = 0;
 };
 
 // `take_over`: also what others have set otherwise.
@@ -57,6 +62,10 @@ ChainPlan PlanChain(const WantedChain& wanted, const FoundChain& found, const Wr
 // Only what has to be done at once to keep devices of revoked authorities out: groups disabled, certificates taken out
 // of groups that have another, and groups made that are disabled.
 ChainPlan PlanDenials(const WantedChain& wanted, const FoundChain& found, const WrittenChain& written);
+
+// `written`, as if all that we wrote still stood there as it does now: what others have changed of it since is no
+// conflict then, and planned.
+WrittenChain AsFound(const WrittenChain& written, const FoundChain& found);
 
 // Of a group as the service has it, the fields that `described` (as OwnFieldsOf gives them) has, to be compared.
 nlohmann::json OwnFieldsOf(const nlohmann::json& group, const nlohmann::json& described);

@@ -35,7 +35,8 @@ struct ManagedIdentityConfig {
 using AuthorizerConfig = std::variant<SasConfig, EntraConfig, ManagedIdentityConfig>;
 using CredentialConfig = std::map<Audience, AuthorizerConfig>;
 
-// Azure's public cloud unless a sovereign one, or a test, is named. Without a slash at the end.
+// Azure's public cloud unless a sovereign one, or a test, is named. Without a slash at the end. {service} stands for
+// the name of a target's service, {hub} for the whole host name of a hub.
 struct AzureConfig {
   std::string management = "https://management.azure.com";
   std::string login = "https://login.microsoftonline.com";

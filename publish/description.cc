@@ -104,6 +104,16 @@ void ReadAllocation(yaml::Mapping& mapping, DescribedGroup& group) {
   }
 }
 
+// What its tags and properties are is up to whoever describes it (ReadTwins).
+Status CheckTwin(yaml::Mapping& twin) {
+  if (twin.Has("tags") && !twin.IsMapping("tags")) twin.Fail("tags", "must be a mapping");
+  twin.Nested("properties", [](yaml::Mapping& properties) {
+    if (!properties.IsMapping("desired")) properties.Fail("desired", "is required, and must be a mapping");
+    return properties.Finish();
+  });
+  return twin.Finish();
+}
+
 Status ReadGroup(yaml::Mapping& mapping, DpsDescription& dps) {
   DescribedGroup group{.group = mapping.Required<std::string>("group"), .authority = ReadName(mapping, "authority")};
   if (!IsGroupId(group.group)) {
@@ -125,6 +135,7 @@ Status ReadGroup(yaml::Mapping& mapping, DpsDescription& dps) {
   if (mapping.Has("initial_twin") && !mapping.IsMapping("initial_twin")) {
     mapping.Fail("initial_twin", "must be a mapping with tags or properties");
   }
+  mapping.Nested("initial_twin", CheckTwin);
   dps.groups.push_back(std::move(group));
   return mapping.Finish();
 }

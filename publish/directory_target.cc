@@ -13,18 +13,24 @@ constexpr char kSignerProfile[] = "report-signer";
 
 }  // namespace
 
-StatusOr<Bundle> DirectoryTarget::Make(Time deadline) const {
+StatusOr<Caller> DirectoryTarget::Maker() const {
   const std::shared_ptr<const Issuers::Snapshot> known = authority_.parts().issuers.Recent();
   for (const auto& [name, issuer] : known->issuers) {
     if (issuer->FindTemplate(kSignerProfile) == nullptr) continue;
-    return MakeBundle(authority_, Publisher(realm_, name), issuer_, deadline);
+    return Publisher(realm_, name);
   }
   return Error(Code::kFailedPrecondition, reason::kProfileUnknown,
                fmt::format("no authority issues under the profile {}, by which the bundle is signed", kSignerProfile));
 }
 
-StatusOr<ChainPlan> DirectoryTarget::Plan(bool, Time deadline) const {
-  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
+Status DirectoryTarget::Write(const Caller& maker, Time deadline) const {
+  ASSIGN_OR_RETURN(const Bundle bundle, MakeBundle(authority_, maker, issuer_, deadline));
+  return directory_.Write(bundle).status();
+}
+
+StatusOr<ChainPlan> DirectoryTarget::Plan(bool, Time) const {
+  ASSIGN_OR_RETURN(const Caller maker, Maker());
+  ASSIGN_OR_RETURN(const Bundle bundle, MakeUnsignedBundle(authority_, maker, issuer_));
   ChainPlan plan;
   if (directory_.Holds(bundle)) return plan;
   plan.steps.push_back({.kind = PlannedStep::Kind::kUpload, .id = path_.string(), .details = {}});
@@ -35,24 +41,27 @@ StatusOr<ChainPlan> DirectoryTarget::Plan(bool, Time deadline) const {
 // Also when an authority changes: the bundle is to be that of now.
 Status DirectoryTarget::Publish(Extent extent, bool, Time deadline) const {
   if (extent == Extent::kPrepare) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
-  return directory_.Write(bundle).status();
+  ASSIGN_OR_RETURN(const Caller maker, Maker());
+  ASSIGN_OR_RETURN(const Bundle bundle, MakeUnsignedBundle(authority_, maker, issuer_));
+  return directory_.Holds(bundle) ? absl::OkStatus() : Write(maker, deadline);
 }
 
 std::vector<Status> DirectoryTarget::Admit(const std::vector<DeviceAdmission>& devices, Time) const {
   return std::vector<Status>(devices.size(), absl::OkStatus());
 }
 
-StatusOr<Reconciled> DirectoryTarget::Reconcile(bool repair, const std::function<bool(const Reconciled&)>&,
+StatusOr<Reconciled> DirectoryTarget::Reconcile(bool repair, const std::string&,
+                                                const std::function<bool(const Reconciled&)>&,
                                                 const std::function<void(const Drift&)>& on_drift,
                                                 Time deadline) const {
-  ASSIGN_OR_RETURN(const Bundle bundle, Make(deadline));
+  ASSIGN_OR_RETURN(const Caller maker, Maker());
+  ASSIGN_OR_RETURN(const Bundle bundle, MakeUnsignedBundle(authority_, maker, issuer_));
   Reconciled result{.seen = static_cast<int64_t>(bundle.size())};
   if (directory_.Holds(bundle)) return result;
   result.drift = 1;
   on_drift({.kind = "bundle", .id = path_.string(), .what = "is not as it should be", .ours = true});
   if (!repair) return result;
-  RETURN_IF_ERROR(directory_.Write(bundle).status());
+  RETURN_IF_ERROR(Write(maker, deadline));
   result.repairing = 1;
   return result;
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "ca/authority.h"
 #include "publish/bundle_directory.h"
 #include "publish/target.h"
 
@@ -25,11 +26,13 @@ class DirectoryTarget : public Target {
   StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const override;
   Status Publish(Extent extent, bool take_over, Time deadline) const override;
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const override;
-  StatusOr<Reconciled> Reconcile(bool repair, const std::function<bool(const Reconciled&)>& on_progress,
+  StatusOr<Reconciled> Reconcile(bool repair, const std::string& caller,
+                                 const std::function<bool(const Reconciled&)>& on_progress,
                                  const std::function<void(const Drift&)>& on_drift, Time deadline) const override;
 
  private:
-  StatusOr<Bundle> Make(Time deadline) const;
+  StatusOr<Caller> Maker() const;  // of the bundle, whose authority signs it
+  Status Write(const Caller& maker, Time deadline) const;
 
   const CertificateAuthority& authority_;
   const std::string realm_;

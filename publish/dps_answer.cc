@@ -13,21 +13,10 @@ namespace hallmark {
 namespace {
 
 constexpr size_t kCode = 64;
-constexpr size_t kShown = 512;  // octets of what somebody else said
 
 std::string TextOf(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   return value.is_number() ? value.dump() : "";
-}
-
-// As much of what somebody else said as can be shown.
-std::string Clean(const std::string& text, size_t limit) {
-  std::string clean = Shorten(text, limit);
-  if (IsCleanUtf8(clean)) return clean;
-  for (char& c : clean) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return clean;
 }
 
 struct Said {
@@ -67,15 +56,33 @@ Status StatusOfCode(int status, const std::string& message) {
 
 }  // namespace
 
+std::string Clean(const std::string& text, size_t limit) {
+  std::string clean = Shorten(text, limit);
+  if (IsCleanUtf8(clean)) return clean;
+  for (char& c : clean) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return clean;
+}
+
 bool ConcernsTarget(const Status& status) {
   static const std::set<std::string> kReasons = {reason::kTargetUntrusted, reason::kTargetCredentialMissing,
                                                  reason::kTargetCredentialRefused, reason::kConfigurationInvalid,
                                                  reason::kFileUnreadable};
-  // Of an authority's key: of a credential's they never come here (Authorizer::Authorization).
-  static const std::set<std::string> kOfHsm = {reason::kHsmUnavailable, reason::kHsmTokenNotFound};
+  // Of an authority's key, for of a credential's they never come here (Authorizer::Authorization); and of the service
+  // of the chain, while the one of denials answers.
+  static const std::set<std::string> kOthers = {reason::kHsmUnavailable, reason::kHsmTokenNotFound,
+                                                kTargetManagementAway};
   const std::string reason = Reason(status);
-  if (kOfHsm.contains(reason)) return false;
+  if (kOthers.contains(reason)) return false;
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || kReasons.contains(reason);
+}
+
+bool IsUndone(const Status& failure) {
+  static const std::set<std::string> kReasons = {reason::kTargetThrottled, reason::kTargetBudgetSpent,
+                                                 reason::kTargetRefused,   reason::kTargetCredentialRefused,
+                                                 reason::kTargetUntrusted, reason::kTargetCredentialMissing};
+  return kReasons.contains(Reason(failure));
 }
 
 std::string ErrorCodeOf(const std::string& body) {
@@ -89,9 +96,8 @@ std::string ErrorCodeOf(const std::string& body) {
 Status CheckAnswer(const WebResponse& response, const std::string& what, Time now) {
   if (response.status >= 200 && response.status < 300) return absl::OkStatus();
   const Said said = ReadError(response.body);
-  const std::string message =
-      fmt::format("{}: the service answered {}{}: {}", what, response.status,
-                  said.code.empty() ? "" : " " + Clean(said.code, kCode), Clean(said.message, kShown));
+  const std::string message = fmt::format("{}: the service answered {}{}: {}", what, response.status,
+                                          said.code.empty() ? "" : " " + Clean(said.code, kCode), Clean(said.message));
   Status status = StatusOfCode(response.status, message);
   const auto header = response.headers.find("retry-after");
   if (!absl::IsUnavailable(status) || header == response.headers.end()) return status;

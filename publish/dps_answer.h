@@ -20,6 +20,15 @@ Status CheckAnswer(const WebResponse& response, const std::string& what, Time no
 // authority's key that is away is no such failure: nobody but that authority's proof has to wait for it.
 bool ConcernsTarget(const Status& status);
 
+// Of Resource Manager, while the service of devices answers: what can be done without it is done.
+inline constexpr char kTargetManagementAway[] = "TARGET_MANAGEMENT_AWAY";
+
+// Whether nothing of a call can have been done: it was refused as a whole, or never sent.
+bool IsUndone(const Status& failure);
+
+// As much as can be shown of what somebody else said: at most `limit` octets of it, on one line.
+std::string Clean(const std::string& text, size_t limit = 512);
+
 // The service's own error code, 401002 or "IH400053", of an error's body; empty: none.
 std::string ErrorCodeOf(const std::string& body);
 

@@ -1,5 +1,6 @@
 #include "publish/dps_chain.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,7 +37,13 @@ struct DpsChain::Proof {
   std::string code;
   std::string etag;
   Bytes csr;
-  int tries = 0;  // that were refused before
+  int tries = 0;         // that were refused before
+  bool earlier = false;  // it was begun before
+
+  // `sha256`: of the certificate of possession, once it is sent.
+  json Content(const std::string& sha256 = "") const {
+    return {{"code", code}, {"etag", etag}, {"csr", Hex(csr)}, {"tries", tries}, {"sha256", sha256}};
+  }
 };
 
 PublishedRecord DpsChain::Record(PublishedKind kind, const std::string& id, const json& content) const {
@@ -51,8 +58,10 @@ Status DpsChain::Keep(PublishedKind kind, const std::string& id, const json& con
 
 StatusOr<WantedChain> DpsChain::Wanted() const {
   RETURN_IF_ERROR(authority_.parts().issuers.Reload());
-  ASSIGN_OR_RETURN(WantedChain wanted,
-                   WantedOf(description_, *authority_.parts().issuers.Current(), authority_.parts().clock.Now()));
+  ASSIGN_OR_RETURN(const TargetRecord record, StoreOf(authority_).GetTarget(target_));
+  ASSIGN_OR_RETURN(const std::set<std::string> revoked, authority_.OutOfUse());
+  ASSIGN_OR_RETURN(WantedChain wanted, WantedOf(description_, record.authorities, revoked,
+                                                *authority_.parts().issuers.Current(), authority_.parts().clock.Now()));
   for (std::string& warning : UntoldProfiles()) wanted.warnings.push_back(std::move(warning));
   return wanted;
 }
@@ -67,13 +76,51 @@ StatusOr<WrittenChain> DpsChain::Written() const {
   return written;
 }
 
-StatusOr<ChainPlan> DpsChain::Plan(bool take_over, Time deadline) const {
-  ASSIGN_OR_RETURN(const WantedChain wanted, Wanted());
-  ASSIGN_OR_RETURN(const WrittenChain written, Written());
+StatusOr<std::vector<FoundCertificate>> DpsChain::Uploaded() const {
+  ASSIGN_OR_RETURN(const auto notes,
+                   StoreOf(authority_).ListPublished(target_, PublishedKind::kCertificate, "", kPage));
+  std::vector<FoundCertificate> uploaded;
+  for (const PublishedRecord& one : notes) {
+    const json content = json::parse(one.content, nullptr, false);
+    uploaded.push_back({.name = one.key, .thumbprint = TextAt(content, "sha1"), .verified = false, .etag = ""});
+  }
+  return uploaded;
+}
+
+StatusOr<FoundChain> DpsChain::Found(Time deadline) const {
   FoundChain found;
   ASSIGN_OR_RETURN(found.certificates, service_.ListCertificates(deadline));
   ASSIGN_OR_RETURN(found.groups, service_.ListGroups(deadline));
+  return found;
+}
+
+StatusOr<ChainPlan> DpsChain::Plan(bool take_over, Time deadline) const {
+  ASSIGN_OR_RETURN(const WantedChain wanted, Wanted());
+  ASSIGN_OR_RETURN(const WrittenChain written, Written());
+  ASSIGN_OR_RETURN(const FoundChain found, Found(deadline));
   return PlanChain(wanted, found, written, take_over);
+}
+
+// A field that we wrote counts as ours whatever it is now: its note is brought to what stands there, and who publishes
+// then finds it as we left it.
+StatusOr<ChainDrift> DpsChain::Compare(Time deadline) const {
+  ASSIGN_OR_RETURN(const WantedChain wanted, Wanted());
+  ASSIGN_OR_RETURN(const WrittenChain written, Written());
+  ASSIGN_OR_RETURN(FoundChain found, Found(deadline));
+  const WrittenChain standing = AsFound(written, found);
+  ChainDrift drift{.plan = PlanChain(wanted, found, standing, false), .notes = {}, .certificates = {}};
+  for (const auto& [id, own] : written.groups) {
+    json note = own;
+    for (const PlannedStep& step : drift.plan.steps) {
+      if (step.kind != Kind::kBind || !absl::EqualsIgnoreCase(step.id, id) || !own.is_object()) continue;
+      for (const auto& [field, now] : standing.groups.at(id).items()) {
+        if (step.own.contains(field) && step.own[field] != now) note[field] = now;
+      }
+    }
+    if (note != own) drift.notes.push_back(Record(PublishedKind::kGroup, id, note));
+  }
+  drift.certificates = std::move(found.certificates);
+  return drift;
 }
 
 Status DpsChain::Publish(Extent extent, bool take_over, Time deadline) const {
@@ -110,7 +157,7 @@ Status DpsChain::Publish(Extent extent, bool take_over, Time deadline) const {
 
 // One that fails keeps no other from being tried.
 Status DpsChain::Deny(Time deadline) const {
-  ASSIGN_OR_RETURN(WantedChain wanted, Wanted());
+  ASSIGN_OR_RETURN(const WantedChain wanted, Wanted());
   ASSIGN_OR_RETURN(const WrittenChain written, Written());
   FoundChain found;
   ASSIGN_OR_RETURN(found.groups, service_.ListGroups(deadline));
@@ -118,16 +165,39 @@ Status DpsChain::Deny(Time deadline) const {
   if (certificates.ok()) {
     found.certificates = *std::move(certificates);
   } else {
-    wanted.denied.clear();  // which are found by them; the groups of the description are not
+    ASSIGN_OR_RETURN(found.certificates, Uploaded());  // what refers to another waits for the next time
   }
   const ChainPlan plan = PlanDenials(wanted, found, written);
   Status failed;
   for (const PlannedStep& step : plan.steps) {
-    const Status done = Bind(step, deadline);
+    const Status done = BindNoted(step, written, deadline);
     if (!done.ok()) failed = done;
     if (ConcernsTarget(done)) break;
   }
-  return failed.ok() ? certificates.status() : failed;
+  RETURN_IF_ERROR(failed);
+  if (!plan.conflicts.empty()) {
+    return Error(Code::kFailedPrecondition, reason::kPublicationConflict,
+                 fmt::format("{}; publish with take-over, so that it keeps its devices out", plan.conflicts.front()));
+  }
+  if (certificates.ok()) return absl::OkStatus();
+  return Error(Code::kUnavailable, kTargetManagementAway, Message(certificates.status()));
+}
+
+// What is stored and answered to nobody was changed by nobody else: so it is noted before, and not when nothing of it
+// was done.
+Status DpsChain::BindNoted(const PlannedStep& step, const WrittenChain& written, Time deadline) const {
+  RETURN_IF_ERROR(Keep(PublishedKind::kGroup, step.id, step.own, nullptr));
+  const Status done = Bind(step, deadline);
+  if (!IsUndone(done) && Reason(done) != reason::kTargetConflict) return done;
+  const auto before = std::find_if(written.groups.begin(), written.groups.end(),
+                                   [&](const auto& one) { return absl::EqualsIgnoreCase(one.first, step.id); });
+  if (before != written.groups.end()) {
+    RETURN_IF_ERROR(Keep(PublishedKind::kGroup, step.id, before->second, nullptr));
+  } else {
+    const Time now = authority_.parts().clock.Now();
+    RETURN_IF_ERROR(StoreOf(authority_).RemovePublished({Record(PublishedKind::kGroup, step.id, nullptr)}, now));
+  }
+  return done;
 }
 
 // The profiles that our authorities certify TLS clients under whose names nobody keeps to be registration ids: a group
@@ -154,8 +224,11 @@ std::vector<std::string> DpsChain::UntoldProfiles() const {
 Status DpsChain::NoteSettled(const ChainPlan& plan) const {
   ASSIGN_OR_RETURN(const WrittenChain written, Written());
   ASSIGN_OR_RETURN(const auto proofs, StoreOf(authority_).ListPublished(target_, PublishedKind::kProof, "", kPage));
-  for (const PublishedRecord& one : proofs) {  // believed, though the answer was lost
-    RETURN_IF_ERROR(NoteProven(one.key, json::parse(one.content, nullptr, false)));
+  for (const PublishedRecord& one : proofs) {
+    const json content = json::parse(one.content, nullptr, false);
+    // Believed, though the answer was lost; otherwise somebody else has verified it, or nobody needs it any more.
+    const bool believed = plan.verified.contains(one.key) && !TextAt(content, "sha256").empty();
+    RETURN_IF_ERROR(believed ? NoteProven(one.key, content) : DropProof(one.key));
   }
   for (const auto& [id, own] : plan.settled) {
     const auto noted = written.groups.find(id);
@@ -205,14 +278,14 @@ StatusOr<DpsChain::Proof> DpsChain::BeginProof(const PlannedStep& step, Time dea
     if (content.is_object() && content.contains("tries")) tries = content["tries"].get<int>();
     // The code is bound to the certificate's etag: whoever asked for another one since has made it worthless.
     if (csr.ok() && TextAt(content, "etag") == step.found.etag) {
-      return Proof{TextAt(content, "code"), step.found.etag, *csr, tries};
+      return Proof{TextAt(content, "code"), step.found.etag, *csr, tries, true};
     }
   }
   ASSIGN_OR_RETURN(const VerificationCode code, service_.GenerateVerificationCode(step.found, deadline));
   ASSIGN_OR_RETURN(Bytes csr, MakePossessionRequest(code.code, deadline));
-  const json content = {{"code", code.code}, {"etag", code.etag}, {"csr", Hex(csr)}, {"tries", tries}};
-  RETURN_IF_ERROR(Keep(PublishedKind::kProof, step.id, content, nullptr));
-  return Proof{code.code, code.etag, std::move(csr), tries};
+  Proof proof{code.code, code.etag, std::move(csr), tries};
+  RETURN_IF_ERROR(Keep(PublishedKind::kProof, step.id, proof.Content(), nullptr));
+  return proof;
 }
 
 Status DpsChain::NoteProven(const std::string& id, const json& content) const {
@@ -221,6 +294,11 @@ Status DpsChain::NoteProven(const std::string& id, const json& content) const {
   return StoreOf(authority_)
       .RemovePublished({Record(PublishedKind::kProof, id, nullptr)}, now,
                        ChainEntry("possession_proven", target_, id, details, now));
+}
+
+Status DpsChain::DropProof(const std::string& id) const {
+  const Time now = authority_.parts().clock.Now();
+  return StoreOf(authority_).RemovePublished({Record(PublishedKind::kProof, id, nullptr)}, now);
 }
 
 Status DpsChain::NoteRefusal(const PlannedStep& step, const Proof& proof, const Status& refused) const {
@@ -252,12 +330,20 @@ Status DpsChain::NoteRefusal(const PlannedStep& step, const Proof& proof, const 
 Status DpsChain::Prove(const PlannedStep& step, Time deadline) const {
   RETURN_IF_ERROR(step.certificate.provable);  // no code is asked for that nobody can answer now
   ASSIGN_OR_RETURN(const Proof proof, BeginProof(step, deadline));
-  ASSIGN_OR_RETURN(const Bytes certificate,
-                   CertifyPossession(authority_, realm_, step.certificate.authority, proof.csr, deadline));
-  const StatusOr<FoundCertificate> verified = service_.Verify(step.id, proof.etag, certificate, deadline);
+  const StatusOr<Bytes> certificate =
+      CertifyPossession(authority_, realm_, step.certificate.authority, proof.csr, deadline);
+  if (absl::IsFailedPrecondition(certificate.status())) {
+    // As when what was intended has expired unsigned: the same request would be refused for ever.
+    RETURN_IF_ERROR(DropProof(step.id));
+    if (proof.earlier) return Error(Code::kAborted, Reason(certificate.status()), Message(certificate.status()));
+  }
+  RETURN_IF_ERROR(certificate.status());
+  const std::string sha256 = Hex(Sha256(*certificate));
+  RETURN_IF_ERROR(Keep(PublishedKind::kProof, step.id, proof.Content(sha256), nullptr));
+  const StatusOr<FoundCertificate> verified = service_.Verify(step.id, proof.etag, *certificate, deadline);
   if (ConcernsTarget(verified.status())) return verified.status();  // the code still counts
   if (verified.ok() && verified->verified) {
-    return NoteProven(step.id, {{"code", proof.code}, {"sha256", Hex(Sha256(certificate))}});
+    return NoteProven(step.id, {{"code", proof.code}, {"sha256", sha256}});
   }
   const Status refused = verified.ok() ? Error(Code::kFailedPrecondition, reason::kTargetRefused,
                                                "it answers that the certificate is not verified")

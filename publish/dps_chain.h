@@ -10,6 +10,15 @@
 
 namespace hallmark {
 
+// How the chain stands in the service otherwise than it should.
+struct ChainDrift {
+  // What is ours to do: as Plan without taking over, and what we once set and somebody has changed since. Its conflicts
+  // were never ours.
+  ChainPlan plan;
+  std::vector<PublishedRecord> notes;  // with which Publish will do it
+  std::vector<FoundCertificate> certificates;
+};
+
 // Thread-safe.
 class DpsChain {
  public:
@@ -23,6 +32,7 @@ class DpsChain {
         description_(description) {}
 
   StatusOr<ChainPlan> Plan(bool take_over, Time deadline) const;
+  StatusOr<ChainDrift> Compare(Time deadline) const;
   // As Target::Publish.
   Status Publish(Extent extent, bool take_over, Time deadline) const;
 
@@ -30,8 +40,12 @@ class DpsChain {
   // From the authorities as they are now: one that was revoked a moment ago must not be missed.
   StatusOr<WantedChain> Wanted() const;
   StatusOr<WrittenChain> Written() const;
+  StatusOr<FoundChain> Found(Time deadline) const;
+  // The certificates that we have uploaded, by our notes.
+  StatusOr<std::vector<FoundCertificate>> Uploaded() const;
   std::vector<std::string> UntoldProfiles() const;
   Status Deny(Time deadline) const;
+  Status BindNoted(const PlannedStep& step, const WrittenChain& written, Time deadline) const;
   Status Perform(const PlannedStep& step, Time deadline) const;
   Status Upload(const PlannedStep& step, Time deadline) const;
   Status Prove(const PlannedStep& step, Time deadline) const;
@@ -46,6 +60,7 @@ class DpsChain {
   // The service did not believe a proof, or somebody asked for another code: how often is kept with the certificate.
   Status NoteRefusal(const PlannedStep& step, const Proof& proof, const Status& refused) const;
   Status NoteProven(const std::string& id, const nlohmann::json& content) const;
+  Status DropProof(const std::string& id) const;
   // What stands there as it should without that we have noted it, because we were cut off.
   Status NoteSettled(const ChainPlan& plan) const;
 

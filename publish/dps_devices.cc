@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/reason.h"
 #include "publish/dps_answer.h"
@@ -19,9 +20,16 @@ using nlohmann::json;
 using State = EnrollmentNote::State;
 
 constexpr std::array<const char*, 2> kSlots = {"primary", "secondary"};
-// Of a group, what its devices get and an enrollment of their own would take from them.
-constexpr std::array<const char*, 6> kGiven = {"allocationPolicy",  "iotHubs",      "initialTwin",
-                                               "reprovisionPolicy", "capabilities", "customAllocationDefinition"};
+constexpr char kEnabled[] = "enabled";
+constexpr char kDisabled[] = "disabled";
+// Of a group, what its devices get and an enrollment of their own would take from them; the last ones in some versions.
+constexpr std::array<const char*, 10> kGiven = {"allocationPolicy",     "iotHubs",       "initialTwin",
+                                                "reprovisionPolicy",    "capabilities",  "customAllocationDefinition",
+                                                "credentialPolicyName", "namespaceName", "certificateAuthorityName",
+                                                "certificatePolicyName"};
+constexpr size_t kSuffix = 8;                      // digits of the thumbprint, as CertificateNameOf ends with
+constexpr Duration kSkew = absl::Minutes(1);       // by which the service's clock may be behind ours
+constexpr Duration kUnderWay = absl::Minutes(10);  // what it is told is done by then, or never
 
 // Of all that it names: another one in any slot makes another enrollment.
 std::string FingerprintOf(const DeviceAdmission& device) {
@@ -30,37 +38,111 @@ std::string FingerprintOf(const DeviceAdmission& device) {
   return all;
 }
 
+std::string TextIn(const json& object, const std::string& pointer) {
+  const json::json_pointer at(pointer);
+  return object.contains(at) && object[at].is_string() ? object[at].get<std::string>() : "";
+}
+
 std::string FoundFingerprint(const json& enrollment) {
   std::string all;
   for (const char* slot : kSlots) {
-    const json::json_pointer at(fmt::format("/attestation/x509/clientCertificates/{}/info/sha256Thumbprint", slot));
-    if (!enrollment.contains(at) || !enrollment[at].is_string()) continue;
-    all += (all.empty() ? "" : " ") + absl::AsciiStrToUpper(enrollment[at].get<std::string>());
+    const std::string one =
+        TextIn(enrollment, fmt::format("/attestation/x509/clientCertificates/{}/info/sha256Thumbprint", slot));
+    if (!one.empty()) all += (all.empty() ? "" : " ") + absl::AsciiStrToUpper(one);
   }
   return all;
 }
 
-std::string TypeOf(const json& enrollment) {
-  const json::json_pointer at("/attestation/type");
-  return enrollment.contains(at) && enrollment[at].is_string() ? enrollment[at].get<std::string>() : "";
-}
-
-// Whether it is what we would have written.
-bool IsAsWritten(const json& found, const json& body, const DeviceAdmission& device) {
-  return TextAt(found, "provisioningStatus") == TextAt(body, "provisioningStatus") && TypeOf(found) == TypeOf(body) &&
-         (TypeOf(body) != "x509" || FoundFingerprint(found) == FingerprintOf(device));
-}
+std::string TypeOf(const json& enrollment) { return TextIn(enrollment, "/attestation/type"); }
 
 std::string StatusIn(const json& enrollment) {
   const std::string status = TextAt(enrollment, "provisioningStatus");
-  return status.empty() ? "enabled" : status;
+  return status.empty() ? kEnabled : status;
 }
 
-// Whether it is what we were about to make when we were cut off.
-bool WasToBeWritten(const EnrollmentNote& note, const json& found) {
-  if (!note.created) return false;
+// Whether it lets in, or keeps out, what `body` would.
+bool AdmitsAs(const json& found, const json& body, const DeviceAdmission& device) {
+  return StatusIn(found) == StatusIn(body) && TypeOf(found) == TypeOf(body) &&
+         (TypeOf(body) != "x509" || FoundFingerprint(found) == FingerprintOf(device));
+}
+
+// Whether it gives its device all that `body` would; an empty field is as good as none, and the service may add more.
+bool GivesAs(const json& found, const json& body) {
+  const auto given = [](const json& enrollment, const char* field) {
+    json value = enrollment.value(field, json());
+    if (value.is_array()) std::sort(value.begin(), value.end());
+    return value.empty() ? json() : value;
+  };
+  return std::all_of(kGiven.begin(), kGiven.end(), [&](const char* field) {
+    return !body.contains(field) || given(found, field) == given(body, field);
+  });
+}
+
+// Whether it came to be when we were about to make one; a note that was kept by an earlier version has no time.
+bool WasMadeThen(const EnrollmentNote& note, const json& found) {
+  if (note.written == absl::InfinitePast()) return true;
+  const std::string text = TextAt(found, "createdDateTimeUtc");
+  Time created;
+  return (absl::ParseTime(absl::RFC3339_full, text, &created, nullptr) ||
+          absl::ParseTime(absl::RFC3339_full, text + "Z", &created, nullptr)) &&
+         created >= note.written - kSkew && created <= note.written + kUnderWay;
+}
+
+// Whether it is what we were about to make when we were cut off, and nothing that somebody had made before.
+bool WasMadeByUs(const EnrollmentNote& note, const json& found) {
+  if (!note.created || !WasMadeThen(note, found)) return false;
+  if (!note.status.empty() && StatusIn(found) != note.status) return false;
   if (TypeOf(found) == "x509") return !note.fingerprint.empty() && FoundFingerprint(found) == note.fingerprint;
-  return TypeOf(found) == "symmetricKey" && StatusIn(found) == "disabled";
+  return TypeOf(found) == "symmetricKey" && StatusIn(found) == kDisabled;
+}
+
+// Settles whose it is. What stands there without a note of ours from before is somebody else's, whatever it looks like.
+void Settle(const std::optional<json>& found, EnrollmentNote& note) {
+  if (!found.has_value()) {
+    note.created = true;
+  } else if (!note.sure) {
+    note.created = WasMadeByUs(note, *found);
+    note.theirs = note.created ? "" : StatusIn(*found);
+  }
+  note.sure = found.has_value();
+}
+
+bool IsBlocked(const std::optional<EnrollmentNote>& note) { return note.has_value() && note->state == State::kBlocked; }
+
+// Whether a group names one of these certificates, be it by the name under which we upload it.
+bool NamesOneOf(const json& group, const std::vector<Bytes>& certificates) {
+  for (const char* slot : kSlots) {
+    const std::string sha256 =
+        TextIn(group, fmt::format("/attestation/x509/signingCertificates/{}/info/sha256Thumbprint", slot));
+    const std::string name = TextIn(group, fmt::format("/attestation/x509/caReferences/{}", slot));
+    for (const Bytes& one : certificates) {
+      const std::string ending = "-" + ThumbprintOf(one).substr(0, kSuffix);
+      if (absl::EqualsIgnoreCase(sha256, hallmark::FingerprintOf(one)) || absl::EndsWithIgnoreCase(name, ending)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Whether the description has the group for an authority, or for one whose successor it is.
+bool IsDescribedFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
+                    const std::string& authority, const json& group) {
+  std::string under = authority;
+  for (size_t steps = 0; steps <= authorities.size() && !under.empty(); ++steps) {
+    for (const DescribedGroup& one : description.groups) {
+      if (one.authority == under && absl::EqualsIgnoreCase(one.group, TextAt(group, "enrollmentGroupId"))) return true;
+    }
+    const AuthorityRecord* record = FindRecord(authorities, under);
+    under = record == nullptr ? "" : record->predecessor;
+  }
+  return false;
+}
+
+std::vector<Bytes> CertificatesOf(const AuthorityRecord& record) {
+  std::vector<Bytes> all = record.earlier_certificates;
+  if (!record.certificate.empty()) all.push_back(record.certificate);
+  return all;
 }
 
 Status NotTried() {
@@ -70,7 +152,7 @@ Status NotTried() {
 // The failure of one of a bulk: its code is an HTTP status times 1000, and more.
 Status FailureOf(const BulkFailure& failure) {
   const std::string message = fmt::format("adding the enrollment of {}: the service answered {}: {}",
-                                          failure.registration_id, failure.code, failure.message);
+                                          failure.registration_id, Clean(failure.code), Clean(failure.message));
   if (failure.code.starts_with("409") || failure.code.starts_with("412")) {
     return Error(Code::kAborted, reason::kTargetConflict, message);
   }
@@ -87,7 +169,9 @@ std::string ToContent(const EnrollmentNote& note) {
               {"fingerprint", note.fingerprint},
               {"created", note.created},
               {"sure", note.sure},
-              {"theirs", note.theirs}}
+              {"theirs", note.theirs},
+              {"status", note.status},
+              {"written", note.written == absl::InfinitePast() ? json() : json(absl::ToUnixSeconds(note.written))}}
       .dump();
 }
 
@@ -101,26 +185,51 @@ StatusOr<EnrollmentNote> ReadNote(const std::string& content) {
                                : state == "pinned" ? State::kPinned
                                                    : State::kUncertain,
                       .fingerprint = TextAt(read, "fingerprint"),
-                      .theirs = TextAt(read, "theirs")};
+                      .theirs = TextAt(read, "theirs"),
+                      .status = TextAt(read, "status")};
   note.created = read.contains("created") && read["created"] == true;
   note.sure = read.contains("sure") && read["sure"] == true;
+  if (read.contains("written") && read["written"].is_number_integer()) {
+    note.written = absl::FromUnixSeconds(read["written"].get<int64_t>());
+  }
   return note;
 }
 
-const DescribedGroup* GroupFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
-                               const std::string& authority) {
+std::string DifferenceOf(const json& enrollment, const EnrollmentNote& note) {
+  const std::string status = StatusIn(enrollment);
+  const bool pinned = note.state == State::kPinned;
+  if (pinned && (TypeOf(enrollment) != "x509" || FoundFingerprint(enrollment) != note.fingerprint)) {
+    return "was given another attestation, or other certificates than the good ones, by somebody else";
+  }
+  if (status == (pinned && note.status != "disabled" ? "enabled" : "disabled")) return "";
+  return status == "disabled" ? "was disabled by somebody else: its device is kept out"
+                              : "was enabled by somebody else: its device is let in";
+}
+
+const json* GroupOf(const std::vector<json>& groups, const DpsDescription& description,
+                    const std::vector<AuthorityRecord>& authorities, const std::string& authority) {
+  const auto find = [&groups](const auto& matches) -> const json* {
+    const auto found = std::find_if(groups.begin(), groups.end(), matches);
+    return found == groups.end() ? nullptr : &*found;
+  };
+  const auto by_certificates = [&find](const std::vector<Bytes>& certificates) {
+    return find([&certificates](const json& group) { return NamesOneOf(group, certificates); });
+  };
   std::string at = authority;
-  for (size_t steps = 0; steps <= authorities.size() && !at.empty(); ++steps) {
-    std::string under = at;  // and those whose successor it is
-    while (!under.empty()) {
-      for (const DescribedGroup& group : description.groups) {
-        if (group.authority == under) return &group;
-      }
-      const AuthorityRecord* record = FindRecord(authorities, under);
-      under = record == nullptr ? "" : record->predecessor;
-    }
+  for (size_t steps = 0; steps <= authorities.size(); ++steps) {
     const AuthorityRecord* record = FindRecord(authorities, at);
-    at = record == nullptr || record->parent == at ? "" : record->parent;
+    if (record == nullptr) return nullptr;
+    if (const json* group = by_certificates(CertificatesOf(*record)); group != nullptr) return group;
+    const auto is_described = [&](const json& one) { return IsDescribedFor(description, authorities, at, one); };
+    if (const json* group = find(is_described); group != nullptr) return group;
+    if (record->parent == at) return nullptr;
+    if (record->parent.empty()) {
+      for (const Bytes& above : record->external_chain) {
+        if (const json* group = by_certificates({above}); group != nullptr) return group;
+      }
+      return nullptr;
+    }
+    at = record->parent;
   }
   return nullptr;
 }
@@ -159,26 +268,23 @@ json DpsDevices::AttestationOf(const DeviceAdmission& device) const {
 }
 
 json DpsDevices::BlockingEnrollment(const DeviceAdmission& device) const {
-  json enrollment = {{"registrationId", device.registration_id}, {"provisioningStatus", "disabled"}};
+  json enrollment = {{"registrationId", device.registration_id}, {"provisioningStatus", kDisabled}};
   enrollment["attestation"] =
       description_.with_leaf ? AttestationOf(device) : json{{"type", "symmetricKey"}, {"symmetricKey", json::object()}};
   return enrollment;
 }
 
 StatusOr<json> DpsDevices::PinningEnrollment(const DeviceAdmission& device, Time deadline) const {
-  json enrollment = {{"registrationId", device.registration_id},
-                     {"provisioningStatus", "enabled"},
-                     {"attestation", AttestationOf(device)}};
   ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> authorities, store_.ListAuthorities());
-  const DescribedGroup* described = GroupFor(description_, authorities, device.authority);
-  if (described == nullptr) return enrollment;
   ASSIGN_OR_RETURN(const std::vector<json> groups, service_.ListGroups(deadline));
-  for (const json& group : groups) {
-    if (!absl::EqualsIgnoreCase(TextAt(group, "enrollmentGroupId"), described->group)) continue;
-    for (const char* field : kGiven) {
-      if (group.contains(field) && !group[field].is_null()) enrollment[field] = group[field];
-    }
-    if (StatusIn(group) == "disabled") enrollment["provisioningStatus"] = "disabled";
+  const json* group = GroupOf(groups, description_, authorities, device.authority);
+  const bool enabled = group != nullptr && StatusIn(*group) == kEnabled;
+  json enrollment = {{"registrationId", device.registration_id},
+                     {"provisioningStatus", enabled ? kEnabled : kDisabled},
+                     {"attestation", AttestationOf(device)}};
+  if (group == nullptr) return enrollment;
+  for (const char* field : kGiven) {
+    if (group->contains(field) && !(*group)[field].is_null()) enrollment[field] = (*group)[field];
   }
   return enrollment;
 }
@@ -195,8 +301,14 @@ std::vector<Status> DpsDevices::Admit(const std::vector<DeviceAdmission>& device
       continue;
     }
     notes[i] = *std::move(note);
-    const bool fresh = !notes[i].has_value() || (!notes[i]->sure && notes[i]->created);
-    (devices[i].kind == DeviceAdmission::Kind::kBlocked && !devices[i].alone && fresh ? at_once : alone).push_back(i);
+    const bool blocked = devices[i].kind == DeviceAdmission::Kind::kBlocked;
+    if (blocked && !IsBlocked(notes[i])) {
+      if (Status reopened = hubs_.Reopen(devices[i]); !reopened.ok()) {
+        outcomes[i] = std::move(reopened);
+        continue;
+      }
+    }
+    (blocked && !devices[i].alone && !notes[i].has_value() ? at_once : alone).push_back(i);
   }
   bool stopped = false;
   for (size_t first = 0; first < at_once.size() && !stopped; first += DpsService::kBulkLimit) {
@@ -220,7 +332,9 @@ void DpsDevices::BlockAtOnce(const std::vector<DeviceAdmission>& devices, const 
   std::vector<PublishedRecord> before;
   for (const size_t i : chosen) {
     bodies.push_back(BlockingEnrollment(devices[i]));
-    before.push_back(RecordOf(devices[i], {.fingerprint = FingerprintOf(devices[i]), .created = true}));
+    before.push_back(RecordOf(
+        devices[i],
+        {.fingerprint = FingerprintOf(devices[i]), .created = true, .status = kDisabled, .written = clock_.Now()}));
   }
   StatusOr<std::vector<BulkFailure>> failures = std::vector<BulkFailure>();
   if (Status status = store_.PutPublished(before, clock_.Now()); !status.ok()) {
@@ -229,24 +343,30 @@ void DpsDevices::BlockAtOnce(const std::vector<DeviceAdmission>& devices, const 
     failures = service_.CreateEnrollments(bodies, deadline);
   }
   std::vector<PublishedRecord> blocked;
-  std::vector<PublishedRecord> others;  // that are there already: whose, is to be seen
+  std::vector<PublishedRecord> undone;
   std::vector<std::string> names;
   for (size_t k = 0; k < chosen.size(); ++k) {
     const size_t i = chosen[k];
     outcomes[i] = failures.status();
-    if (!failures.ok()) continue;
-    for (const BulkFailure& failure : *failures) {
-      if (absl::EqualsIgnoreCase(failure.registration_id, devices[i].registration_id)) outcomes[i] = FailureOf(failure);
+    if (failures.ok()) {
+      for (const BulkFailure& failure : *failures) {
+        if (absl::EqualsIgnoreCase(failure.registration_id, devices[i].registration_id))
+          outcomes[i] = FailureOf(failure);
+      }
     }
-    if (absl::IsAborted(outcomes[i])) others.push_back(before[k]);
+    // Otherwise it may be there: by this very call, too, of which the transport may have lost an answer. Whose it is
+    // says the note.
+    if (IsUndone(outcomes[i])) undone.push_back(before[k]);
     if (!outcomes[i].ok()) continue;
-    blocked.push_back(
-        RecordOf(devices[i],
-                 {.state = State::kBlocked, .fingerprint = FingerprintOf(devices[i]), .created = true, .sure = true}));
+    blocked.push_back(RecordOf(devices[i], {.state = State::kBlocked,
+                                            .fingerprint = FingerprintOf(devices[i]),
+                                            .created = true,
+                                            .sure = true,
+                                            .status = kDisabled}));
     names.push_back(devices[i].registration_id);
   }
   const Time now = clock_.Now();
-  if (!others.empty()) store_.RemovePublished(others, now).IgnoreError();
+  if (!undone.empty()) store_.RemovePublished(undone, now).IgnoreError();
   if (blocked.empty()) return;
   const Status kept = store_.PutPublished(blocked, now, DevicesEntry("devices_blocked", target_, names, now));
   for (const size_t i : chosen) {
@@ -258,7 +378,7 @@ void DpsDevices::BlockAtOnce(const std::vector<DeviceAdmission>& devices, const 
 Status DpsDevices::AdmitAlone(const DeviceAdmission& device, std::optional<EnrollmentNote> note, Time deadline) const {
   switch (device.kind) {
     case DeviceAdmission::Kind::kBlocked: {
-      const bool again = note.has_value() && note->state == State::kBlocked;
+      const bool again = IsBlocked(note);
       if (!again) {
         RETURN_IF_ERROR(Block(device, note.value_or(EnrollmentNote{}), deadline));
       } else if (note->fingerprint != FingerprintOf(device)) {
@@ -277,21 +397,16 @@ Status DpsDevices::AdmitAlone(const DeviceAdmission& device, std::optional<Enrol
 }
 
 Status DpsDevices::Block(const DeviceAdmission& device, EnrollmentNote note, Time deadline) const {
-  const json body = BlockingEnrollment(device);
   ASSIGN_OR_RETURN(const std::optional<json> found, service_.FindEnrollment(device.registration_id, deadline));
-  if (!found.has_value()) {
-    note.created = true;
-  } else if (!note.sure) {
-    note.created = IsAsWritten(*found, body, device) || WasToBeWritten(note, *found);
-    note.theirs = note.created ? "" : StatusIn(*found);
-  }
-  note.sure = found.has_value();
+  Settle(found, note);
   note.fingerprint = FingerprintOf(device);
-  if (!found.has_value() || StatusIn(*found) != "disabled") {
+  note.status = kDisabled;
+  if (!found.has_value() || StatusIn(*found) != kDisabled) {
     note.state = State::kUncertain;
+    note.written = clock_.Now();
     RETURN_IF_ERROR(Remember(device, note, ""));
-    json changed = found.has_value() ? WithoutServerFields(*found) : body;
-    changed["provisioningStatus"] = "disabled";
+    json changed = found.has_value() ? WithoutServerFields(*found) : BlockingEnrollment(device);
+    changed["provisioningStatus"] = kDisabled;
     RETURN_IF_ERROR(
         service_.PutEnrollment(changed, found.has_value() ? TextAt(*found, "etag") : "", deadline).status());
   }
@@ -304,18 +419,14 @@ Status DpsDevices::Pin(const DeviceAdmission& device, EnrollmentNote note, Time 
   ASSIGN_OR_RETURN(const std::optional<json> found, service_.FindEnrollment(device.registration_id, deadline));
   ASSIGN_OR_RETURN(json pinning, PinningEnrollment(device, deadline));
   const bool news = note.state != State::kPinned || note.fingerprint != FingerprintOf(device);
-  if (!found.has_value()) {
-    note.created = true;
-  } else if (!note.sure) {
-    note.created = IsAsWritten(*found, pinning, device) || WasToBeWritten(note, *found);
-    note.theirs = note.created ? "" : StatusIn(*found);
-  }
-  // Of somebody else's, whom he has disabled stays so.
-  if (!note.created && note.theirs == "disabled") pinning["provisioningStatus"] = "disabled";
-  note.sure = found.has_value();
+  Settle(found, note);
+  // Somebody else's lets in or keeps out as he said, whatever the groups do.
+  if (!note.created) pinning["provisioningStatus"] = note.theirs == kEnabled ? kEnabled : kDisabled;
   note.fingerprint = FingerprintOf(device);
-  if (!found.has_value() || !IsAsWritten(*found, pinning, device)) {
+  note.status = StatusIn(pinning);
+  if (!found.has_value() || !AdmitsAs(*found, pinning, device) || (note.created && !GivesAs(*found, pinning))) {
     note.state = State::kUncertain;
+    note.written = clock_.Now();
     RETURN_IF_ERROR(Remember(device, note, ""));
     json body = pinning;
     if (found.has_value() && !note.created) {
@@ -333,12 +444,12 @@ Status DpsDevices::Pin(const DeviceAdmission& device, EnrollmentNote note, Time 
 
 Status DpsDevices::Unblock(const DeviceAdmission& device, const EnrollmentNote& note, Time deadline) const {
   ASSIGN_OR_RETURN(const std::optional<json> found, service_.FindEnrollment(device.registration_id, deadline));
-  const bool ours = note.created && found.has_value() && (note.sure || WasToBeWritten(note, *found));
+  const bool ours = note.created && found.has_value() && (note.sure || WasMadeByUs(note, *found));
   if (ours) {
     RETURN_IF_ERROR(service_.DeleteEnrollment(device.registration_id, TextAt(*found, "etag"), deadline));
-  } else if (found.has_value() && !note.created && note.theirs == "enabled" && StatusIn(*found) == "disabled") {
+  } else if (found.has_value() && !note.created && note.theirs == kEnabled && StatusIn(*found) == kDisabled) {
     json changed = WithoutServerFields(*found);
-    changed["provisioningStatus"] = "enabled";
+    changed["provisioningStatus"] = kEnabled;
     RETURN_IF_ERROR(service_.PutEnrollment(changed, TextAt(*found, "etag"), deadline).status());
   }
   return Forget(device, DevicesEntry("device_unblocked", target_, {device.registration_id}, clock_.Now()));

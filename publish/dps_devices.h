@@ -20,9 +20,14 @@ struct EnrollmentNote {
   bool created = false;          // by us; otherwise somebody else's, whose provisioningStatus was `theirs`
   bool sure = false;             // of the two: it was written, or looked at, and not only about to be
   std::string theirs = "";
+  std::string status = "";              // that we gave it last, or were about to; empty: of before that was kept
+  Time written = absl::InfinitePast();  // when we were about to; the same
 };
 std::string ToContent(const EnrollmentNote& note);
 StatusOr<EnrollmentNote> ReadNote(const std::string& content);
+
+// In what an enrollment differs from what we wrote, for people; empty: in nothing that counts.
+std::string DifferenceOf(const nlohmann::json& enrollment, const EnrollmentNote& note);
 
 // Thread-safe.
 class DpsDevices {
@@ -39,6 +44,7 @@ class DpsDevices {
 
   // As Target::Admit.
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const;
+  const HubIdentities& hubs() const { return hubs_; }
 
  private:
   StatusOr<std::optional<EnrollmentNote>> NoteOf(const DeviceAdmission& device) const;
@@ -46,8 +52,8 @@ class DpsDevices {
   Status Forget(const DeviceAdmission& device, const std::string& ledger_entry) const;
   PublishedRecord RecordOf(const DeviceAdmission& device, const EnrollmentNote& note) const;
 
-  // Those that have no enrollment yet as far as we know, up to kBulkLimit at once. What somebody has made meanwhile is
-  // for the next time.
+  // Those that have no enrollment yet as far as we know, up to kBulkLimit at once. Whose those are that stand there
+  // nevertheless is for the next time.
   void BlockAtOnce(const std::vector<DeviceAdmission>& devices, const std::vector<size_t>& chosen, Time deadline,
                    std::vector<Status>& outcomes) const;
   Status AdmitAlone(const DeviceAdmission& device, std::optional<EnrollmentNote> note, Time deadline) const;
@@ -57,7 +63,7 @@ class DpsDevices {
 
   nlohmann::json AttestationOf(const DeviceAdmission& device) const;
   nlohmann::json BlockingEnrollment(const DeviceAdmission& device) const;
-  // What its group would have given the device.
+  // With what its group would have given the device; disabled while no group lets it in.
   StatusOr<nlohmann::json> PinningEnrollment(const DeviceAdmission& device, Time deadline) const;
 
   const DpsService& service_;
@@ -68,9 +74,10 @@ class DpsDevices {
   const HubIdentities hubs_;
 };
 
-// The description's group that lets an authority's devices in: its own, or that of the closest authority above it.
-// nullptr: none.
-const DescribedGroup* GroupFor(const DpsDescription& description, const std::vector<AuthorityRecord>& authorities,
-                               const std::string& authority);
+// Of the service's groups the one that decides about an authority's devices: the closest that names a certificate of
+// their chain, or is described for that authority. nullptr: none that we know of, as is one that refers to a
+// certificate that somebody else uploaded, unless it is described.
+const nlohmann::json* GroupOf(const std::vector<nlohmann::json>& groups, const DpsDescription& description,
+                              const std::vector<AuthorityRecord>& authorities, const std::string& authority);
 
 }  // namespace hallmark

@@ -24,7 +24,8 @@ class DpsTarget : public Target {
   std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const override {
     return devices_.Admit(devices, deadline);
   }
-  StatusOr<Reconciled> Reconcile(bool repair, const std::function<bool(const Reconciled&)>& on_progress,
+  StatusOr<Reconciled> Reconcile(bool repair, const std::string& caller,
+                                 const std::function<bool(const Reconciled&)>& on_progress,
                                  const std::function<void(const Drift&)>& on_drift, Time deadline) const override;
 
   // Whether the service would let in a device that shows these certificates, its own first.
@@ -40,11 +41,14 @@ class DpsTarget : public Target {
   auto Patiently(Time deadline, const Call& call) const -> decltype(call());
   Status ReconcileChain(Sweep& sweep, Time deadline) const;
   Status ReconcileEnrollments(Sweep& sweep, Time deadline) const;
-  Status ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const std::string* found) const;
+  Status ReconcileEnrollment(Sweep& sweep, const PublishedRecord& record, const nlohmann::json* found) const;
+  Status ReconcileHubs(Sweep& sweep, Time deadline) const;
+  Status ReconcileIdentity(Sweep& sweep, const PublishedRecord& record, Time deadline) const;
+  StatusOr<bool> IsNews(const PublishedRecord& record) const;
+  Status Doubt(PublishedRecord record, std::string content) const;
 
   const CertificateAuthority& authority_;
   const std::string target_;
-  const std::string publisher_;  // our URI
   const DpsDescription description_;
   const DpsService service_;
   const DpsChain chain_;

@@ -9,6 +9,17 @@ std::string TargetEntry(const char* type, const std::string& target, const std::
   return LedgerJson({{"type", type},
                      {"target", target},
                      {"sha256", Hex(Sha256(AsBytes(description)))},
+                     {"description", description},
+                     {"caller", caller},
+                     {"time", Rfc3339(time)}});
+}
+
+std::string TargetRemovedEntry(const std::string& target, int64_t work, int64_t enrollments, const std::string& caller,
+                               Time time) {
+  return LedgerJson({{"type", "target_removed"},
+                     {"target", target},
+                     {"work", work},
+                     {"enrollments", enrollments},
                      {"caller", caller},
                      {"time", Rfc3339(time)}});
 }

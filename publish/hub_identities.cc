@@ -1,8 +1,10 @@
 #include "publish/hub_identities.h"
 
 #include <absl/strings/match.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/reason.h"
 #include "publish/dps_answer.h"
@@ -19,22 +21,32 @@ constexpr std::array<const char*, 4> kStates = {"uncertain", "disabled", "left",
 constexpr std::array<const char*, 2> kThumbprints = {"primaryThumbprint", "secondaryThumbprint"};
 constexpr size_t kSha256Digits = 64;  // of a thumbprint; otherwise it is SHA-1
 
-constexpr Duration kRest = absl::Seconds(30);  // of a hub that is away
+constexpr Duration kRest = absl::Seconds(30);  // of a hub that is away, unless it asks for another
 
 Status HubFailed(const Status& status) { return Error(Code::kAborted, reason::kTargetHubFailed, Message(status)); }
 
 bool IsAway(const Status& status) { return ConcernsTarget(status) && Reason(status) != reason::kTargetBudgetSpent; }
+
+// Whether there is nothing left to do, as long as the service keeps the device out.
+bool IsSettled(const std::optional<HubNote>& note) {
+  return note.has_value() && (note->state == State::kDisabled || note->state == State::kNothing);
+}
 
 // Whether we had disabled it, as far as we know.
 bool IsOurs(const std::optional<HubNote>& note) {
   return note.has_value() && (note->state == State::kDisabled || note->state == State::kUncertain);
 }
 
-// Of an identity that is known by thumbprints: by those of these certificates, if it is by any other.
-void KnowBy(const std::vector<Bytes>& certificates, json& identity) {
-  if (!identity.contains("authentication") || TextAt(identity["authentication"], "type") != "selfSigned") return;
+// An identity that is known by thumbprints is by those of these certificates, if it was by any other. False: the hub
+// may believe others still. Thumbprints for one that it knows by a CA would lock its device out when it is certified
+// again.
+bool KnowBy(const std::vector<Bytes>& certificates, json& identity) {
+  if (!identity.contains("authentication")) return false;
+  const std::string type = TextAt(identity["authentication"], "type");
+  if (type == "sas" || type == "none") return true;
+  if (type != "selfSigned" || !identity["authentication"].contains("x509Thumbprint")) return false;
   json& thumbprints = identity["authentication"]["x509Thumbprint"];
-  if (!thumbprints.is_object()) return;
+  if (!thumbprints.is_object()) return false;
   const auto is_good = [&](const std::string& one) {
     return std::any_of(certificates.begin(), certificates.end(), [&one](const Bytes& certificate) {
       return absl::EqualsIgnoreCase(one, ThumbprintOf(certificate)) ||
@@ -48,12 +60,13 @@ void KnowBy(const std::vector<Bytes>& certificates, json& identity) {
     good = good && (one.empty() || is_good(one));
     sha256 = sha256 || one.size() == kSha256Digits;
   }
-  if (good) return;
+  if (good) return true;
   for (size_t i = 0; i < kThumbprints.size(); ++i) {
     thumbprints[kThumbprints[i]] = i >= certificates.size() ? json(nullptr)
                                    : sha256                 ? json(FingerprintOf(certificates[i]))
                                                             : json(ThumbprintOf(certificates[i]));
   }
+  return true;
 }
 
 void Enable(json& identity) {
@@ -117,7 +130,14 @@ StatusOr<std::optional<HubNote>> HubIdentities::Find(const DeviceAdmission& devi
   RETURN_IF_ERROR(registration.status());
   if (!registration->has_value()) return std::optional<HubNote>();
   HubNote note{.hub = TextAt(**registration, "assignedHub"), .device = TextAt(**registration, "deviceId")};
-  return note.hub.empty() || note.device.empty() ? std::optional<HubNote>() : std::optional(std::move(note));
+  if (!note.hub.empty() && !note.device.empty()) return std::optional(std::move(note));
+  static const std::set<std::string> kNowhere = {"unassigned", "failed", "disabled"};
+  const std::string status = TextAt(**registration, "status");
+  if (kNowhere.contains(status)) return std::optional<HubNote>();
+  return Error(Code::kAborted, reason::kTargetHubFailed,
+               fmt::format("the registration of {} is \"{}\" and names no hub yet; it is looked at again, and if it "
+                           "stays so, see in the service why",
+                           device.registration_id, status));
 }
 
 bool HubIdentities::IsDescribed(const HubNote& note) const {
@@ -125,45 +145,67 @@ bool HubIdentities::IsDescribed(const HubNote& note) const {
                      [&note](const std::string& one) { return absl::EqualsIgnoreCase(one, note.hub); });
 }
 
+Status HubIdentities::Rest(const std::string& hub, const Status& failure) const {
+  const bool throttled = Reason(failure) == reason::kTargetThrottled;
+  const Duration rest = throttled ? RetryDelay(failure).value_or(kRest) : kRest;
+  Status failed = HubFailed(failure);
+  const std::lock_guard lock(mutex_);
+  away_[hub] = {clock_.Now() + rest, failed};
+  return throttled ? WithRetry(std::move(failed), rest) : failed;
+}
+
 StatusOr<std::optional<json>> HubIdentities::Read(const HubNote& note, Time deadline) const {
-  const Time now = clock_.Now();
   {
+    const Time now = clock_.Now();
     const std::lock_guard lock(mutex_);
     const auto away = away_.find(note.hub);
-    if (away != away_.end() && now < away->second.until) return away->second.failure;
+    if (away != away_.end() && now < away->second.until) {
+      return WithRetry(away->second.failure, away->second.until - now);
+    }
   }
   StatusOr<std::optional<json>> identity = service_.FindHubDevice(note.hub, note.device, deadline);
-  if (!IsAway(identity.status())) return identity;
-  const Status failure = HubFailed(identity.status());
-  const std::lock_guard lock(mutex_);
-  away_[note.hub] = {now + kRest, failure};
-  return failure;
+  if (IsAway(identity.status())) return Rest(note.hub, identity.status());
+  return identity;
+}
+
+StatusOr<bool> HubIdentities::IsEnabled(const HubNote& note, Time deadline) const {
+  ASSIGN_OR_RETURN(const std::optional<json> identity, Read(note, deadline));
+  return identity.has_value() && TextAt(*identity, "status") != "disabled";
 }
 
 Status HubIdentities::Write(const HubNote& note, const json& identity, Time deadline) const {
   const Status status = service_.PutHubDevice(note.hub, identity, TextAt(identity, "etag"), deadline);
-  return IsAway(status) ? HubFailed(status) : status;
+  return IsAway(status) ? Rest(note.hub, status) : status;
+}
+
+Status HubIdentities::Reopen(const DeviceAdmission& device) const {
+  ASSIGN_OR_RETURN(auto note, NoteOf(device));
+  if (!IsSettled(note)) return absl::OkStatus();
+  if (note->state == State::kNothing) return Forget(device);
+  note->state = State::kUncertain;
+  return Remember(device, *note);
 }
 
 Status HubIdentities::Disable(const DeviceAdmission& device, bool again, Time deadline) const {
   if (description_.hubs.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto before, NoteOf(device));
-  const bool settled = before.has_value() && (before->state == State::kDisabled || before->state == State::kNothing);
-  if (again && settled) return absl::OkStatus();
-  // What we have disabled is enabled by us again, wherever the device was assigned to meanwhile.
-  const auto note = [&](const HubNote& news) { return IsOurs(before) ? absl::OkStatus() : Remember(device, news); };
+  if (again && IsSettled(before)) return absl::OkStatus();
+  const bool ours = IsOurs(before);
   ASSIGN_OR_RETURN(std::optional<HubNote> hub, Find(device, deadline));
-  if (IsOurs(before) && before->state == State::kUncertain) hub = before;
-  if (!hub.has_value()) return note({.state = State::kNothing});
-  if (!IsDescribed(*hub) && !IsOurs(before)) {
-    hub->state = State::kLeft;
-    return note(*hub);
-  }
+  if (!hub.has_value() && ours) hub = before;  // the service has forgotten where it was
+  if (!hub.has_value()) return Remember(device, {.state = State::kNothing});
+  // A hub that we have named before is looked at, no other. Where the device was until it was assigned elsewhere it is
+  // no more: the service removes it there.
+  const bool described = IsDescribed(*hub);
+  const bool noted = ours && absl::EqualsIgnoreCase(hub->hub, before->hub);
+  hub->state = State::kLeft;
+  if (!described && !noted) return Remember(device, *hub);
   ASSIGN_OR_RETURN(std::optional<json> identity, Read(*hub, deadline));
   const bool disabled = identity.has_value() && TextAt(*identity, "status") == "disabled";
-  if (!identity.has_value() || (disabled && !IsOurs(before))) return Remember(device, {.state = State::kNothing});
-  hub->state = State::kUncertain;
+  if (!identity.has_value() || (disabled && !noted)) return Remember(device, {.state = State::kNothing});
   if (!disabled) {
+    if (!described) return Remember(device, *hub);
+    hub->state = State::kUncertain;
     RETURN_IF_ERROR(Remember(device, *hub));
     (*identity)["status"] = "disabled";
     (*identity)["statusReason"] = "its certificate is revoked";
@@ -187,13 +229,13 @@ Status HubIdentities::Pin(const DeviceAdmission& device, Time deadline) const {
     }
   }
   ASSIGN_OR_RETURN(const std::optional<json> identity, Read(*hub, deadline));
+  hub->state = State::kNothing;
   if (identity.has_value()) {
     json changed = *identity;
     if (disabled) Enable(changed);
-    KnowBy(device.certificates, changed);
+    if (!KnowBy(device.certificates, changed)) hub->state = State::kLeft;
     if (changed != *identity) RETURN_IF_ERROR(Write(*hub, changed, deadline));
   }
-  hub->state = State::kNothing;
   return Remember(device, *hub);
 }
 

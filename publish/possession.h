@@ -9,8 +9,6 @@
 
 namespace hallmark {
 
-inline constexpr char kPossessionProfile[] = "verification";
-
 // The service itself when it publishes: hallmark://{realm}/publisher/publication, as a caller that `authority`
 // certified. No profile certifies anybody in that role.
 Caller Publisher(const std::string& realm, const std::string& authority = "");

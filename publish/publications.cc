@@ -1,6 +1,9 @@
 #include "publish/publications.h"
 
+#include <absl/cleanup/cleanup.h>
 #include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +19,7 @@ namespace {
 
 constexpr Duration kPeriod = absl::Seconds(1);  // between two looks at what is due
 constexpr int kLookedAt = 5000;                 // enrollments, for a page of some of them
+constexpr Duration kMostReconciling = absl::Hours(1);
 constexpr char kDescriptionField[] = "description";
 
 Store& StoreOf(const CertificateAuthority& authority) { return authority.parts().store; }
@@ -62,6 +66,20 @@ StatusOr<Enrollment> EnrollmentOf(const PublishedRecord& published, const std::o
   }
   enrollment.by_hand = enrollment.state != Enrollment::State::kUnderWay && !looked_after;
   return enrollment;
+}
+
+std::string TokenOf(const WorkRecord& last) { return fmt::format("{}-{}", absl::ToUnixSeconds(last.queued), last.id); }
+
+StatusOr<WorkPlace> ParsePlace(const std::string& page_token) {
+  WorkPlace place;
+  if (page_token.empty()) return place;
+  const std::pair<std::string, std::string> parts = absl::StrSplit(page_token, absl::MaxSplits('-', 1));
+  int64_t queued = 0;
+  if (!absl::SimpleAtoi(parts.first, &queued) || !absl::SimpleAtoi(parts.second, &place.id)) {
+    return FieldError(reason::kRequestInvalid, "page_token", "is not one that a page of this list ended with");
+  }
+  place.queued = absl::FromUnixSeconds(queued);
+  return place;
 }
 
 // What stands in a service because of us is known by the target's name: another service has none of it.
@@ -191,7 +209,7 @@ Status Publications::CheckDescribed(const TargetDescription& description) const 
   if (const DpsDescription* dps = description.dps()) {
     const Status credential = parts_.find_credential(dps->credential).status();
     if (!credential.ok()) return Unfit(credential);
-    const Status wanted = WantedOf(*dps, *authorities, now).status();
+    const Status wanted = WantedOf(*dps, {}, {}, *authorities, now).status();
     return wanted.ok() ? wanted : Unfit(wanted);
   }
   if (parts_.directory.empty()) {
@@ -223,34 +241,47 @@ StatusOr<TargetStatus> Publications::Add(const Caller& caller, const std::string
   Store& store = StoreOf(parts_.authority);
   const StatusOr<TargetRecord> before = store.GetTarget(record.target);
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
-  if (before.ok() && replace) RETURN_IF_ERROR(CheckSameService(*before, description));
-  if (validate_only) return TargetStatus{.record = std::move(record), .work = {}, .pause = {}};
-  if (before.ok() && replace) {
+  if (before.ok() && !replace) {
+    return Error(Code::kAlreadyExists, reason::kTargetExists,
+                 fmt::format("there is a target \"{}\" already; replace it, or choose another name", record.target));
+  }
+  if (before.ok()) RETURN_IF_ERROR(CheckSameService(*before, description));
+  if (validate_only) return TargetStatus{.record = std::move(record), .work = {}};
+  if (before.ok()) {
     record.version = before->version;
     RETURN_IF_ERROR(store.UpdateTarget(record, TargetEntry("target_replaced", record.target, text, caller.uri, now)));
   } else {
     RETURN_IF_ERROR(store.AddTarget(record, TargetEntry("target_added", record.target, text, caller.uri, now)));
   }
   StartThread(record.target);
-  return Get(caller, record.target);
+  return StatusOf(record.target);
+}
+
+StatusOr<TargetStatus> Publications::StatusOf(const std::string& target) const {
+  ASSIGN_OR_RETURN(TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
+  return StatusOf(std::move(record));
 }
 
 StatusOr<TargetStatus> Publications::StatusOf(TargetRecord record) const {
   Store& store = StoreOf(parts_.authority);
-  TargetStatus status{.record = std::move(record), .work = {}, .pause = {}};
+  TargetStatus status{.record = std::move(record), .work = {}};
   ASSIGN_OR_RETURN(status.work, store.CountWork(status.record.target));
+  ASSIGN_OR_RETURN(status.chain, store.FindWork(status.record.target, WorkKind::kChain, ""));
   ASSIGN_OR_RETURN(const auto enrollments, store.CountEnrollments(status.record.target));
-  for (const auto& [state, count] : enrollments) (state == "pinned" ? status.pinned : status.blocked) += count;
+  for (const auto& [state, count] : enrollments) {
+    (state == "blocked" ? status.blocked : state == "pinned" ? status.pinned : status.under_way) += count;
+  }
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(status.record.target);
-  if (found != running_.end() && found->second.built != nullptr) status.pause = found->second.built->worker->pause();
+  if (found == running_.end() || found->second.built == nullptr) return status;
+  TargetPause pause = found->second.built->worker->pause();
+  if (parts_.authority.parts().clock.Now() < pause.until) status.pause = std::move(pause);
   return status;
 }
 
 StatusOr<TargetStatus> Publications::Get(const Caller& caller, const std::string& target) const {
   RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
-  ASSIGN_OR_RETURN(TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
-  return StatusOf(std::move(record));
+  return StatusOf(target);
 }
 
 StatusOr<std::vector<TargetStatus>> Publications::Look() const {
@@ -271,29 +302,28 @@ StatusOr<std::vector<TargetStatus>> Publications::List(const Caller& caller) con
 Status Publications::Remove(const Caller& caller, const std::string& target, bool force) {
   RETURN_IF_ERROR(Authorize(caller, permission::kUpdateTarget));
   Store& store = StoreOf(parts_.authority);
-  ASSIGN_OR_RETURN(TargetRecord record, store.GetTarget(target));
-  const std::string description = record.description;
-  ASSIGN_OR_RETURN(const TargetStatus status, StatusOf(std::move(record)));
+  ASSIGN_OR_RETURN(const TargetStatus status, StatusOf(target));
   const int64_t work = status.work.waiting + status.work.parked;
-  if (!force && (work > 0 || status.blocked + status.pinned > 0)) {
+  const int64_t enrollments = status.blocked + status.pinned + status.under_way;
+  if (!force && (work > 0 || enrollments > 0)) {
     return Error(
         Code::kFailedPrecondition, reason::kTargetBusy,
         fmt::format("{} changes wait for target \"{}\", and {} devices have enrollments of ours there, which would "
                     "stay without anybody who looks after them; say force if that is meant",
-                    work, target, status.blocked + status.pinned));
+                    work, target, enrollments));
   }
   const Time now = parts_.authority.parts().clock.Now();
-  RETURN_IF_ERROR(store.RemoveTarget(target, now, TargetEntry("target_removed", target, description, caller.uri, now)));
+  RETURN_IF_ERROR(store.RemoveTarget(target, now, TargetRemovedEntry(target, work, enrollments, caller.uri, now)));
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(target);
   if (found != running_.end()) found->second.built = nullptr;  // its thread finds no such target from now on
   return absl::OkStatus();
 }
 
-StatusOr<ChainPlan> Publications::Plan(const Caller& caller, const std::string& target, Time deadline) {
+StatusOr<ChainPlan> Publications::Plan(const Caller& caller, const std::string& target, bool take_over, Time deadline) {
   RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
   ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(target));
-  return built->target->Plan(false, deadline);
+  return built->target->Plan(take_over, deadline);
 }
 
 StatusOr<TargetStatus> Publications::Publish(const Caller& caller, const std::string& target, bool take_over) {
@@ -304,25 +334,49 @@ StatusOr<TargetStatus> Publications::Publish(const Caller& caller, const std::st
                       .QueueChain(target, take_over, now, PublicationStartedEntry(target, take_over, caller.uri, now)));
   StartThread(target);
   Notify(target);
-  return Get(caller, target);
+  return StatusOf(target);
 }
 
 StatusOr<Reconciled> Publications::Reconcile(const Caller& caller, const std::string& target, bool repair,
                                              const std::function<bool(const Reconciled&)>& on_progress,
                                              const std::function<void(const Drift&)>& on_drift, Time deadline) {
   RETURN_IF_ERROR(Authorize(caller, repair ? permission::kPublishTarget : permission::kGetTarget));
-  ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(target));
-  ASSIGN_OR_RETURN(const Reconciled result, built->target->Reconcile(repair, on_progress, on_drift, deadline));
-  if (repair) Notify(target);
+  ASSIGN_OR_RETURN(const TargetRecord record, StoreOf(parts_.authority).GetTarget(target));
+  if (repair && record.chain == ChainState::kNone) {
+    return Error(Code::kFailedPrecondition, reason::kPublicationObstructed,
+                 fmt::format("target \"{0}\" was never published, and nothing in it is ours to mend; publish it first: "
+                             "hallmark publish dps apply {0}",
+                             target));
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<Built> built, Find(record));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!reconciling_.insert(target).second) {
+      return Error(Code::kAborted, reason::kTargetBusy,
+                   fmt::format("target \"{}\" is being reconciled already; ask again when that has ended", target));
+    }
+  }
+  const absl::Cleanup end = [&] {
+    const std::lock_guard lock(mutex_);
+    reconciling_.erase(target);
+  };
+  const Time latest = parts_.authority.parts().clock.Now() + kMostReconciling;
+  StatusOr<Reconciled> result =
+      built->target->Reconcile(repair, caller.uri, on_progress, on_drift, std::min(deadline, latest));
+  if (repair) Notify(target);  // also of what was queued before it failed
   return result;
 }
 
-StatusOr<std::vector<WorkRecord>> Publications::ListWork(const Caller& caller, const std::string& target,
-                                                         bool parked_only, int count) const {
+StatusOr<WorkPage> Publications::ListWork(const Caller& caller, const std::string& target, bool parked_only,
+                                          const std::string& page_token, int count) const {
   RETURN_IF_ERROR(Authorize(caller, permission::kGetTarget));
   Store& store = StoreOf(parts_.authority);
   RETURN_IF_ERROR(store.GetTarget(target).status());
-  return store.ListWork(target, parked_only, count);
+  ASSIGN_OR_RETURN(const WorkPlace after, ParsePlace(page_token));
+  WorkPage page;
+  ASSIGN_OR_RETURN(page.work, store.ListWork(target, parked_only, after, count));
+  if (page.work.size() == static_cast<size_t>(count)) page.next = TokenOf(page.work.back());
+  return page;
 }
 
 StatusOr<int64_t> Publications::RetryWork(const Caller& caller, const std::string& target) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,22 @@ namespace hallmark {
 struct TargetStatus {
   TargetRecord record;
   WorkCounts work;
-  int64_t blocked = 0;  // devices that are kept out by an enrollment of ours
-  int64_t pinned = 0;   // or let in with one certificate only
-  TargetPause pause;
+  std::optional<WorkRecord> chain = std::nullopt;  // while it is published, or has failed
+  int64_t blocked = 0;                             // devices that are kept out by an enrollment of ours
+  int64_t pinned = 0;                              // or let in with one certificate only
+  int64_t under_way = 0;                           // whose enrollment is being written, or whose call got no answer
+  TargetPause pause = {};
+  // It was published, with the description that it has now.
+  bool as_described() const { return record.published.has_value() && record.published_version == record.version; }
+  // That, and nothing is left to do.
+  bool converged() const {
+    return as_described() && record.chain == ChainState::kPublished && work.waiting + work.parked == 0;
+  }
+};
+
+struct WorkPage {
+  std::vector<WorkRecord> work;
+  std::string next;  // the token of the next one; empty: there is none
 };
 
 // Whether a target would let in the devices of a lot, before the first is made.
@@ -82,13 +96,16 @@ class Publications {
   Status Remove(const Caller& caller, const std::string& target, bool force);
 
   // Errors of Target.
-  StatusOr<ChainPlan> Plan(const Caller& caller, const std::string& target, Time deadline);
+  StatusOr<ChainPlan> Plan(const Caller& caller, const std::string& target, bool take_over, Time deadline);
   StatusOr<TargetStatus> Publish(const Caller& caller, const std::string& target, bool take_over);
+  // For at most an hour. kFailedPrecondition (PUBLICATION_OBSTRUCTED): `repair` of what was never published; kAborted
+  // (TARGET_BUSY): the target is being reconciled.
   StatusOr<Reconciled> Reconcile(const Caller& caller, const std::string& target, bool repair,
                                  const std::function<bool(const Reconciled&)>& on_progress,
                                  const std::function<void(const Drift&)>& on_drift, Time deadline);
-  StatusOr<std::vector<WorkRecord>> ListWork(const Caller& caller, const std::string& target, bool parked_only,
-                                             int count) const;
+  // At most `count`, from where the page before ended. kInvalidArgument, field "page_token".
+  StatusOr<WorkPage> ListWork(const Caller& caller, const std::string& target, bool parked_only,
+                              const std::string& page_token, int count) const;
   StatusOr<int64_t> RetryWork(const Caller& caller, const std::string& target);
   // What a device would meet that shows `chain`, its own certificate first; with `complete`, and what is known of the
   // chain above it. kFailedPrecondition (TARGET_CANNOT): the target is no provisioning service.
@@ -119,6 +136,7 @@ class Publications {
   StatusOr<std::shared_ptr<Built>> Find(const std::string& target);
   StatusOr<std::shared_ptr<Built>> Find(const TargetRecord& record);
   StatusOr<std::shared_ptr<Built>> Build(const TargetRecord& record) const;
+  StatusOr<TargetStatus> StatusOf(const std::string& target) const;
   StatusOr<TargetStatus> StatusOf(TargetRecord record) const;
   Status CheckDescribed(const TargetDescription& description) const;
   void StartThread(const std::string& target);
@@ -128,6 +146,7 @@ class Publications {
   const Parts parts_;
   mutable std::mutex mutex_;
   std::map<std::string, Running> running_;  // guarded by mutex_
+  std::set<std::string> reconciling_;       // targets; guarded by mutex_
 };
 
 }  // namespace hallmark

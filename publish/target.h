@@ -26,7 +26,7 @@ struct TargetCapabilities {
 
 // Something that stands in the target otherwise than it should.
 struct Drift {
-  std::string kind;  // "certificate", "enrollment group", "enrollment"
+  std::string kind;  // "certificate", "enrollment group", "enrollment", "hub identity", "hub", "bundle"
   std::string id;
   std::string what;   // for people
   bool ours = false;  // and can be repaired
@@ -62,8 +62,10 @@ class Target {
   // because the target failed before, has the status of that failure.
   virtual std::vector<Status> Admit(const std::vector<DeviceAdmission>& devices, Time deadline) const = 0;
 
-  // Tells of all that is not as it should be, and with `repair` queues work for what is ours.
-  virtual StatusOr<Reconciled> Reconcile(bool repair, const std::function<bool(const Reconciled&)>& on_progress,
+  // Tells of all that is not as it should be, and with `repair` queues work for what is ours; the ledger has that
+  // `caller`, a URI, asked for it. kCancelled: `on_progress` says that nobody waits for it any more.
+  virtual StatusOr<Reconciled> Reconcile(bool repair, const std::string& caller,
+                                         const std::function<bool(const Reconciled&)>& on_progress,
                                          const std::function<void(const Drift&)>& on_drift, Time deadline) const = 0;
 };
 

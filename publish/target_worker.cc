@@ -33,6 +33,11 @@ bool IsMereDelay(const Status& status) {
          reason == reason::kTargetNotTried;
 }
 
+// A hub is busy, or was not asked: the device waits for it, and nothing is said against it.
+bool IsOfBusyHub(const Status& status) {
+  return Reason(status) == reason::kTargetHubFailed && RetryDelay(status).has_value();
+}
+
 // The service has judged this very item. An authority's key that is away comes back by itself.
 bool IsVerdict(const Status& status) {
   if (Reason(status) == reason::kTargetUnavailable) return true;
@@ -102,15 +107,12 @@ StatusOr<std::vector<WorkRecord>> TargetWorker::NextWork(Time now) const {
     if (!waits) return std::vector<WorkRecord>{due.front()};
   }
   if (IsPaused(WorkKind::kDevice, now)) return std::vector<WorkRecord>();
-  return store.DueDevices(name_, now, absl::InfiniteFuture(), count);
+  return store.DueDevices(name_, now, count);
 }
 
 StatusOr<bool> TargetWorker::DevicesComeFirst() const {
-  ASSIGN_OR_RETURN(const auto waiting,
-                   authority_.parts().store.DueDevices(name_, absl::InfiniteFuture(), publication_.at, kPage));
   // Whose hub failed is kept out of the service already.
-  return std::any_of(waiting.begin(), waiting.end(),
-                     [](const WorkRecord& one) { return one.reason != reason::kTargetHubFailed; });
+  return authority_.parts().store.DevicesWait(name_, publication_.at, reason::kTargetHubFailed);
 }
 
 StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& work, std::vector<bool>& denied) {
@@ -119,8 +121,7 @@ StatusOr<std::vector<Status>> TargetWorker::Do(const std::vector<WorkRecord>& wo
   if (work.front().kind == WorkKind::kAuthority) {
     return std::vector<Status>{DenyAuthority(work.front())};
   }
-  ASSIGN_OR_RETURN(const std::vector<AuthorityRecord> authorities, authority_.parts().store.ListAuthorities());
-  const std::set<std::string> revoked = AuthoritiesOutOfUse(authorities);
+  ASSIGN_OR_RETURN(const std::set<std::string> revoked, authority_.OutOfUse());
   std::vector<DeviceAdmission> devices;
   for (size_t i = 0; i < work.size(); ++i) {
     ASSIGN_OR_RETURN(DeviceAdmission admission, AdmissionFor(work[i], revoked));
@@ -145,8 +146,11 @@ Status TargetWorker::PublishChain(const WorkRecord& work) {
     ASSIGN_OR_RETURN(const bool waits, DevicesComeFirst());
     if (waits) return Error(Code::kAborted, reason::kTargetNotTried, "devices that are revoked come first");
   }
-  RETURN_IF_ERROR(target_.Publish(Extent::kWhole, record.take_over, now + kChainAttempt));
-  return QueueEnrollments();
+  const Status published = target_.Publish(Extent::kWhole, record.take_over, now + kChainAttempt);
+  // Also when a person has to help with the rest, and it is not tried again: some of the groups may have changed.
+  const bool ends = published.ok() || (absl::IsFailedPrecondition(published) && !ConcernsTarget(published));
+  if (ends) RETURN_IF_ERROR(QueueEnrollments());
+  return published;
 }
 
 // What its devices' enrollments say follows from the authorities, and from the groups.
@@ -157,7 +161,7 @@ Status TargetWorker::QueueEnrollments() const {
     ASSIGN_OR_RETURN(const auto records, store.ListPublished(name_, PublishedKind::kEnrollment, after, kPage));
     std::vector<std::string> keys;
     for (const PublishedRecord& one : records) keys.push_back(one.key);
-    RETURN_IF_ERROR(store.QueueWork(name_, WorkKind::kDevice, keys, authority_.parts().clock.Now()));
+    RETURN_IF_ERROR(store.QueueReviews(name_, keys, authority_.parts().clock.Now()));
     if (records.size() < static_cast<size_t>(kPage)) return absl::OkStatus();
     after = records.back().key;
   }
@@ -199,7 +203,7 @@ Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Stat
   Status pausing;
   for (size_t i = 0; i < work.size(); ++i) {
     if (outcomes[i].ok()) {
-      if (work[i].kind == WorkKind::kDevice && observers_.admitted) {
+      if (work[i].kind == WorkKind::kDevice && !work[i].review && observers_.admitted) {
         observers_.admitted(name_, denied[i], std::max(now - work[i].queued, absl::ZeroDuration()));
       }
       done.push_back(std::move(work[i]));
@@ -213,6 +217,7 @@ Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Stat
   if (!done.empty()) {
     const std::lock_guard lock(mutex_);
     BreakerOf(kind).failures = 0;
+    BreakerOf(kind).throttles = 0;
   }
   Store& store = authority_.parts().store;
   if (!done.empty()) RETURN_IF_ERROR(store.FinishWork(done, now));
@@ -222,9 +227,13 @@ Status TargetWorker::Settle(std::vector<WorkRecord> work, const std::vector<Stat
 }
 
 void TargetWorker::Postpone(WorkRecord& work, const Status& failure, Time now) const {
-  ++work.attempts;
   work.reason = Reason(failure);
   work.failure = Shorten(Message(failure), kKept);
+  if (IsOfBusyHub(failure)) {
+    work.next = now + std::max(*RetryDelay(failure), kFirstRest);
+    return;
+  }
+  ++work.attempts;
   // The first time a device is tried again soon, apart from those that it may have failed with.
   work.next = work.attempts == 1 && work.kind == WorkKind::kDevice
                   ? now + kFirstRest
@@ -247,10 +256,12 @@ void TargetWorker::Postpone(WorkRecord& work, const Status& failure, Time now) c
 void TargetWorker::Pause(WorkKind kind, const Status& failure, Time now) {
   const std::lock_guard lock(mutex_);
   Breaker& breaker = BreakerOf(kind);
-  const std::optional<Duration> asked = RetryDelay(failure);
   if (!IsMereDelay(failure)) ++breaker.failures;
-  const int step = std::min(std::max(breaker.failures, 1), kMostPauseSteps);
-  breaker.pause = {.until = now + asked.value_or(BackOff(step, Jitter())), .reason = Message(failure)};
+  if (Reason(failure) == reason::kTargetThrottled) ++breaker.throttles;
+  const int step = std::clamp(std::max(breaker.failures, breaker.throttles), 1, kMostPauseSteps);
+  const Duration asked = RetryDelay(failure).value_or(absl::ZeroDuration());
+  const Duration pause = asked > absl::ZeroDuration() ? asked : BackOff(step, Jitter());
+  breaker.pause = {.until = now + pause, .reason = Message(failure)};
   if (Reason(failure) == reason::kTargetBudgetSpent) breaker.pause.reason.clear();
 }
 

@@ -1,10 +1,11 @@
 // Brings one target to what it should be, as long as there is work for it in the store.
 //
-// Order: what concerns authorities before devices, then the oldest first; but before a publication lets anybody in, the
-// devices that were revoked until then are kept out. All that is known of a device is one item, so that its last word
-// counts. A failure that concerns the whole target pauses it, for as long as the service asks or exponentially with
-// jitter: the chain, which has a service of its own, the authorities, or the devices. One of an item postpones that
-// item, and parks it for a person once it has failed often.
+// Order: what concerns authorities, then devices of which something was decided, then those that are only looked at
+// again because of that; of each the oldest first. But before a publication lets anybody in, the devices that were
+// revoked until then are kept out. All that is known of a device is one item, so that its last word counts. A failure
+// that concerns the whole target pauses it, for as long as the service asks or exponentially with jitter: the chain,
+// which has a service of its own, the authorities, or the devices. One of an item postpones that item, and parks it for
+// a person once it has failed often.
 #pragma once
 
 #include <array>
@@ -26,7 +27,7 @@ struct TargetPause {
 
 // Told of what is done, for metrics. Must be quick.
 struct PublicationObservers {
-  // A device is kept out or let in as it should be, `took` after that was decided.
+  // A device is kept out or let in as it should be, `took` after that was decided; not of a mere review.
   std::function<void(const std::string& target, bool denied, Duration took)> admitted = nullptr;
   std::function<void(const std::string& target, const Status& failure)> failed = nullptr;
 };
@@ -55,7 +56,8 @@ class TargetWorker {
   // Of one kind of work.
   struct Breaker {
     TargetPause pause = {};
-    int failures = 0;  // without a success between them
+    int failures = 0;   // without a success between them
+    int throttles = 0;  // the same, of those that are no failures of the service
   };
   // An item whose devices are queued: of a publication the revoked, of an authority all that have an enrollment.
   struct Prepared {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kSlots = 2;  // primary and secondary
 
-Status Provable(const Issuers::Snapshot& authorities, const std::string& authority) {
+Status Provable(const Issuers::Snapshot& authorities, const std::string& authority, Time now) {
   const auto issuer = authorities.issuers.find(authority);
   if (issuer == authorities.issuers.end()) {
     return Error(
@@ -24,6 +24,12 @@ Status Provable(const Issuers::Snapshot& authorities, const std::string& authori
         fmt::format("the key of \"{}\" is not here; prove its possession where it is, in the service's portal, "
                     "or let the description say verified: claimed",
                     authority));
+  }
+  if (issuer->second->not_after() < now) {
+    return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
+                 fmt::format("\"{}\" has expired and certifies no proof of possession any more; activate a certificate "
+                             "that is valid, or roll it over",
+                             authority));
   }
   RETURN_IF_ERROR(issuer->second->CheckKey());
   if (issuer->second->FindTemplate(kPossessionProfile) != nullptr) return absl::OkStatus();
@@ -33,13 +39,13 @@ Status Provable(const Issuers::Snapshot& authorities, const std::string& authori
 }
 
 WantedCertificate MakeWanted(const Issuers::Snapshot& authorities, const std::string& authority,
-                             const Bytes& certificate, bool proof) {
+                             const Bytes& certificate, bool proof, Time now) {
   return {.authority = authority,
           .certificate = certificate,
           .thumbprint = ThumbprintOf(certificate),
           .fingerprint = FingerprintOf(certificate),
           .proof = proof,
-          .provable = Provable(authorities, authority)};
+          .provable = Provable(authorities, authority, now)};
 }
 
 // The certificates of an authority that have not expired, the older first.
@@ -84,7 +90,7 @@ StatusOr<Line> CountingOf(const Issuers::Snapshot& authorities, const std::set<s
   if (records.empty()) {
     const auto elsewhere = authorities.elsewhere.find(authority);
     if (elsewhere == authorities.elsewhere.end()) return Unknown(authority);
-    line.certificates.push_back(MakeWanted(authorities, authority, elsewhere->second, proof));
+    line.certificates.push_back(MakeWanted(authorities, authority, elsewhere->second, proof, now));
     line.counts = true;
     return line;
   }
@@ -94,14 +100,17 @@ StatusOr<Line> CountingOf(const Issuers::Snapshot& authorities, const std::set<s
     if (revoked.contains(record->authority)) continue;
     ASSIGN_OR_RETURN(const std::vector<Bytes> unexpired, UnexpiredOf(*record, now));
     for (const Bytes& one : unexpired)
-      line.certificates.push_back(MakeWanted(authorities, record->authority, one, proof));
+      line.certificates.push_back(MakeWanted(authorities, record->authority, one, proof, now));
   }
   if (newest == nullptr) {
     return Error(Code::kFailedPrecondition, reason::kAuthorityNotIssuing,
                  fmt::format("authority \"{}\" has no certificate yet; activate it first", authority));
   }
   line.counts = !line.certificates.empty();
-  if (!line.counts) line.certificates.push_back(MakeWanted(authorities, newest->authority, newest->certificate, proof));
+  if (!line.counts) {
+    line.certificates.push_back(MakeWanted(authorities, newest->authority, newest->certificate, proof, now));
+    line.certificates.back().counts = false;
+  }
   while (line.certificates.size() > kSlots) {
     line.dropped.push_back(line.certificates.front().authority);
     line.certificates.erase(line.certificates.begin());
@@ -136,35 +145,20 @@ std::vector<std::string> AuthoritiesBelow(const DpsDescription& description,
   return {reached.begin(), reached.end()};
 }
 
-std::set<std::string> AuthoritiesOutOfUse(const std::vector<AuthorityRecord>& authorities) {
-  std::set<std::string> revoked;
-  for (const AuthorityRecord& one : authorities) {
-    if (one.state == AuthorityState::kRevoked) revoked.insert(one.authority);
-  }
-  for (bool grown = true; grown;) {
-    grown = false;
-    for (const AuthorityRecord& one : authorities)
-      grown |= revoked.contains(one.parent) && revoked.insert(one.authority).second;
-  }
-  return revoked;
-}
-
-StatusOr<WantedChain> WantedOf(const DpsDescription& description, const Issuers::Snapshot& authorities, Time now) {
+StatusOr<WantedChain> WantedOf(const DpsDescription& description, const std::vector<std::string>& let_in,
+                               const std::set<std::string>& revoked, const Issuers::Snapshot& authorities, Time now) {
   WantedChain wanted;
-  const std::set<std::string> revoked = AuthoritiesOutOfUse(authorities.records);
   std::map<std::string, bool> proofs;
   for (const DescribedCertificate& described : description.certificates) {
     proofs[described.authority] = described.proof;
     ASSIGN_OR_RETURN(const Line line, CountingOf(authorities, revoked, described.authority, described.proof, now));
     wanted.certificates.insert(wanted.certificates.end(), line.certificates.begin(), line.certificates.end());
   }
-  std::set<std::string> bound;  // thumbprints
   for (const DescribedGroup& described : description.groups) {
     // Of an authority elsewhere we would not know whose devices they are.
     if (FindRecord(authorities.records, described.authority) == nullptr) return Unknown(described.authority);
     ASSIGN_OR_RETURN(Line line,
                      CountingOf(authorities, revoked, described.authority, proofs[described.authority], now));
-    for (const WantedCertificate& one : line.certificates) bound.insert(one.thumbprint);
     for (const std::string& dropped : line.dropped) {
       wanted.warnings.push_back(
           fmt::format("enrollment group {} takes two certificates: devices below an older one of {} "
@@ -176,13 +170,15 @@ StatusOr<WantedChain> WantedOf(const DpsDescription& description, const Issuers:
                              .revoked = !line.counts,
                              .certificates = std::move(line.certificates)});
   }
-  for (const std::string& authority : AuthoritiesBelow(description, authorities.records)) {
+  std::set<std::string> reached(let_in.begin(), let_in.end());
+  const std::vector<std::string> below = AuthoritiesBelow(description, authorities.records);
+  reached.insert(below.begin(), below.end());
+  for (const std::string& authority : reached) {
     const AuthorityRecord* record = FindRecord(authorities.records, authority);
-    if (record == nullptr || !revoked.contains(authority)) continue;
+    if (record == nullptr) continue;
     ASSIGN_OR_RETURN(const std::vector<Bytes> unexpired, UnexpiredOf(*record, now));
-    for (const Bytes& one : unexpired) {
-      if (!bound.contains(ThumbprintOf(one))) wanted.denied.push_back(MakeWanted(authorities, authority, one, true));
-    }
+    std::vector<WantedCertificate>& all = revoked.contains(authority) ? wanted.denied : wanted.known;
+    for (const Bytes& one : unexpired) all.push_back(MakeWanted(authorities, authority, one, true, now));
   }
   return wanted;
 }

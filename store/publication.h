@@ -31,6 +31,7 @@ struct TargetRecord {
   ChainState chain = ChainState::kNone;
   bool take_over = false;  // also what others have set, while it is kPublishing
   std::optional<Time> published = std::nullopt;
+  int64_t published_version = 0;  // of the description that was
 };
 
 // The numbers are on disk: do not change them.
@@ -48,6 +49,7 @@ struct WorkRecord {
   int64_t attempts = 0;    // that have failed
   Time next;               // not tried before
   bool parked = false;     // not tried until a person says so, or it is queued again
+  bool review = false;     // of a device: nothing was decided of it, what it depends on has changed
   std::string reason;      // of the last failure
   std::string failure;
 };
@@ -62,6 +64,12 @@ struct PublishedRecord {
   std::string key;              // its name there; compared without case
   std::string content;          // JSON, of publish/
   std::optional<Time> collect;  // when there is no need of it any more
+};
+
+// Where a page of work begins: after the item that was queued then and has this number.
+struct WorkPlace {
+  Time queued = absl::InfinitePast();
+  int64_t id = 0;
 };
 
 struct WorkCounts {
@@ -80,7 +88,8 @@ class PublicationStore {
   // With version 1. kAlreadyExists (TARGET_EXISTS).
   virtual Status AddTarget(const TargetRecord& target, const std::string& ledger_entry) = 0;
   // Replaces the description of what was read at its `version`, which then grows by one, and adds to its authorities;
-  // what was published stays. kNotFound (TARGET_UNKNOWN); kAborted (TARGET_CHANGED).
+  // what was published stays, and what is being published has to be done anew. kNotFound (TARGET_UNKNOWN); kAborted
+  // (TARGET_CHANGED).
   virtual Status UpdateTarget(const TargetRecord& target, const std::string& ledger_entry) = 0;
   // With its work and what is known to stand there. Idempotent.
   virtual Status RemoveTarget(const std::string& target, Time time, const std::string& ledger_entry) = 0;
@@ -97,19 +106,25 @@ class PublicationStore {
   // kNotFound (TARGET_UNKNOWN).
   virtual Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys,
                            Time now) = 0;
+  // Devices that are to be looked at again: behind all of which something was decided. kNotFound (TARGET_UNKNOWN).
+  virtual Status QueueReviews(const std::string& target, const std::vector<std::string>& devices, Time now) = 0;
   // The devices of revoked certificates that have not expired, of at most `count` after where the answer before ended,
   // unless an enrollment is there of them; the answer is empty at the end.
   virtual StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
                                              Time now) = 0;
-  // The devices whose enrollments are to be collected by now, unless work is there of them.
+  // As reviews, the devices whose enrollments are to be collected by now, unless work is there of them.
   virtual Status QueueCollections(const std::string& target, Time now) = 0;
-  // What may be tried now, authorities before devices, then the oldest first.
+  // What may be tried now: the chain, authorities, devices, reviews; last devices whose hub failed. The oldest first.
   virtual StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) = 0;
-  // Of that, the devices that were queued by then.
-  virtual StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
-                                                       int count) = 0;
+  virtual StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, int count) = 0;
+  // Whether a device of which something was decided by then waits, be it for its next attempt, and not because of
+  // `but_for`.
+  virtual StatusOr<bool> DevicesWait(const std::string& target, Time queued_by, const std::string& but_for) = 0;
   // The oldest first.
-  virtual StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) = 0;
+  virtual StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only,
+                                                     const WorkPlace& after, int count) = 0;
+  virtual StatusOr<std::optional<WorkRecord>> FindWork(const std::string& target, WorkKind kind,
+                                                       const std::string& key) = 0;
   virtual StatusOr<WorkCounts> CountWork(const std::string& target) = 0;
   // It is done, unless it was queued again since it was read; of kChain, the target is kPublished then.
   virtual Status FinishWork(const std::vector<WorkRecord>& work, Time now) = 0;

@@ -17,7 +17,9 @@ using ::testing::ElementsAre;
 using testing::Fails;
 using ::testing::HasSubstr;
 using testing::House;
+using ::testing::IsEmpty;
 using testing::IsOk;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 using testing::RunCommand;
 using Below = AuthorityRevocation::Below;
@@ -84,6 +86,21 @@ TEST_F(AuthorityRevocationTest, ItIssuesNoMoreAndItsIssuerListsIt) {
   // Idempotent: the first revocation stands.
   ASSERT_THAT(Revoke("devices", Asked(Reason::kSuperseded)), IsOk());
   EXPECT_EQ(CertificateOf("devices")->reason, Reason::kCaCompromise);
+}
+
+TEST_F(AuthorityRevocationTest, WhoseCertificateIsRevokedIsOutOfUseToo) {
+  EXPECT_THAT(house_.authority().OutOfUse().value(), IsEmpty());
+  const Bytes serial = ToBytes(house_.issuer("devices").serial());
+  ASSERT_THAT(house_.authority().Revoke(operator_, "root", serial, Reason::kCertificateHold), IsOk());
+  EXPECT_THAT(house_.authority().OutOfUse().value(), ElementsAre("devices"));
+  ASSERT_THAT(house_.authority().Release(operator_, "root", serial), IsOk());
+  EXPECT_THAT(house_.authority().OutOfUse().value(), IsEmpty());
+  ASSERT_THAT(Revoke("access", Asked(Reason::kCaCompromise)), IsOk());
+  EXPECT_THAT(house_.authority().OutOfUse().value(), ElementsAre("access"));
+  ASSERT_THAT(house_.authority().Revoke(operator_, "root", house_.issuer("root").serial(), Reason::kCaCompromise),
+              IsOk());
+  EXPECT_THAT(house_.authority().OutOfUse().value(), IsSupersetOf({"root", "devices", "access"}))
+      << "they are below it";
 }
 
 TEST_F(AuthorityRevocationTest, WhatIsBelowFollowsAsFarAsItWasAsked) {

@@ -18,10 +18,16 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 using Kind = PlannedStep::Kind;
 
 WantedCertificate Certificate(const std::string& authority, bool proof = true, const Status& provable = {}) {
@@ -320,7 +326,7 @@ TEST_F(ChainPlanTest, UploadsThenProvesThenBinds) {
   EXPECT_EQ(plan.groups, 2u);
   for (const PlannedStep& step : plan.steps) {
     EXPECT_FALSE(step.denies) << Text(step);
-    EXPECT_THAT(step.details, ::testing::Not(IsEmpty())) << Text(step);
+    EXPECT_THAT(step.details, Not(IsEmpty())) << Text(step);
     EXPECT_EQ(step.etag, "");
   }
   EXPECT_EQ(plan.steps[4].group, json::parse(fmt::format(
@@ -422,6 +428,32 @@ TEST_F(ChainPlanTest, AKeyThatIsAwayForNowIsToldOfAndItsProofIsPlanned) {
   service_.found.certificates = {};
   wanted_.certificates = {Certificate("devices", false, away)};
   EXPECT_THAT(Plan().warnings, ElementsAre("more")) << "a claim needs no key";
+}
+
+TEST_F(ChainPlanTest, ACertificateThatDoesNotCountIsNotBroughtThereAnew) {
+  for (const bool proof : {true, false}) {
+    Service service;
+    WantedCertificate revoked = Certificate("devices", proof);
+    revoked.counts = false;
+    const WantedChain wanted = {.certificates = {revoked}, .groups = {}, .denied = {}, .warnings = {}};
+    EXPECT_THAT(Texts(service.Plan(wanted)), IsEmpty()) << proof;
+    EXPECT_THAT(service.Plan(wanted).warnings, ElementsAre(HasSubstr("authority devices is revoked")));
+    service.found.certificates = {Found("devices", false)};
+    service.written.certificates = {NameOf("devices")};
+    EXPECT_THAT(Texts(service.Plan(wanted)), IsEmpty()) << "neither verified nor removed, " << proof;
+    service.found.certificates = {Found("devices")};
+    EXPECT_THAT(Texts(service.Plan(wanted)), IsEmpty());
+    EXPECT_THAT(service.Plan(wanted).warnings, IsEmpty());
+  }
+}
+
+TEST_F(ChainPlanTest, OfWhatIsToBeProvenThePlanSaysWhatIsVerified) {
+  wanted_ = {.certificates = {Certificate("devices"), Certificate("plant-b"), Certificate("plant-c", false)},
+             .groups = {},
+             .denied = {},
+             .warnings = {}};
+  service_.found.certificates = {Found("devices"), Found("plant-b", false), Found("plant-c"), Found("plant-d")};
+  EXPECT_THAT(Plan().verified, ElementsAre(NameOf("devices")));
 }
 
 TEST_F(ChainPlanTest, ACertificateThatIsWantedTwiceIsUploadedOnce) {
@@ -572,6 +604,24 @@ TEST_F(ChainPlanTest, WhatOfOursSomebodyChangedIsReportedAndLeft) {
   }
 }
 
+// They go to the log and into the database, and people keep secrets in twins.
+TEST_F(ChainPlanTest, AConflictTellsNothingOfATwinAndLittleOfTheRest) {
+  PublishDevices();
+  wanted_.groups[0].described.initial_twin = {{"tags", {{"line", "a"}}}};
+  wanted_.groups[0].described.allocation = "hashed";
+  wanted_.groups[0].described.hubs = {"a.azure-devices.net"};
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  Line()["initialTwin"] = {{"tags", {{"line", "secret"}}}};
+  Line()["allocationPolicy"] = "\xe2\x80\xae" + std::string(10'000, 'x');
+  EXPECT_THAT(Plan().conflicts,
+              UnorderedElementsAre("enrollment group line: initialTwin was changed by somebody else",
+                                   AllOf(HasSubstr("allocationPolicy was changed by somebody else to \"???xxx"),
+                                         EndsWith("..., and is to be \"hashed\""), SizeIs(Lt(700u)))));
+  const PlannedStep step = Only(Plan(true));
+  EXPECT_THAT(step.details, Contains("initialTwin: ... -> {\"tags\":{\"line\":\"a\"}}"));
+  EXPECT_THAT(step.details, Each(AllOf(Not(HasSubstr("secret")), SizeIs(Lt(700u)))));
+}
+
 TEST_F(ChainPlanTest, AConflictKeepsNothingElseFromBeingSet) {
   PublishDevices();
   Line()["provisioningStatus"] = "disabled";  // by a person
@@ -581,6 +631,23 @@ TEST_F(ChainPlanTest, AConflictKeepsNothingElseFromBeingSet) {
   EXPECT_EQ(step.group["provisioningStatus"], "disabled");
   EXPECT_EQ(step.group["capabilities"], (json{{"iotEdge", true}}));
   EXPECT_THAT(plan.conflicts, SizeIs(1));
+}
+
+TEST_F(ChainPlanTest, WhatWeWroteIsPlannedAsFoundAndWhatWeDidNotIsLeft) {
+  wanted_ = {.certificates = {}, .groups = {Wanted("line", {"devices"}, false)}, .denied = {}, .warnings = {}};
+  service_.found.groups = {Group("line", Certificates("theirs"))};
+  wanted_.groups[0].described.edge = true;
+  service_.Publish(wanted_);
+  const json& own = service_.written.groups.at("line");
+  EXPECT_EQ(own["capabilities"], (json{{"iotEdge", true}}));
+  EXPECT_FALSE(own.contains("attestation")) << "which was left";
+  Line()["capabilities"]["iotEdge"] = false;
+  EXPECT_THAT(Texts(Plan()), IsEmpty());
+  const ChainPlan plan = PlanChain(wanted_, service_.found, AsFound(service_.written, service_.found), false);
+  const PlannedStep step = Only(plan);
+  EXPECT_EQ(step.group["capabilities"]["iotEdge"], true);
+  EXPECT_EQ(step.group["attestation"]["x509"], Certificates("theirs"));
+  EXPECT_THAT(plan.left.at("line"), ElementsAre(HasSubstr("attestation")));
 }
 
 TEST_F(ChainPlanTest, ADescriptionThatChangesIsNoConflict) {
@@ -788,6 +855,95 @@ TEST_F(ChainPlanTest, ARevokedAuthorityBelowAGroupGetsADisabledOneOfItsOwn) {
   EXPECT_EQ(service_.Deny(wanted_), "");
   EXPECT_TRUE(service_.IsKeptOut("plant-b"));
   EXPECT_THAT(Plan().steps, IsEmpty());
+}
+
+TEST_F(ChainPlanTest, WhoIsRevokedIsKeptOutBeforeAnybodyIsLetIn) {
+  wanted_ = {.certificates = {Certificate("root")},
+             .groups = {Wanted("all", {"root"}), Wanted("closed", {"plant-c"}, false)},
+             .denied = {Certificate("plant-b")},
+             .warnings = {}};
+  wanted_.groups[1].enabled = false;
+  EXPECT_THAT(Texts(Plan()), ElementsAre("upload " + NameOf("root"), "prove " + NameOf("root"), "bind closed",
+                                         "bind " + DenyingGroupOf(Certificate("plant-b")), "bind all"));
+}
+
+TEST_F(ChainPlanTest, AGroupOfARevokedAuthorityIsNotMadeAndTheAuthorityIsDeniedWhereverItStands) {
+  // The description gives the group another name, and is not applied yet.
+  PublishDevices();
+  wanted_.certificates[0].counts = false;
+  wanted_.groups[0].described.group = "line-2";
+  wanted_.groups[0].enabled = false;
+  wanted_.groups[0].revoked = true;
+  wanted_.denied = {Certificate("devices")};
+  for (const bool whole : {false, true}) {
+    Service service = service_;
+    ASSERT_EQ(whole ? service.Publish(wanted_) : service.Deny(wanted_), "");
+    EXPECT_FALSE(service.IsLetIn("devices")) << whole;
+    EXPECT_TRUE(service.IsKeptOut("devices")) << whole;
+    EXPECT_THAT(service.found.groups, SizeIs(1)) << "that one is enough, " << whole;
+    EXPECT_THAT(service.Plan(wanted_).warnings, ::testing::Contains(HasSubstr("line-2 is not made")));
+  }
+  service_.found.groups.clear();
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_TRUE(service_.IsKeptOut("devices"));
+}
+
+TEST_F(ChainPlanTest, OfAGroupThatIsKeptDisabledNothingElseIsSet) {
+  PublishDevices();
+  wanted_.groups[0].described.edge = true;
+  wanted_.groups[0].enabled = false;
+  wanted_.groups[0].revoked = true;
+  wanted_.certificates[0].counts = false;
+  wanted_.denied = {Certificate("devices")};
+  const json before = Line();
+  const ChainPlan plan = Plan();
+  const PlannedStep step = Only(plan);
+  EXPECT_TRUE(step.denies);
+  EXPECT_EQ(step.group["provisioningStatus"], "disabled");
+  EXPECT_EQ(step.group["attestation"], before["attestation"]);
+  EXPECT_FALSE(step.group.contains("capabilities"));
+  EXPECT_THAT(plan.warnings, ElementsAre(HasSubstr("line is kept disabled")));
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_THAT(service_.found.groups, SizeIs(1));
+  // With a successor it is as described again.
+  wanted_.certificates = {Certificate("devices-2")};
+  wanted_.groups[0].certificates = {Certificate("devices-2")};
+  wanted_.groups[0].enabled = true;
+  wanted_.groups[0].revoked = false;
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_TRUE(service_.IsLetIn("devices-2"));
+  EXPECT_TRUE(service_.IsKeptOut("devices"));
+  EXPECT_EQ(Line()["capabilities"], (json{{"iotEdge", true}}));
+}
+
+TEST_F(ChainPlanTest, AGroupThatIsKeptDisabledKeepsItsExpiredCertificateBesideTheRevokedOne) {
+  PublishDevices();
+  RollOver();
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  // "devices" has expired, and its successor is revoked.
+  wanted_.certificates = {Certificate("devices-2")};
+  wanted_.groups[0].certificates = {Certificate("devices-2")};
+  wanted_.groups[0].enabled = false;
+  wanted_.groups[0].revoked = true;
+  wanted_.denied = {Certificate("devices-2")};
+  const json before = Line();
+  EXPECT_THAT(Texts(Plan()), ElementsAre("bind line", "bind " + DenyingGroupOf(Certificate("devices-2"))));
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  EXPECT_EQ(Line()["attestation"], before["attestation"]);
+  EXPECT_EQ(Line()["provisioningStatus"], "disabled");
+}
+
+TEST_F(ChainPlanTest, AGroupThatIsDescribedNoMoreKeepsItsAuthoritysSuccessor) {
+  wanted_ = {
+      .certificates = {}, .groups = {Wanted("old", {"plant-b", "plant-b-2"}, false)}, .denied = {}, .warnings = {}};
+  ASSERT_EQ(service_.Publish(wanted_), "");
+  wanted_.groups.clear();
+  wanted_.denied = {Certificate("plant-b")};
+  wanted_.known = {Certificate("plant-b-2")};
+  ASSERT_EQ(service_.Deny(wanted_), "");
+  EXPECT_FALSE(service_.IsLetIn("plant-b"));
+  EXPECT_TRUE(service_.IsKeptOut("plant-b"));
+  EXPECT_TRUE(service_.IsLetIn("plant-b-2"));
 }
 
 TEST_F(ChainPlanTest, AGroupThatNamesARevokedAuthorityByAnySpellingOrNameIsDisabled) {
@@ -1096,6 +1252,8 @@ WantedChain AnyChain(Chance& chance) {
       WantedGroup group = Wanted("group-" + authority, line, chance.Of(60));
       group.revoked = chance.Of(15);
       group.enabled = !group.revoked && chance.Of(90);
+      // Revoked and not just expired.
+      if (group.revoked && chance.Of(70)) wanted.denied.push_back(Certificate(line.back()));
       if (chance.Of(30)) {
         group.described.allocation = chance.Of(50) ? "hashed" : "static";
         group.described.hubs = {"b.azure-devices.net", "a.azure-devices.net"};
@@ -1141,7 +1299,10 @@ TEST(ChainPlanPropertyTest, AllStepsOfOnePlanLeadThere) {
     ASSERT_EQ(service.Publish(AnyChain(chance), true), "") << "seed " << seed;
     const WantedChain wanted = AnyChain(chance);
     const ChainPlan plan = service.Plan(wanted, true);
+    bool lets_in = false;
     for (PlannedStep step : plan.steps) {
+      EXPECT_FALSE(lets_in && step.denies) << "seed " << seed << " " << Text(step) << " of " << Dump(plan);
+      lets_in |= step.kind == Kind::kBind && !step.denies;
       // What an earlier step of the plan has made or changed.
       const FoundCertificate* certificate = service.FindCertificate(step.id);
       if (step.kind == Kind::kClaim && certificate != nullptr) step.found.etag = certificate->etag;

@@ -8,6 +8,7 @@
 #include "tests/cli_program.h"
 #include "tests/command.h"
 #include "tests/temporary_directory.h"
+#include "tools/hallmark/client_connection.h"
 #include "tools/hallmark/completion.h"
 #include "tools/hallmark/context.h"
 #include "tools/hallmark/failure.h"
@@ -23,6 +24,7 @@ using ::hallmark::testing::RpcError;
 using ::hallmark::testing::RunCommand;
 using ::hallmark::testing::TemporaryDirectory;
 using ::hallmark::testing::Write;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -378,6 +380,16 @@ TEST(Failure, OfTheServiceCannotSteerTheTerminalOrForgeFields) {
   ASSERT_THAT(Fields(status), SizeIs(1));
   EXPECT_EQ(Fields(status)[0].field, "a\\x1fb");
   EXPECT_EQ(Fields(status)[0].description, "c\\x1ed");
+}
+
+// Neither can what is no status of google.rpc, which is what becomes of one that is no UTF-8.
+TEST(Failure, OfGrpcItselfCannotSteerTheTerminal) {
+  for (const grpc::StatusCode code : {grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::UNAVAILABLE}) {
+    const Status status = FromGrpc(grpc::Status(code, "has the CN \xff\x1b]0;x\n", "\xff"), "localhost:7443");
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(Message(status), HasSubstr("localhost:7443"));
+    EXPECT_THAT(Message(status), EndsWith(": has the CN \\xff\\x1b]0;x\\x0a"));
+  }
 }
 
 TEST(Failure, SaysWhatToDoNext) {

@@ -16,6 +16,15 @@
 #include "tests/house.h"
 #include "tests/status_matchers.h"
 
+namespace hallmark {
+
+inline void PrintTo(const WorkRecord& work, std::ostream* out) {
+  *out << fmt::format("work {} \"{}\" generation {}, {} attempts, next {}: {} {}", static_cast<int>(work.kind),
+                      work.key, work.generation, work.attempts, Rfc3339(work.next), work.reason, work.failure);
+}
+
+}  // namespace hallmark
+
 namespace hallmark::testing {
 
 class DpsHouse {
@@ -107,22 +116,29 @@ class DpsHouse {
       }
       Advance(std::max(next - Now(), Duration()) + absl::Seconds(1));
     }
-    FAIL() << "there is work left: " << house.store().ListWork(kTarget, false, 1)->front().failure;
+    FAIL() << "there is work left: " << house.store().ListWork(kTarget, false, {}, 1)->front().failure;
   }
   void Publish(bool take_over = false) {
     ASSERT_THAT(house.store().QueueChain(kTarget, take_over, Now(), "{}"), IsOk());
     Work();
   }
   ChainState chain() { return house.store().GetTarget(kTarget)->chain; }
-  std::vector<WorkRecord> Waiting() { return house.store().ListWork(kTarget, false, 1000).value(); }
+  std::vector<WorkRecord> Waiting() { return house.store().ListWork(kTarget, false, {}, 1000).value(); }
   StatusOr<ChainPlan> Plan() { return target_->Plan(false, Now() + absl::Minutes(1)); }
+  static constexpr char kOperator[] = "hallmark://test/operator/one";
   std::vector<Drift> Reconcile(bool repair) {
     std::vector<Drift> drifts;
     const auto result = target_->Reconcile(
-        repair, [](const Reconciled&) { return true; }, [&](const Drift& drift) { drifts.push_back(drift); },
+        repair, kOperator, [](const Reconciled&) { return true; }, [&](const Drift& drift) { drifts.push_back(drift); },
         Now() + absl::Minutes(1));
     EXPECT_THAT(result, IsOk());
     return drifts;
+  }
+  // Another one, whose budget is filled as `clock` says.
+  std::unique_ptr<DpsTarget> MakeTarget(OperationBudget& budget, const Clock& clock) {
+    return std::make_unique<DpsTarget>(
+        DpsService::Parts{.credential = *credential_, .azure = azure_, .budget = budget, .clock = clock},
+        house.authority(), "test", kTarget, description_);
   }
   const TargetWorker& worker() const { return *worker_; }
   const DpsTarget& target() const { return *target_; }
@@ -181,9 +197,7 @@ class DpsHouse {
   void Build() {
     worker_.reset();
     budget_ = std::make_unique<OperationBudget>(1000, 1e9);  // the clock stands still
-    target_ = std::make_unique<DpsTarget>(
-        DpsService::Parts{.credential = *credential_, .azure = azure_, .budget = *budget_, .clock = house.clock},
-        house.authority(), "test", kTarget, description_);
+    target_ = MakeTarget(*budget_, house.clock);
     worker_ = std::make_unique<TargetWorker>(*target_, house.authority(), house.store().GetTarget(kTarget).value(),
                                              observers_);
   }

@@ -222,6 +222,9 @@ class FaultyStore : public Store {
   Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys, Time now) override {
     return Mutate([&] { return store_->QueueWork(target, kind, keys, now); });
   }
+  Status QueueReviews(const std::string& target, const std::vector<std::string>& devices, Time now) override {
+    return Mutate([&] { return store_->QueueReviews(target, devices, now); });
+  }
   StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
                                      Time now) override {
     return Mutate([&] { return store_->QueueRevoked(target, after, count, now); });
@@ -232,12 +235,19 @@ class FaultyStore : public Store {
   StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
     return store_->DueWork(target, now, count);
   }
-  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
-                                               int count) override {
-    return store_->DueDevices(target, now, queued_by, count);
+  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, int count) override {
+    return store_->DueDevices(target, now, count);
   }
-  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {
-    return store_->ListWork(target, parked_only, count);
+  StatusOr<bool> DevicesWait(const std::string& target, Time queued_by, const std::string& but_for) override {
+    return store_->DevicesWait(target, queued_by, but_for);
+  }
+  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, const WorkPlace& after,
+                                             int count) override {
+    return store_->ListWork(target, parked_only, after, count);
+  }
+  StatusOr<std::optional<WorkRecord>> FindWork(const std::string& target, WorkKind kind,
+                                               const std::string& key) override {
+    return store_->FindWork(target, kind, key);
   }
   StatusOr<WorkCounts> CountWork(const std::string& target) override { return store_->CountWork(target); }
   Status FinishWork(const std::vector<WorkRecord>& work, Time now) override {

@@ -355,6 +355,27 @@ TEST_F(LifecycleTest, ADisabledAuthorityIssuesNothingSaysWhoDoesAndItsCrlGoesOn)
               Fails(Code::kAborted, reason::kAuthorityChanged));
 }
 
+TEST_F(LifecycleTest, ADisabledAuthorityShowsThatItHasItsKeyAndARevokedOneDoesNot) {
+  const auto prove = [&](const std::string& request_id) {
+    testing::CsrBuilder csr(House::DeviceKey("thrown away"));
+    csr.subject = EncodeName({{"CN", std::string(48, 'A')}});
+    return house_.Issue({.request_id = request_id,
+                         .authority = "devices",
+                         .profile = kPossessionProfile,
+                         .csr = csr.Build(),
+                         .lifetime = std::nullopt},
+                        "operator");
+  };
+  ASSERT_THAT(SetState("devices", AuthorityState::kDisabled), IsOk());
+  EXPECT_THAT(prove("disabled"), IsOk());
+  EXPECT_THAT(IssueFrom("devices", "late"), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+  AuthorityRevocation revocation;
+  revocation.request_id = "gone";
+  revocation.reason = RevocationReason::kCaCompromise;
+  ASSERT_THAT(house_.lifecycle().Revoke(operator_, "devices", revocation), IsOk());
+  EXPECT_THAT(prove("revoked"), Fails(Code::kFailedPrecondition, reason::kAuthorityNotIssuing));
+}
+
 TEST_F(LifecycleTest, ARevokedOrExpiredAuthorityIsNotEnabled) {
   ASSERT_THAT(SetState("devices", AuthorityState::kDisabled), IsOk());
   const Bytes serial = ToBytes(house_.issuer("devices").serial());

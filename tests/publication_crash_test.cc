@@ -67,7 +67,7 @@ TEST_F(PublicationCrashTest, Case08APublicationThatIsKilledAfterEachStepIsFinish
       SCOPED_TRACE(fmt::format("{} {} {}", step.method, step.part, handled ? "handled" : "under way"));
       cloud().Control("POST", "reset");
       // Nothing is known of an earlier round.
-      world_->Hallmark("publish dps remove contoso --force");
+      world_->Hallmark("publish dps remove contoso --force --yes");
       ASSERT_EQ(world_->Hallmark("publish dps add " + world_->Description()).exit_code, 0);
       const size_t proofs_before = world_->Json("certificate list --profile verification")["certificates"].size();
       // Its answer is lost in either case: the service dies before it could come.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <openssl/pem.h>
 
+#include <future>
+
 #include "tests/factory_floor.h"
 #include "tests/publishing_service.h"
 #include "tests/station_line.h"
@@ -108,12 +110,24 @@ TEST_F(PublicationServiceTest, ATargetIsDescribedShownAndForgotten) {
   EXPECT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(world.Json("publish status"), IsEmpty());
   ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
-  result = world.Hallmark("publish dps add " + world.Description());
-  EXPECT_THAT(result.output, HasSubstr("TARGET_EXISTS"));
+  for (const char* dry : {"", "--dry-run "}) {
+    result = world.Hallmark(std::string("publish dps add ") + dry + world.Description());
+    EXPECT_THAT(result.output, HasSubstr("TARGET_EXISTS"));
+  }
   EXPECT_EQ(world.Hallmark("publish dps add --replace " + world.Description()).exit_code, 0);
   result = world.Hallmark("publish status");
   EXPECT_THAT(result.output, HasSubstr("not published"));
   ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  EXPECT_EQ(world.Json("publish status contoso")["converged"], true);
+  // Described anew, it is not as described until it is applied.
+  ASSERT_EQ(
+      world.Hallmark("publish dps add --replace " + world.Description("revocation: {operations_per_minute: 500}\n"))
+          .exit_code,
+      0);
+  EXPECT_FALSE(world.Json("publish status contoso").contains("converged"));
+  EXPECT_THAT(world.Hallmark("publish status").output, HasSubstr("described anew: apply it"));
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  EXPECT_EQ(world.Json("publish status contoso")["converged"], true);
   result = world.Hallmark("publish reconcile contoso");
   EXPECT_EQ(result.exit_code, 0) << result.output;
   // What is kept out there is not kept out in another service.
@@ -126,6 +140,50 @@ TEST_F(PublicationServiceTest, ATargetIsDescribedShownAndForgotten) {
   EXPECT_THAT(result.output, HasSubstr("names another service than the target \"contoso\" was published to"));
   ASSERT_EQ(world.Hallmark("publish dps remove contoso").exit_code, 0);
   EXPECT_EQ(world.cloud.State()["certificates"].size(), 1u) << "what stands in the service stays";
+}
+
+TEST_F(PublicationServiceTest, AReconciliationSaysByItsExitCodeWhetherAllIsMended) {
+  PublishingService world;
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  EXPECT_EQ(world.Hallmark("publish reconcile contoso").exit_code, 7);
+  auto result = world.Hallmark("publish reconcile contoso --repair");
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("publish it first: hallmark publish dps apply contoso"));
+  EXPECT_THAT(world.cloud.State()["certificates"], IsEmpty());
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  world.cloud.Change({{"kind", "enrollmentGroup"}, {"id", "line-devices"}, {"remove", true}});
+  EXPECT_EQ(world.Hallmark("publish reconcile contoso").exit_code, 7);
+  result = world.Hallmark("publish reconcile contoso --repair");
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  ASSERT_TRUE(world.Converges());
+  EXPECT_EQ(world.cloud.State()["enrollmentGroups"].size(), 1u);
+  // What is not ours stays.
+  const std::string stranger = ReadFile(world.cloud.roots()).value();
+  world.cloud.Change({{"kind", "certificate"}, {"id", "stranger"}, {"set", {{"pem", stranger}}}});
+  result = world.Hallmark("publish reconcile contoso --repair");
+  EXPECT_EQ(result.exit_code, 7) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("is of no authority of ours"));
+  // What was found before a failure is shown.
+  world.cloud.Fault({{"match", {{"pathRegex", "/enrollments/query"}}}, {"times", 1}, {"action", {{"status", 503}}}});
+  result = world.Hallmark("publish reconcile contoso");
+  EXPECT_EQ(result.exit_code, 4) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("is of no authority of ours"));
+  EXPECT_THAT(result.output, HasSubstr("TARGET_UNAVAILABLE"));
+}
+
+TEST_F(PublicationServiceTest, ATargetIsReconciledByOneAtATime) {
+  PublishingService world;
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  ASSERT_EQ(world.Hallmark("publish dps apply contoso --yes").exit_code, 0);
+  world.cloud.Fault({{"match", {{"pathRegex", "/enrollments/query"}}}, {"times", 2}, {"action", {{"delayMs", 5000}}}});
+  const auto reconcile = [&world] { return world.Hallmark("publish reconcile contoso"); };
+  auto other = std::async(std::launch::async, reconcile);
+  const testing::CommandResult one = reconcile();
+  const testing::CommandResult two = other.get();
+  EXPECT_EQ(std::min(one.exit_code, two.exit_code), 0) << one.output << two.output;
+  EXPECT_EQ(std::max(one.exit_code, two.exit_code), 4) << one.output << two.output;
+  EXPECT_THAT(one.output + two.output, HasSubstr("TARGET_BUSY"));
+  EXPECT_EQ(reconcile().exit_code, 0);
 }
 
 TEST_F(PublicationServiceTest, SecretsAreInNoLogAndNoAnswer) {
@@ -156,6 +214,31 @@ TEST_F(PublicationServiceTest, ADirectoryHoldsTheBundle) {
       fmt::format("cd {}/published/by-hand && sha256sum -c SHA256SUMS && openssl verify -CAfile root.pem chain.pem",
                   world.service().ca().string()));
   EXPECT_EQ(sums.exit_code, 0) << sums.output;
+  // Who only looks has nothing signed.
+  const auto signers = [&] { return world.Json("certificate list --profile report-signer")["certificates"].size(); };
+  const size_t before = signers();
+  EXPECT_GT(before, 0u);
+  for (const char* look : {"publish dps plan by-hand", "publish reconcile by-hand"}) {
+    const auto looked = world.service().Hallmark("auditor", look);
+    EXPECT_EQ(looked.exit_code, 0) << looked.output;
+    EXPECT_EQ(looked.output.find("25 CA certificates"), std::string::npos);
+  }
+  EXPECT_EQ(signers(), before);
+}
+
+TEST_F(PublicationServiceTest, WhatCannotBeDoneIsNotBegun) {
+  PublishingService world;
+  for (int i = 0; i < 100; ++i) {
+    world.cloud.Change({{"kind", "enrollmentGroup"},
+                        {"id", fmt::format("other-{}", i)},
+                        {"set", {{"attestation", {{"type", "symmetricKey"}, {"symmetricKey", json::object()}}}}}});
+  }
+  ASSERT_EQ(world.Hallmark("publish dps add " + world.Description()).exit_code, 0);
+  const auto refused = world.Hallmark("publish dps apply contoso --yes");
+  EXPECT_EQ(refused.exit_code, 3) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("In the way: the service would have 101 enrollment groups"));
+  EXPECT_EQ(world.Json("publish dps apply contoso --yes")["error"]["reason"], "PUBLICATION_OBSTRUCTED");
+  EXPECT_THAT(world.Hallmark("publish status").output, HasSubstr("not published"));
 }
 
 TEST_F(PublicationServiceTest, Case15ABundleThatAPersonPublishesDoesWhatATargetDoes) {
@@ -224,9 +307,14 @@ TEST_F(PublicationServiceTest, ALotIsJudgedBeforeItsFirstDeviceIsMade) {
   EXPECT_EQ(world.service().Hallmark("importer", "publish dps check --lot a-17").exit_code, 0);
   EXPECT_EQ(world.service().Hallmark("station", "publish dps check --lot a-17").exit_code, 6);
   EXPECT_THAT(floor.Import(file).output, HasSubstr("contoso would let its devices in."));
+  result = world.Hallmark("publish dps check --lot a-17 --target other");
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_EQ(result.output, "Devices of a-17 are sent to contoso, and not to other.\n");
   // Elsewhere, or nowhere that it says but below an authority of the target's.
   EXPECT_THAT(floor.SignAndImport(FactoryFloor::Manifest("elsewhere", {"sn-4"})).output,
               HasSubstr("No target has the ID scope 0ne00000001"));
+  EXPECT_THAT(world.Hallmark("publish dps check --lot elsewhere --target contoso").output,
+              HasSubstr("are sent to the ID scope 0ne00000001, which no target has, and not to contoso."));
   json silent = FactoryFloor::Manifest("silent", {"sn-5"});
   silent.erase("bootstrap");
   EXPECT_THAT(floor.SignAndImport(silent).output, HasSubstr("contoso would let its devices in."));
@@ -280,6 +368,10 @@ TEST_F(PublicationServiceTest, Case10WhoMayStillBeConnectedIsListedUntilAHubIsNa
   for (const json& one : state["hubDevices"]) {
     EXPECT_EQ(one["status"], one["deviceId"] == "device-1" ? "disabled" : "enabled") << one;
   }
+  // Who forgets it says that the device stays out for ever.
+  EXPECT_THAT(world.Hallmark("publish dps remove contoso").output, HasSubstr("TARGET_BUSY"));
+  EXPECT_EQ(world.Hallmark("publish dps remove contoso --force").exit_code, 2) << "there is nobody to ask";
+  EXPECT_EQ(world.Hallmark("publish dps remove contoso --force --yes").exit_code, 0);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "base/reason.h"
 #include "store/sqlite/sqlite_store.h"
 #include "tests/command.h"
@@ -70,6 +72,12 @@ class PublicationStoreTest : public ::testing::Test {
   std::vector<std::string> Due(Time now, const std::string& target = "contoso") {
     std::vector<std::string> keys;
     const auto due = store_->DueWork(target, now, 100).value();
+    for (const WorkRecord& one : due) keys.push_back(one.key);
+    return keys;
+  }
+  std::vector<std::string> DueDevices(Time now) {
+    std::vector<std::string> keys;
+    const auto due = store_->DueDevices("contoso", now, 100).value();
     for (const WorkRecord& one : due) keys.push_back(one.key);
     return keys;
   }
@@ -144,7 +152,7 @@ TEST_F(PublicationStoreTest, WhatIsParkedWaitsForAPersonOrAnotherChange) {
   work.failure = "no";
   ASSERT_THAT(store_->PostponeWork({work}), IsOk());
   EXPECT_THAT(Due(At(100)), IsEmpty());
-  EXPECT_EQ(store_->ListWork("contoso", true, 10).value().at(0).failure, "no");
+  EXPECT_EQ(store_->ListWork("contoso", true, {}, 10).value().at(0).failure, "no");
   EXPECT_EQ(store_->CountWork("contoso")->parked, 1);
   EXPECT_EQ(*store_->CountWork("contoso")->oldest_parked, At(10));
   EXPECT_EQ(store_->RetryWork("contoso", At(20)).value(), 1);
@@ -227,18 +235,83 @@ TEST_F(PublicationStoreTest, AChangeOfAnAuthorityConcernsTheTargetsOfThoseBelowI
   EXPECT_THAT(Due(At(100), "fabrikam"), IsEmpty());
 }
 
-TEST_F(PublicationStoreTest, DevicesAreFoundByWhenTheyWereQueued) {
+TEST_F(PublicationStoreTest, TheCertificateOfAnAuthorityConcernsTheTargetsOfThoseBelowIt) {
+  ASSERT_THAT(store_->AddAuthority(Authority("root", "root"), "{}"), IsOk());
+  const Bytes serial = IssueTo("not-a-device", 1, "root");
+  AuthorityRecord devices = Authority("devices", "root");
+  devices.certificate = ExampleCertificate(1);
+  ASSERT_THAT(store_->AddAuthority(devices, "{}"), IsOk());
+  Revoke(serial, At(10), RevocationReason::kCertificateHold, "root");
+  EXPECT_THAT(Due(At(100)), ElementsAre("devices"));
+  ASSERT_THAT(store_->FinishWork(store_->DueWork("contoso", At(100), 10).value(), At(11)), IsOk());
+  ASSERT_THAT(store_->Release("root", serial, {At(12), kBy}, "{}"), IsOk());
+  EXPECT_THAT(Due(At(100)), ElementsAre("devices"));
+}
+
+TEST_F(PublicationStoreTest, DevicesAreFoundOnceTheyAreDue) {
   ASSERT_THAT(store_->QueueChain("contoso", false, At(1), "{}"), IsOk());
   for (int n = 1; n <= 3; ++n) Revoke(IssueTo("device-" + std::to_string(n), n), At(10 * n));
-  const auto due = [&](Time now, Time queued_by) {
-    std::vector<std::string> keys;
-    const auto found = store_->DueDevices("contoso", now, queued_by, 100).value();
-    for (const WorkRecord& one : found) keys.push_back(one.key);
-    return keys;
+  EXPECT_THAT(DueDevices(At(100)), ElementsAre("device-1", "device-2", "device-3"));
+  EXPECT_THAT(DueDevices(At(10)), ElementsAre("device-1"));
+  EXPECT_THAT(DueDevices(At(9)), IsEmpty());
+  WorkRecord first = store_->FindWork("contoso", WorkKind::kDevice, "device-1").value().value();
+  first.reason = reason::kTargetHubFailed;
+  ASSERT_THAT(store_->PostponeWork({first}), IsOk());
+  ASSERT_THAT(store_->QueueReviews("contoso", {"again"}, At(40)), IsOk());
+  EXPECT_THAT(DueDevices(At(100)), ElementsAre("device-2", "device-3", "again", "device-1"));
+  EXPECT_THAT(store_->DueDevices("contoso", At(100), 2).value(), SizeIs(2));
+}
+
+TEST_F(PublicationStoreTest, AReviewWaitsBehindWhatWasDecided) {
+  ASSERT_THAT(store_->QueueReviews("contoso", {"device-1", "device-2", "device-3"}, At(5)), IsOk());
+  Revoke(IssueTo("device-9", 9), At(50));
+  EXPECT_THAT(DueDevices(At(100)), ElementsAre("device-9", "device-1", "device-2", "device-3"));
+  EXPECT_THAT(Due(At(100)), ElementsAre("device-9", "device-1", "device-2", "device-3"));
+  // Of one of them something is decided meanwhile; and one of which it was is to be reviewed.
+  Revoke(IssueTo("DEVICE-2", 60), At(60));
+  ASSERT_THAT(store_->QueueReviews("contoso", {"device-9"}, At(70)), IsOk());
+  EXPECT_THAT(DueDevices(At(100)), ElementsAre("device-2", "device-9", "device-1", "device-3"));
+  std::map<std::string, WorkRecord> work;
+  const auto listed = store_->ListWork("contoso", false, {}, 10).value();
+  for (const WorkRecord& one : listed) work[one.key] = one;
+  EXPECT_FALSE(work["device-2"].review);
+  EXPECT_EQ(work["device-2"].queued, At(60)) << "until then it was as it should be";
+  EXPECT_FALSE(work["device-9"].review);
+  EXPECT_EQ(work["device-9"].queued, At(50));
+  EXPECT_EQ(work["device-9"].generation, 2) << "who works on it does not know what else there is";
+  EXPECT_TRUE(work["device-1"].review);
+  EXPECT_THAT(store_->QueueReviews("nobody", {"device-1"}, At(5)), Fails(Code::kNotFound, reason::kTargetUnknown));
+}
+
+TEST_F(PublicationStoreTest, DevicesAreWaitedForBySinceWhenAndWhy) {
+  const auto wait = [&](Time queued_by) {
+    return store_->DevicesWait("contoso", queued_by, reason::kTargetHubFailed).value();
   };
-  EXPECT_THAT(due(At(100), At(20)), ElementsAre("device-1", "device-2"));
-  EXPECT_THAT(due(At(10), absl::InfiniteFuture()), ElementsAre("device-1"));
-  EXPECT_THAT(due(At(100), At(9)), IsEmpty());
+  ASSERT_THAT(store_->QueueChain("contoso", false, At(1), "{}"), IsOk());
+  ASSERT_THAT(store_->QueueReviews("contoso", {"pinned"}, At(2)), IsOk());
+  EXPECT_FALSE(wait(At(100))) << "a chain is no device, and nothing was decided of the other";
+  Revoke(IssueTo("device-1", 1), At(10));
+  Revoke(IssueTo("device-2", 2), At(20));
+  EXPECT_FALSE(wait(At(9)));
+  EXPECT_TRUE(wait(At(10)));
+  std::vector<WorkRecord> work = store_->DueWork("contoso", At(100), 10).value();
+  ASSERT_EQ(work.at(1).key, "device-1");
+  work[1].reason = reason::kTargetHubFailed;
+  work[1].next = At(500);
+  ASSERT_THAT(store_->PostponeWork({work[1]}), IsOk());
+  EXPECT_FALSE(wait(At(10)));
+  EXPECT_TRUE(wait(At(20)));
+  work[2].next = At(500);
+  ASSERT_THAT(store_->PostponeWork({work[2]}), IsOk());
+  EXPECT_TRUE(wait(At(20))) << "its next attempt";
+  ASSERT_THAT(store_->QueueWork("contoso", WorkKind::kDevice, {"device-1"}, At(30)), IsOk());
+  EXPECT_TRUE(wait(At(10))) << "it failed before this was decided";
+  work[1] = store_->DueWork("contoso", At(100), 10)->at(1);
+  ASSERT_EQ(work[1].key + work[1].reason, "device-1");
+  ASSERT_THAT(store_->FinishWork({work[1]}, At(31)), IsOk());
+  work[2].parked = true;
+  ASSERT_THAT(store_->PostponeWork({work[2]}), IsOk());
+  EXPECT_FALSE(wait(At(20))) << "that is for a person";
 }
 
 TEST_F(PublicationStoreTest, WhatWasRevokedBeforeIsQueuedPageByPageAndWhatHasExpiredIsNot) {
@@ -314,6 +387,37 @@ TEST_F(PublicationStoreTest, TheStateOfTheChainFollowsItsWork) {
   EXPECT_THAT(store_->QueueChain("nobody", false, At(8), "{}"), Fails(Code::kNotFound, reason::kTargetUnknown));
 }
 
+TEST_F(PublicationStoreTest, WhatWasPublishedIsTheDescriptionOfThatTime) {
+  const auto target = [&] { return store_->GetTarget("contoso").value(); };
+  const auto chain = [&] { return store_->FindWork("contoso", WorkKind::kChain, "").value(); };
+  EXPECT_EQ(target().published_version, 0);
+  EXPECT_EQ(chain(), std::nullopt);
+  ASSERT_THAT(store_->QueueChain("contoso", false, At(5), "{}"), IsOk());
+  const WorkRecord begun = chain().value();
+  ASSERT_THAT(store_->UpdateTarget(target(), "{}"), IsOk());
+  ASSERT_THAT(store_->FinishWork({begun}, At(6)), IsOk());
+  EXPECT_EQ(target().chain, ChainState::kPublishing) << "that was another description";
+  ASSERT_THAT(store_->FinishWork({chain().value()}, At(7)), IsOk());
+  EXPECT_EQ(target().published_version, 2);
+  ASSERT_THAT(store_->UpdateTarget(target(), "{}"), IsOk());
+  EXPECT_EQ(target().published_version, 2);
+  EXPECT_EQ(target().version, 3);
+}
+
+TEST_F(PublicationStoreTest, WorkIsListedPageByPage) {
+  ASSERT_THAT(store_->QueueWork("contoso", WorkKind::kDevice, {"b", "a"}, At(20)), IsOk());
+  ASSERT_THAT(store_->QueueReviews("contoso", {"c", "d", "e"}, At(10)), IsOk());
+  std::vector<std::string> keys;
+  WorkPlace place;
+  for (size_t size = 2; size == 2;) {
+    const auto page = store_->ListWork("contoso", false, place, 2).value();
+    for (const WorkRecord& one : page) keys.push_back(one.key);
+    size = page.size();
+    if (size > 0) place = {page.back().queued, page.back().id};
+  }
+  EXPECT_THAT(keys, ElementsAre("c", "d", "e", "b", "a"));
+}
+
 TEST_F(PublicationStoreTest, WhatStandsThereIsCollectedWhenItIsDue) {
   const PublishedRecord record{.target = "contoso",
                                .kind = PublishedKind::kEnrollment,
@@ -325,6 +429,7 @@ TEST_F(PublicationStoreTest, WhatStandsThereIsCollectedWhenItIsDue) {
   EXPECT_THAT(Due(At(100)), IsEmpty());
   ASSERT_THAT(store_->QueueCollections("contoso", At(50)), IsOk());
   EXPECT_THAT(Due(At(100)), ElementsAre("device-1"));
+  EXPECT_TRUE(store_->ListWork("contoso", false, {}, 1)->at(0).review);
   EXPECT_EQ(store_->FindPublished("contoso", PublishedKind::kEnrollment, "Device-1").value()->content, record.content);
   EXPECT_THAT(store_->ListPublished("contoso", PublishedKind::kEnrollment, "", 10).value(), SizeIs(1));
   ASSERT_THAT(store_->RemovePublished({record}, At(51)), IsOk());

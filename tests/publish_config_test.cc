@@ -1,6 +1,7 @@
 // The section `publish` of hallmark.yaml.
 #include "tools/publish_config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -100,6 +101,14 @@ TEST(PublishConfigTest, RefusesWhatMakesNoSense) {
       {"{azure: {login: https://x/}}", "publish.azure.login: must begin with https:// and end without a slash"},
       {"{azure: {service: \"\"}}", "publish.azure.service: must begin"},
       {"{azure: {hub: https://}}", "publish.azure.hub: must begin"},
+      {"{azure: {service: https://azure-devices-provisioning.us}}",
+       "publish.azure.service: must contain {service}, in whose place"},
+      {"{azure: {service: \"https://{hub}.azure-devices-provisioning.us\"}}", "publish.azure.service: must contain"},
+      {"{azure: {service: https://localhost.example}}", "publish.azure.service: must contain"},
+      {"{azure: {service: https://localhost@contoso.example}}", "publish.azure.service: must contain"},
+      {"{azure: {service: https://127.0.0.1.example}}", "publish.azure.service: must contain"},
+      {"{azure: {hub: https://contoso.azure-devices.us}}", "publish.azure.hub: must contain {hub}, in whose place"},
+      {"{azure: {hub: \"https://{service}.azure-devices.us\"}}", "publish.azure.hub: must contain"},
       {"{azure: {managed_identity: https://169.254.169.254}}", "must begin with http://"},
       {"{azure: {scopes: {portal: x}}}", "publish.azure.scopes.portal: unknown field"},
       {"{azure: {scopes: {hub: \"\"}}}", "publish.azure.scopes.hub: must not be empty"},
@@ -129,6 +138,17 @@ TEST(PublishConfigTest, RefusesWhatMakesNoSense) {
     EXPECT_THAT(Message(config.status()), HasSubstr(test.message)) << test.publish;
     EXPECT_THAT(Message(config.status()), HasSubstr("hallmark.yaml:1: "));
   }
+}
+
+TEST(PublishConfigTest, OnlyThisMachineAndAddressesNeedNoPlaceForAName) {
+  for (const char* address : {"https://localhost", "https://localhost:8443/dps", "https://127.0.0.1:8443",
+                              "https://[::1]", "https://[::1]:8443", "https://192.0.2.1"}) {
+    const auto config = Read(fmt::format("publish: {{azure: {{service: \"{0}\", hub: \"{0}\"}}}}", address));
+    ASSERT_THAT(config, IsOk()) << address;
+    EXPECT_EQ(config->azure.service, address);
+    EXPECT_EQ(config->azure.hub, address);
+  }
+  EXPECT_THAT(Read("publish: {azure: {service: \"https://proxy.example/{service}\"}}"), IsOk());
 }
 
 TEST(ConfiguredNameTest, IsShortAndPlain) {

@@ -301,6 +301,20 @@ std::vector<Wrong> WrongDescriptions() {
       {"another entry", InRevocation("entry: leaf"), "revocation.entry: must be certificate"},
       {"a twin that is a list", InGroup("initial_twin: [tags]"), "groups[0].initial_twin: must be a mapping"},
       {"a twin that is text", InGroup("initial_twin: tags"), "groups[0].initial_twin: must be a mapping"},
+      {"a twin with a tag", InGroup("initial_twin: {tag: {line: a}}"), "groups[0].initial_twin.tag: unknown field"},
+      {"a twin that is desired", InGroup("initial_twin: {desired: {interval: 60}}"),
+       "groups[0].initial_twin.desired: unknown field"},
+      {"tags that are a list", InGroup("initial_twin: {tags: [line]}"),
+       "groups[0].initial_twin.tags: must be a mapping"},
+      {"tags that are nothing", InGroup("initial_twin: {tags: }"), "groups[0].initial_twin.tags: must be a mapping"},
+      {"properties that are text", InGroup("initial_twin: {properties: desired}"),
+       "groups[0].initial_twin.properties: expected a mapping, found a value"},
+      {"properties of the device", InGroup("initial_twin: {properties: {desired: {}, reported: {}}}"),
+       "groups[0].initial_twin.properties.reported: unknown field"},
+      {"properties that nobody desires", InGroup("initial_twin: {properties: {interval: 60}}"),
+       "groups[0].initial_twin.properties.desired: is required"},
+      {"desired properties that are text", InGroup("initial_twin: {properties: {desired: all}}"),
+       "groups[0].initial_twin.properties.desired: is required, and must be a mapping"},
 
       {"a group's id with a dot at its end", Described("groups: [{group: a., authority: devices}]\n"),
        "groups[0].group: must be 1 to 128"},
@@ -1000,20 +1014,68 @@ TEST_F(AdmissionCheckTest, TheNameOfADeviceIsItsRegistrationId) {
        {"a", "Device_1.line:2-", "0123456789012345678901234567890123456789012345678901234567890123"}) {
     const Bytes leaf = Leaf({{"O", "x"}, {"CN", good}}).Build();
     ExpectAdmitted(Judge({leaf, devices_, root_}));
-    EXPECT_EQ(RegistrationIdOf({leaf}).value(), good);
+    EXPECT_EQ(RegistrationIdOf({leaf}).value(), std::string(good));
   }
   for (const char* bad : {"a.", "a:", "a b", "gr\xc3\xbc\xc3\x9f", "a/b",
                           "01234567890123456789012345678901234567890123456789012345678901234"}) {
     const Bytes leaf = Leaf({{"CN", bad}}).Build();
     ExpectRefused(Judge({leaf, devices_, root_}), "is no registration id");
-    EXPECT_THAT(RegistrationIdOf({leaf}), Fails(Code::kInvalidArgument, reason::kRequestInvalid)) << bad;
+    EXPECT_EQ(RegistrationIdOf({leaf}).value(), std::nullopt) << bad;
   }
   const Bytes nameless = Leaf({{"O", "x"}}).Build();
   ExpectRefused(Judge({nameless, devices_, root_}), "is no registration id");
-  EXPECT_THAT(RegistrationIdOf({nameless}), Fails(Code::kInvalidArgument, reason::kRequestInvalid));
+  EXPECT_EQ(RegistrationIdOf({nameless}).value(), std::nullopt);
   EXPECT_THAT(RegistrationIdOf({}), Fails(Code::kInvalidArgument, reason::kRequestInvalid));
   EXPECT_THAT(RegistrationIdOf({Bytes{1}}), Fails(Code::kInvalidArgument, reason::kRequestInvalid));
+  const auto beside = RegistrationIdOf({leaf_, devices_, Bytes{1}});
+  EXPECT_THAT(beside, Fails(Code::kInvalidArgument, reason::kRequestInvalid));
+  EXPECT_THAT(Message(beside.status()), HasSubstr("chain[1]: is no certificate"));
   EXPECT_EQ(RegistrationIdOf(chain_).value(), "device-1");
+}
+
+// What is said of a name goes to logs and terminals.
+TEST_F(AdmissionCheckTest, ANameIsReadByItsStringTypeAndNeverToldInOctets) {
+  constexpr uint8_t kTeletexString = 0x14;
+  constexpr uint8_t kBmpString = 0x1e;
+  const auto named = [this](uint8_t type, const std::string& octets) {
+    CertificateBuilder leaf = Leaf({{"CN", "device-1"}});
+    leaf.subject = der::Sequence(
+        {der::Constructed(der::kSet, {der::Sequence({der::Oid("2.5.4.3"), der::Tlv(type, AsBytes(octets))})})});
+    return leaf.Build();
+  };
+  const struct {
+    const char* name;
+    uint8_t type;
+    std::string octets;
+    const char* says;
+  } cases[] = {
+      {"a title for the terminal, no UTF-8", kTeletexString, "\xff\x1b]0;x", "has characters that are no text"},
+      {"the same in UTF-8", der::kUtf8String, "\x1b]0;x", "has characters that are no text"},
+      {"the same in UCS-2", kBmpString, std::string("\0\x1b\0x", 4), "has characters that are no text"},
+      {"a line break", der::kIa5String, "device-1\nadmitted", "has characters that are no text"},
+      {"a NUL", der::kUtf8String, std::string("device-1\0", 9), "has characters that are no text"},
+      {"right to left", der::kUtf8String,
+       "\xe2\x80\xae"
+       "1-ecived",
+       "has characters that are no text"},
+      {"Latin-1", kTeletexString, "gr\xfc\xdf", "CN \"gr\xc3\xbc\xc3\x9f\" is no registration id"},
+      {"a long one", der::kUtf8String, std::string(10'000, 'a'), "...\" is no registration id"},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.name);
+    const Bytes leaf = named(test.type, test.octets);
+    EXPECT_EQ(RegistrationIdOf({leaf}).value(), std::nullopt);
+    const AdmissionVerdict verdict = Judge({leaf, devices_, root_});
+    ExpectRefused(verdict, test.says);
+    EXPECT_TRUE(IsCleanUtf8(verdict.findings.back().what));
+    EXPECT_LT(verdict.findings.back().what.size(), 200u);
+  }
+  EXPECT_EQ(RegistrationIdOf({named(kBmpString, std::string("\0a\0-\0"
+                                                            "1",
+                                                            6))})
+                .value(),
+            "a-1");
+  EXPECT_EQ(RegistrationIdOf({named(kTeletexString, "device-1")}).value(), "device-1");
 }
 
 TEST_F(AdmissionCheckTest, ADeviceThatIsNoClientIsToldOf) {

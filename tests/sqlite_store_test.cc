@@ -86,7 +86,7 @@ TEST_F(SqliteStoreTest, TheSqlite3CommandFindsASoundDatabase) {
               fmt::format("20\n20|{}\n", Hex(store->GetLedgerHead()->root)))
         << moment;
     EXPECT_EQ(Sqlite3(path_, "PRAGMA journal_mode; PRAGMA application_id; PRAGMA user_version"),
-              "wal\n1215065197\n11\n");
+              "wal\n1215065197\n12\n");
     Sqlite3(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
   }
   EXPECT_THAT(Sqlite3(path_, "DELETE FROM ledger WHERE leaf_index = 19"), HasSubstr("the ledger only grows"));
@@ -121,7 +121,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema1GoesOn) {
     EXPECT_THAT(store->LatestCrl("devices"), IsOk());
   }
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "11\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "12\nok\n");
   {
     const auto store = MustOpen();
     AuthorityRecord devices = store->GetAuthority("devices").value();
@@ -171,7 +171,7 @@ TEST_F(SqliteStoreTest, ADatabaseOfSchema2GoesOn) {
   const auto store = MustOpen();
   EXPECT_EQ(Sqlite3(path_, all), before);
   EXPECT_EQ(Sqlite3(path_, "SELECT size, hex(root) FROM ledger_head"), leaves);
-  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "11\nok\n");
+  EXPECT_EQ(Sqlite3(path_, "PRAGMA user_version; PRAGMA integrity_check; PRAGMA foreign_key_check"), "12\nok\n");
   EXPECT_THAT(CheckLedger(*store), IsOk());
   std::map<std::string, CertificateRecord> devices;
   const auto listed = store->ListCertificates({"devices", "", "", "", {}, {}}, 10, "");
@@ -361,7 +361,7 @@ TEST_F(SqliteStoreTest, ADamagedOrForeignFileIsRefusedAndLeftAsItIs) {
       {"the last leaf removed", run("DROP TRIGGER ledger_keeps_its_leaves; DELETE FROM ledger WHERE leaf_index = 9")},
       {"the root rewritten", run("UPDATE ledger_head SET root = zeroblob(32)")},
       {"the head removed", run("DELETE FROM ledger_head")},
-      {"a newer schema", run("PRAGMA user_version = 12"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
+      {"a newer schema", run("PRAGMA user_version = 13"), Code::kFailedPrecondition, reason::kStoreNewerSchema},
   };
   Fill(10);
   const std::string sound = Content();

@@ -1,10 +1,13 @@
 #include "tools/publish_config.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <functional>
 
 #include "publish/credential.h"
+#include "publish/web_client.h"
 #include "tools/config.h"
 
 namespace hallmark {
@@ -82,11 +85,30 @@ void ReadAddress(yaml::Mapping& azure, const char* field, const std::string& sch
   }
 }
 
+// Whether it is this machine, or a machine that has no name, which is a test's.
+bool IsNameless(const std::string& address) {
+  std::string host = HostOf(address).value_or("");
+  if (host.starts_with('[')) host = host.substr(1, host.find(']') - 1);
+  std::array<unsigned char, 16> octets = {};
+  return host == "localhost" || inet_pton(AF_INET, host.c_str(), octets.data()) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), octets.data()) == 1;
+}
+
+// An address with a place for the name of what is asked: without it all targets would be asked at one host.
+void ReadAddressOf(const char* placeholder, const char* meaning, yaml::Mapping& azure, const char* field,
+                   std::string& address) {
+  ReadAddress(azure, field, "https://", address);
+  if (address.find(placeholder) != address.npos || IsNameless(address)) return;
+  azure.Fail(field, fmt::format("must contain {}, in whose place {} is put; without it the calls for all of them would "
+                                "go to one host",
+                                placeholder, meaning));
+}
+
 Status ReadAzure(yaml::Mapping& azure, AzureConfig& config) {
   ReadAddress(azure, "management", "https://", config.management);
   ReadAddress(azure, "login", "https://", config.login);
-  ReadAddress(azure, "service", "https://", config.service);
-  ReadAddress(azure, "hub", "https://", config.hub);
+  ReadAddressOf("{service}", "the name of a target's service", azure, "service", config.service);
+  ReadAddressOf("{hub}", "the host name of a hub", azure, "hub", config.hub);
   ReadAddress(azure, "managed_identity", "http://", config.managed_identity);
   azure.Nested("scopes", [&](yaml::Mapping& scopes) {
     for (auto& [audience, scope] : config.scopes) {

@@ -244,7 +244,7 @@ StatusOr<int64_t> RevokeRow(Transaction& transaction, int64_t id, const std::str
                            {id, Seconds(time)}));
   }
   if (revocation.reason != RevocationReason::kCertificateHold) RETURN_IF_ERROR(NoteRevoked(transaction, id));
-  RETURN_IF_ERROR(QueueDevice(connection, id, time));
+  RETURN_IF_ERROR(QueueCertificate(connection, id, time));
   return change;
 }
 
@@ -496,7 +496,7 @@ StatusOr<CertificateRecord> Release(Transaction& transaction, const std::string&
       "revocation_change = ?2 WHERE id = ?1",
       {id, change}));
   RETURN_IF_ERROR(AppendLeaf(transaction, ledger_entry, release.released).status());
-  RETURN_IF_ERROR(QueueDevice(transaction.connection, id, release.released));
+  RETURN_IF_ERROR(QueueCertificate(transaction.connection, id, release.released));
   record.revocation_change = static_cast<uint64_t>(change);
   record.revocation.reset();
   return record;

@@ -490,6 +490,15 @@ CREATE TABLE published (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX published_to_collect ON published (target, kind, collect) WHERE collect IS NOT NULL;
 )sql"},
+    Migration{12, R"sql(
+-- A revocation does not wait behind what is merely looked at again.
+ALTER TABLE publication_work ADD COLUMN review INTEGER NOT NULL DEFAULT 0 CHECK (review IN (0, 1));
+DROP INDEX publication_work_due;
+CREATE INDEX publication_work_due ON publication_work (target, parked, kind, review, next, id);
+CREATE INDEX publication_work_listed ON publication_work (target, queued, id);
+ALTER TABLE targets ADD COLUMN published_version INTEGER NOT NULL DEFAULT 0;
+UPDATE targets SET published_version = version WHERE published >= updated;
+)sql"},
 };
 
 Status Corrupt(const std::string& what) { return Error(Code::kDataLoss, reason::kStoreCorrupt, what); }

@@ -15,14 +15,19 @@ namespace {
 
 constexpr char kSelectTarget[] =
     "SELECT target, kind, description, version, created, updated, updated_by, chain, take_over, published, "
-    "(SELECT json_group_array(authority) FROM target_authorities a WHERE a.target = targets.target) FROM targets ";
+    "published_version, (SELECT json_group_array(authority) FROM target_authorities a WHERE a.target = targets.target) "
+    "FROM targets ";
 constexpr char kSelectWork[] =
-    "SELECT id, target, kind, key, queued, generation, attempts, next, parked, reason, failure FROM publication_work ";
+    "SELECT id, target, kind, key, queued, generation, attempts, next, parked, review, reason, failure "
+    "FROM publication_work ";
 
-// What is queued again may be tried at once; since when it is not as it should be stays.
+// What is queued again may be tried at once; what it failed with was of before. Since when it is not as it should be
+// stays, but of what was to be reviewed that was not known.
 constexpr char kQueued[] =
     " ON CONFLICT (target, kind, key) DO UPDATE SET generation = generation + 1, next = min(next, excluded.next), "
-    "parked = 0, attempts = 0, queued = min(queued, excluded.queued)";
+    "parked = 0, attempts = 0, reason = '', failure = '', queued = iif(review > excluded.review, excluded.queued, "
+    "min(queued, excluded.queued)), "
+    "review = min(review, excluded.review)";
 
 StatusOr<TargetRecord> ReadTarget(const Rows& rows) {
   TargetRecord record{.target = rows.Text(0),
@@ -35,8 +40,9 @@ StatusOr<TargetRecord> ReadTarget(const Rows& rows) {
                       .updated_by = rows.Text(6),
                       .chain = static_cast<ChainState>(rows.Integer(7)),
                       .take_over = rows.Integer(8) != 0,
-                      .published = OptionalInstant(rows, 9)};
-  RETURN_IF_ERROR(ReadArray(rows.Text(10), record.authorities));
+                      .published = OptionalInstant(rows, 9),
+                      .published_version = rows.Integer(10)};
+  RETURN_IF_ERROR(ReadArray(rows.Text(11), record.authorities));
   return record;
 }
 
@@ -50,8 +56,9 @@ WorkRecord ReadWork(const Rows& rows) {
           .attempts = rows.Integer(6),
           .next = rows.Instant(7),
           .parked = rows.Integer(8) != 0,
-          .reason = rows.Text(9),
-          .failure = rows.Text(10)};
+          .review = rows.Integer(9) != 0,
+          .reason = rows.Text(10),
+          .failure = rows.Text(11)};
 }
 
 PublishedRecord ReadPublished(const Rows& rows) {
@@ -121,6 +128,19 @@ Status AddAuthorities(Connection& connection, const TargetRecord& target) {
   return absl::OkStatus();
 }
 
+Status Queue(Connection& connection, const std::string& target, WorkKind kind, bool review,
+             const std::vector<std::string>& keys, Time now) {
+  RETURN_IF_ERROR(GetTarget(connection, target).status());
+  static const std::string kInsert = fmt::format(
+      "INSERT INTO publication_work (target, kind, key, queued, next, review) VALUES (?1, ?2, ?3, ?4, ?4, ?5) {}",
+      kQueued);
+  for (const std::string& key : keys) {
+    RETURN_IF_ERROR(
+        connection.Execute(kInsert, {target, static_cast<int64_t>(kind), key, Seconds(now), int64_t{review}}));
+  }
+  return absl::OkStatus();
+}
+
 Status Append(Transaction& transaction, const std::string& ledger_entry, Time time) {
   return ledger_entry.empty() ? absl::OkStatus() : AppendLeaf(transaction, ledger_entry, time).status();
 }
@@ -154,6 +174,9 @@ Status UpdateTarget(Transaction& transaction, const TargetRecord& target, const 
         fmt::format("target \"{}\" was changed by another since it was read; look at it and try again", target.target));
   }
   RETURN_IF_ERROR(AddAuthorities(connection, target));
+  RETURN_IF_ERROR(connection.Execute(
+      "UPDATE publication_work SET generation = generation + 1 WHERE target = ?1 AND kind = ?2 AND key = ''",
+      {target.target, static_cast<int64_t>(WorkKind::kChain)}));
   return AppendLeaf(transaction, ledger_entry, target.updated).status();
 }
 
@@ -197,15 +220,12 @@ Status QueueChain(Transaction& transaction, const std::string& target, bool take
 
 Status QueueWork(Transaction& transaction, const std::string& target, WorkKind kind,
                  const std::vector<std::string>& keys, Time now) {
-  Connection& connection = transaction.connection;
-  RETURN_IF_ERROR(GetTarget(connection, target).status());
-  static const std::string kInsert =
-      std::string("INSERT INTO publication_work (target, kind, key, queued, next) VALUES (?1, ?2, ?3, ?4, ?4)") +
-      kQueued;
-  for (const std::string& key : keys) {
-    RETURN_IF_ERROR(connection.Execute(kInsert, {target, static_cast<int64_t>(kind), key, Seconds(now)}));
-  }
-  return absl::OkStatus();
+  return Queue(transaction.connection, target, kind, false, keys, now);
+}
+
+Status QueueReviews(Transaction& transaction, const std::string& target, const std::vector<std::string>& devices,
+                    Time now) {
+  return Queue(transaction.connection, target, WorkKind::kDevice, true, devices, now);
 }
 
 StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& target, const std::string& after,
@@ -253,8 +273,8 @@ StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& 
 
 Status QueueCollections(Transaction& transaction, const std::string& target, Time now) {
   static const std::string kInsert = fmt::format(
-      "INSERT INTO publication_work (target, kind, key, queued, next) SELECT target, {}, key, ?2, ?2 FROM published "
-      "WHERE target = ?1 AND kind = {} AND collect <= ?2 ON CONFLICT DO NOTHING",
+      "INSERT INTO publication_work (target, kind, key, queued, next, review) SELECT target, {}, key, ?2, ?2, 1 FROM "
+      "published WHERE target = ?1 AND kind = {} AND collect <= ?2 ON CONFLICT DO NOTHING",
       static_cast<int>(WorkKind::kDevice), static_cast<int>(PublishedKind::kEnrollment));
   return transaction.connection.Execute(kInsert, {target, Seconds(now)});
 }
@@ -262,27 +282,56 @@ Status QueueCollections(Transaction& transaction, const std::string& target, Tim
 StatusOr<std::vector<WorkRecord>> DueWork(Connection& connection, const std::string& target, Time now, int count) {
   ASSIGN_OR_RETURN(Rows rows,
                    connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND parked = 0 AND next <= ?2 "
-                                                               "ORDER BY kind, next, id LIMIT ?3",
+                                                               "ORDER BY kind, review, next, id LIMIT ?3",
                                     {std::string_view(target), Seconds(now), int64_t{count}}));
   return ReadAll(rows, ReadWork);
 }
 
-StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now,
-                                             Time queued_by, int count) {
-  ASSIGN_OR_RETURN(Rows rows,
-                   connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND parked = 0 AND kind = ?5 AND "
-                                                               "next <= ?2 AND queued <= ?3 ORDER BY next, id LIMIT ?4",
-                                    {std::string_view(target), Seconds(now), Seconds(queued_by), int64_t{count},
-                                     static_cast<int64_t>(WorkKind::kDevice)}));
-  return ReadAll(rows, ReadWork);
+StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now, int count) {
+  std::vector<WorkRecord> due;
+  // Whose hub failed is kept out of the service already, and holds up nobody who is not: one query after the other,
+  // each in the order of the index.
+  for (const char* compared : {"<>", "="}) {
+    const std::string select = fmt::format(
+        "{}WHERE target = ?1 AND parked = 0 AND kind = ?2 AND next <= ?3 AND reason {} ?4 "
+        "ORDER BY review, next, id LIMIT ?5",
+        kSelectWork, compared);
+    const int64_t left = count - static_cast<int64_t>(due.size());
+    ASSIGN_OR_RETURN(Rows rows,
+                     connection.Query(select, {std::string_view(target), static_cast<int64_t>(WorkKind::kDevice),
+                                               Seconds(now), std::string_view(reason::kTargetHubFailed), left}));
+    ASSIGN_OR_RETURN(std::vector<WorkRecord> found, ReadAll(rows, ReadWork));
+    due.insert(due.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  }
+  return due;
+}
+
+StatusOr<bool> DevicesWait(Connection& connection, const std::string& target, Time queued_by,
+                           const std::string& but_for) {
+  ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT 1 FROM publication_work WHERE target = ?1 AND parked = 0 AND "
+                                               "kind = ?2 AND review = 0 AND queued <= ?3 AND reason <> ?4 LIMIT 1",
+                                               {std::string_view(target), static_cast<int64_t>(WorkKind::kDevice),
+                                                Seconds(queued_by), std::string_view(but_for)}));
+  return rows.Next();
 }
 
 StatusOr<std::vector<WorkRecord>> ListWork(Connection& connection, const std::string& target, bool parked_only,
-                                           int count) {
+                                           const WorkPlace& after, int count) {
   ASSIGN_OR_RETURN(Rows rows, connection.Query(std::string(kSelectWork) +
-                                                   "WHERE target = ?1 AND parked >= ?2 ORDER BY queued, id LIMIT ?3",
-                                               {std::string_view(target), int64_t{parked_only}, int64_t{count}}));
+                                                   "WHERE target = ?1 AND parked >= ?2 AND (queued, id) > (?3, ?4) "
+                                                   "ORDER BY queued, id LIMIT ?5",
+                                               {std::string_view(target), int64_t{parked_only}, Seconds(after.queued),
+                                                after.id, int64_t{count}}));
   return ReadAll(rows, ReadWork);
+}
+
+StatusOr<std::optional<WorkRecord>> FindWork(Connection& connection, const std::string& target, WorkKind kind,
+                                             const std::string& key) {
+  ASSIGN_OR_RETURN(Rows rows,
+                   connection.Query(std::string(kSelectWork) + "WHERE target = ?1 AND kind = ?2 AND key = ?3",
+                                    {std::string_view(target), static_cast<int64_t>(kind), std::string_view(key)}));
+  ASSIGN_OR_RETURN(const bool found, rows.Next());
+  return found ? std::optional(ReadWork(rows)) : std::nullopt;
 }
 
 StatusOr<WorkCounts> CountWork(Connection& connection, const std::string& target) {
@@ -305,8 +354,9 @@ Status FinishWork(Transaction& transaction, const std::vector<WorkRecord>& work,
     RETURN_IF_ERROR(
         connection.Execute("DELETE FROM publication_work WHERE id = ?1 AND generation = ?2", {one.id, one.generation}));
     if (one.kind != WorkKind::kChain || connection.changes() == 0) continue;
-    RETURN_IF_ERROR(connection.Execute("UPDATE targets SET chain = ?2, published = ?3, take_over = 0 WHERE target = ?1",
-                                       {one.target, static_cast<int64_t>(ChainState::kPublished), Seconds(now)}));
+    RETURN_IF_ERROR(connection.Execute(
+        "UPDATE targets SET chain = ?2, published = ?3, published_version = version, take_over = 0 WHERE target = ?1",
+        {one.target, static_cast<int64_t>(ChainState::kPublished), Seconds(now)}));
   }
   return absl::OkStatus();
 }
@@ -399,13 +449,23 @@ StatusOr<std::vector<CertificateRecord>> CertificatesOfDevice(Connection& connec
   return ReadAll(rows, ReadCertificate);
 }
 
-Status QueueDevice(Connection& connection, int64_t id, Time now) {
+Status QueueCertificate(Connection& connection, int64_t id, Time now) {
   static const std::string kInsert = fmt::format(
       "INSERT INTO publication_work (target, kind, key, queued, next) SELECT t.target, {}, c.caseless_name, ?2, ?2 "
       "FROM certificates c CROSS JOIN target_authorities t ON t.authority = c.authority WHERE c.id = ?1 AND "
       "c.caseless_name IS NOT NULL {}",
       static_cast<int>(WorkKind::kDevice), kQueued);
-  return connection.Execute(kInsert, {id, Seconds(now)});
+  RETURN_IF_ERROR(connection.Execute(kInsert, {id, Seconds(now)}));
+  std::vector<std::string> authorities;
+  {
+    ASSIGN_OR_RETURN(Rows rows, connection.Query("SELECT a.authority FROM certificates c JOIN authorities a ON "
+                                                 "a.parent = c.authority AND a.certificate = c.certificate "
+                                                 "WHERE c.id = ?1",
+                                                 {id}));
+    ASSIGN_OR_RETURN(authorities, ReadAll(rows, [](const Rows& row) { return row.Text(0); }));
+  }
+  for (const std::string& authority : authorities) RETURN_IF_ERROR(QueueAuthority(connection, authority, now));
+  return absl::OkStatus();
 }
 
 Status QueueReissued(Connection& connection, const std::string& authority, const std::string& registration_id,

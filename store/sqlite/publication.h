@@ -21,14 +21,19 @@ Status QueueChain(Transaction& transaction, const std::string& target, bool take
                   const std::string& ledger_entry);
 Status QueueWork(Transaction& transaction, const std::string& target, WorkKind kind,
                  const std::vector<std::string>& keys, Time now);
+Status QueueReviews(Transaction& transaction, const std::string& target, const std::vector<std::string>& devices,
+                    Time now);
 StatusOr<std::string> QueueRevoked(Transaction& transaction, const std::string& target, const std::string& after,
                                    int count, Time now);
 Status QueueCollections(Transaction& transaction, const std::string& target, Time now);
 StatusOr<std::vector<WorkRecord>> DueWork(Connection& connection, const std::string& target, Time now, int count);
-StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now,
-                                             Time queued_by, int count);
+StatusOr<std::vector<WorkRecord>> DueDevices(Connection& connection, const std::string& target, Time now, int count);
+StatusOr<bool> DevicesWait(Connection& connection, const std::string& target, Time queued_by,
+                           const std::string& but_for);
 StatusOr<std::vector<WorkRecord>> ListWork(Connection& connection, const std::string& target, bool parked_only,
-                                           int count);
+                                           const WorkPlace& after, int count);
+StatusOr<std::optional<WorkRecord>> FindWork(Connection& connection, const std::string& target, WorkKind kind,
+                                             const std::string& key);
 StatusOr<WorkCounts> CountWork(Connection& connection, const std::string& target);
 Status FinishWork(Transaction& transaction, const std::vector<WorkRecord>& work, Time now);
 Status PostponeWork(Transaction& transaction, const std::vector<WorkRecord>& work);
@@ -48,8 +53,8 @@ StatusOr<std::vector<CertificateRecord>> CertificatesOfDevice(Connection& connec
 
 // For the mutations that work comes from.
 
-// The certificate of row `id` was revoked or released.
-Status QueueDevice(Connection& connection, int64_t id, Time now);
+// The certificate of row `id`, a device's or an authority's, was revoked or released.
+Status QueueCertificate(Connection& connection, int64_t id, Time now);
 // The device has another certificate; only where work or an enrollment is there of it.
 Status QueueReissued(Connection& connection, const std::string& authority, const std::string& registration_id,
                      Time now);

@@ -415,36 +415,43 @@ class SqliteStore : public Store {
   }
 
   Status QueueWork(const std::string& target, WorkKind kind, const std::vector<std::string>& keys, Time now) override {
-    return Mutate("cannot queue work for a target",
-                  [&](Transaction& transaction) { return sqlite::QueueWork(transaction, target, kind, keys, now); });
+    return Mutate("cannot queue work", [&](auto& to) { return sqlite::QueueWork(to, target, kind, keys, now); });
+  }
+
+  Status QueueReviews(const std::string& target, const std::vector<std::string>& devices, Time now) override {
+    return Mutate("cannot queue reviews", [&](auto& to) { return sqlite::QueueReviews(to, target, devices, now); });
   }
 
   StatusOr<std::string> QueueRevoked(const std::string& target, const std::string& after, int count,
                                      Time now) override {
-    return Mutate("cannot queue revoked devices for a target", [&](Transaction& transaction) {
-      return sqlite::QueueRevoked(transaction, target, after, count, now);
-    });
+    return Mutate("cannot queue revoked devices",
+                  [&](auto& to) { return sqlite::QueueRevoked(to, target, after, count, now); });
   }
 
   Status QueueCollections(const std::string& target, Time now) override {
-    return Mutate("cannot queue collections for a target",
-                  [&](Transaction& transaction) { return sqlite::QueueCollections(transaction, target, now); });
+    return Mutate("cannot queue collections", [&](auto& to) { return sqlite::QueueCollections(to, target, now); });
   }
 
   StatusOr<std::vector<WorkRecord>> DueWork(const std::string& target, Time now, int count) override {
-    return Read("cannot look for work of a target",
-                [&](Connection& connection) { return sqlite::DueWork(connection, target, now, count); });
+    return Read("cannot look for work", [&](auto& in) { return sqlite::DueWork(in, target, now, count); });
   }
 
-  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, Time queued_by,
-                                               int count) override {
-    return Read("cannot look for work of a target",
-                [&](Connection& connection) { return sqlite::DueDevices(connection, target, now, queued_by, count); });
+  StatusOr<std::vector<WorkRecord>> DueDevices(const std::string& target, Time now, int count) override {
+    return Read("cannot look for work", [&](auto& in) { return sqlite::DueDevices(in, target, now, count); });
   }
 
-  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, int count) override {
-    return Read("cannot list the work of a target",
-                [&](Connection& connection) { return sqlite::ListWork(connection, target, parked_only, count); });
+  StatusOr<bool> DevicesWait(const std::string& target, Time queued_by, const std::string& but_for) override {
+    return Read("cannot look for work", [&](auto& in) { return sqlite::DevicesWait(in, target, queued_by, but_for); });
+  }
+
+  StatusOr<std::vector<WorkRecord>> ListWork(const std::string& target, bool parked_only, const WorkPlace& after,
+                                             int count) override {
+    return Read("cannot list work", [&](auto& in) { return sqlite::ListWork(in, target, parked_only, after, count); });
+  }
+
+  StatusOr<std::optional<WorkRecord>> FindWork(const std::string& target, WorkKind kind,
+                                               const std::string& key) override {
+    return Read("cannot look for work", [&](auto& in) { return sqlite::FindWork(in, target, kind, key); });
   }
 
   StatusOr<WorkCounts> CountWork(const std::string& target) override {

@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ++accepted_inputs;
   const StatusOr<EnrollmentNote> again = ReadNote(ToContent(*note));
   Require(again.ok() && again->state == note->state && again->created == note->created && again->sure == note->sure &&
-              again->fingerprint == note->fingerprint && again->theirs == note->theirs,
+              again->fingerprint == note->fingerprint && again->theirs == note->theirs &&
+              again->status == note->status && again->written == note->written,
           "a note is kept as it was read");
   return 0;
 }

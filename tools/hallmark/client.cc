@@ -5,6 +5,7 @@
 #include "base/reason.h"
 #include "tools/hallmark/client_connection.h"
 #include "tools/hallmark/failure.h"
+#include "tools/hallmark/table.h"
 
 namespace hallmark::cli {
 namespace {
@@ -60,13 +61,13 @@ Status TransportError(const grpc::Status& status, const std::string& endpoint) {
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::CANCELLED:
       return Error(Code::kUnavailable, reason::kServiceUnreachable,
-                   fmt::format("cannot reach the service at {}: {}", endpoint, status.error_message()));
+                   fmt::format("cannot reach the service at {}: {}", endpoint, Printable(status.error_message())));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return Error(Code::kDeadlineExceeded, reason::kDeadlineExceeded,
                    fmt::format("the service at {} did not answer in time", endpoint));
     default:
       return Error(static_cast<Code>(status.error_code()), "",
-                   fmt::format("the service at {} refused the call: {}", endpoint, status.error_message()));
+                   fmt::format("the service at {} refused the call: {}", endpoint, Printable(status.error_message())));
   }
 }
 

@@ -115,7 +115,7 @@ class Client {
   StatusOr<v1::Target> GetTarget(const std::string& target);  // "targets/contoso", as are those below
   StatusOr<v1::ListTargetsResponse> ListTargets();
   Status RemoveTarget(const std::string& target, bool force);
-  StatusOr<v1::PublicationPlan> PlanPublication(const std::string& target);
+  StatusOr<v1::PublicationPlan> PlanPublication(const std::string& target, bool take_over);
   StatusOr<v1::Target> PublishChain(const std::string& target, bool take_over);
   // Calls `on_response` for each answer, as it comes.
   Status ReconcileTarget(const v1::ReconcileTargetRequest& request,

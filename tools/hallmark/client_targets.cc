@@ -34,9 +34,10 @@ Status Client::RemoveTarget(const std::string& target, bool force) {
       .status();
 }
 
-StatusOr<v1::PublicationPlan> Client::PlanPublication(const std::string& target) {
+StatusOr<v1::PublicationPlan> Client::PlanPublication(const std::string& target, bool take_over) {
   v1::PlanPublicationRequest request;
   request.set_name(target);
+  request.set_take_over(take_over);
   return connection_->Call(connection_->publication, &v1::Publication::Stub::PlanPublication, request,
                            connection_->Deadline());
 }

@@ -66,14 +66,29 @@ StatusOr<ExitCode> CheckCertificate(Session& session, const CheckOptions& option
     session.out << "The service would let it in.\n";
   } else {
     session.out << fmt::format("The service would refuse it with 401, code {}. {}\n", verdict.error_code(),
-                               verdict.advice());
+                               Printable(verdict.advice()));
   }
   return verdict.admitted() ? kDone : kRefused;
+}
+
+// Why a lot's devices meet nothing at `target` (empty: any), of where they are sent.
+std::string NoAdmission(const std::string& lot, const std::vector<std::string>& sent, const std::string& target) {
+  if (sent.empty()) {
+    return fmt::format(
+        "No target lets in devices of {}: the lot names no bootstrap, and its authority is below no target's groups.",
+        lot);
+  }
+  return fmt::format("Devices of {} are sent to {}, and not to {}.", lot, fmt::join(sent, ", "), target);
 }
 
 StatusOr<ExitCode> CheckLot(Session& session, const CheckOptions& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
   ASSIGN_OR_RETURN(v1::CheckLotResponse answer, client.CheckLot(LotName(options.lot)));
+  std::vector<std::string> sent;
+  for (const v1::LotAdmission& one : answer.admissions()) {
+    sent.push_back(one.target().empty() ? "the ID scope " + Printable(one.id_scope()) + ", which no target has"
+                                        : ShortTarget(one.target()));
+  }
   if (!options.target.empty()) {
     auto& all = *answer.mutable_admissions();
     const std::string target = TargetName(options.target);
@@ -91,12 +106,7 @@ StatusOr<ExitCode> CheckLot(Session& session, const CheckOptions& options) {
     if (admission.findings_size() > 0) PrintFindings(session, admission.findings());
     session.out << Telling(admission) << "\n";
   }
-  if (admissions.empty()) {
-    session.out << fmt::format(
-        "No target {}lets in devices of {}: the lot names no bootstrap, and its authority is "
-        "below no target's groups.\n",
-        options.target.empty() ? "" : options.target + " ", options.lot);
-  }
+  if (admissions.empty()) session.out << NoAdmission(options.lot, sent, options.target) << "\n";
   return all_admitted ? kDone : kRefused;
 }
 

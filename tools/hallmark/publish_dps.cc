@@ -44,7 +44,7 @@ StatusOr<ExitCode> Add(Session& session, const AddOptions& options) {
   return kDone;
 }
 
-void PrintPlan(Session& session, const v1::PublicationPlan& plan) {
+void PrintPlan(std::ostream& out, bool colored, const v1::PublicationPlan& plan) {
   std::vector<std::vector<Cell>> rows;
   for (const auto& step : plan.steps()) {
     const Color color = step.action() == "remove" || step.action() == "disable" ? Color::kRed
@@ -54,26 +54,34 @@ void PrintPlan(Session& session, const v1::PublicationPlan& plan) {
     for (const std::string& detail : step.details()) details += (details.empty() ? "" : "; ") + detail;
     rows.push_back({{step.action(), color}, step.kind(), Printable(step.id()), Printable(details)});
   }
-  if (!rows.empty()) session.out << RenderTable({"DO", "WHAT", "ID", "DETAILS"}, rows, session.colored());
-  for (const std::string& conflict : plan.conflicts()) session.out << "Left as it is: " << Printable(conflict) << "\n";
-  for (const std::string& warning : plan.warnings()) session.out << "Beware: " << Printable(warning) << "\n";
-  for (const std::string& obstacle : plan.obstacles()) session.out << "In the way: " << Printable(obstacle) << "\n";
-  session.out << fmt::format("The service has then {} of {} CA certificates and {} of {} enrollment groups.\n",
-                             plan.certificates(), plan.most_certificates(), plan.groups(), plan.most_groups());
+  if (!rows.empty()) out << RenderTable({"DO", "WHAT", "ID", "DETAILS"}, rows, colored);
+  for (const std::string& conflict : plan.conflicts()) out << "Left as it is: " << Printable(conflict) << "\n";
+  for (const std::string& warning : plan.warnings()) out << "Beware: " << Printable(warning) << "\n";
+  for (const std::string& obstacle : plan.obstacles()) out << "In the way: " << Printable(obstacle) << "\n";
+  if (plan.most_certificates() == 0) return;
+  out << fmt::format("The service has then {} of {} CA certificates and {} of {} enrollment groups.\n",
+                     plan.certificates(), plan.most_certificates(), plan.groups(), plan.most_groups());
 }
 
-StatusOr<ExitCode> Plan(Session& session, const std::string& target) {
+struct PlanOptions {
+  std::string target;
+  bool take_over = false;
+};
+
+StatusOr<ExitCode> Plan(Session& session, const PlanOptions& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
-  ASSIGN_OR_RETURN(const v1::PublicationPlan plan, client.PlanPublication(TargetName(target)));
+  ASSIGN_OR_RETURN(const v1::PublicationPlan plan,
+                   client.PlanPublication(TargetName(options.target), options.take_over));
   const bool obstructed = plan.obstacles_size() > 0;
   if (session.json()) {
     session.PrintJson(plan);
     return obstructed ? kRefused : kDone;
   }
-  PrintPlan(session, plan);
+  PrintPlan(session.out, session.colored(), plan);
   if (obstructed) return kRefused;
   session.out << (plan.steps_size() == 0 ? "Everything is as described; nothing is to do.\n"
-                                         : fmt::format("Make it so: hallmark publish dps apply {}\n", target));
+                                         : fmt::format("Make it so: hallmark publish dps apply {}{}\n", options.target,
+                                                       options.take_over ? " --take-over" : ""));
   return kDone;
 }
 
@@ -84,6 +92,14 @@ struct ApplyOptions {
   bool no_wait = false;
 };
 
+std::string Progress(const v1::Target& target) {
+  if (!target.paused_reason().empty()) return "waiting: " + Printable(target.paused_reason());
+  if (!target.chain_failure().empty()) return "waiting: " + Printable(target.chain_failure());
+  const int64_t others = target.waiting().count() - 1;
+  return others > 0 ? fmt::format("publishing; {} other changes wait, revoked devices come first", others)
+                    : "publishing";
+}
+
 // Until it is published, or needs a person.
 StatusOr<v1::Target> Follow(Session& session, Client& client, v1::Target target) {
   const bool terminal = session.environment.err_is_terminal && !session.json();
@@ -91,8 +107,7 @@ StatusOr<v1::Target> Follow(Session& session, Client& client, v1::Target target)
   while (target.chain() == v1::Target::PUBLISHING) {
     absl::SleepFor(kInterval);
     ASSIGN_OR_RETURN(target, client.GetTarget(target.name()));
-    const std::string now =
-        target.paused_reason().empty() ? "publishing" : "waiting: " + Printable(target.paused_reason());
+    const std::string now = Progress(target);
     if (session.json() || now == shown) continue;
     session.err << (terminal ? "\r\x1b[K" : "") << now << (terminal ? "" : "\n") << std::flush;
     shown = now;
@@ -101,7 +116,7 @@ StatusOr<v1::Target> Follow(Session& session, Client& client, v1::Target target)
   return target;
 }
 
-StatusOr<ExitCode> Tell(Session& session, Client& client, const v1::Target& target) {
+StatusOr<ExitCode> Tell(Session& session, const v1::Target& target) {
   if (session.json()) {
     session.PrintJson(target);
   } else if (target.chain() == v1::Target::PUBLISHED) {
@@ -111,20 +126,24 @@ StatusOr<ExitCode> Tell(Session& session, Client& client, const v1::Target& targ
                                ShortTarget(target.name()));
   }
   if (target.chain() != v1::Target::FAILED) return kDone;
-  v1::ListWorkRequest request;
-  request.set_name(target.name());
-  request.set_parked_only(true);
-  ASSIGN_OR_RETURN(const v1::ListWorkResponse work, client.ListWork(request));
-  for (const v1::WorkItem& item : work.items()) {
-    if (item.kind() == "chain") return Error(Code::kFailedPrecondition, item.failure_reason(), item.failure());
-  }
-  return kRefused;
+  return Error(Code::kFailedPrecondition, target.chain_failure_reason(), Printable(target.chain_failure()));
+}
+
+// What the plan says, if it cannot be carried out.
+StatusOr<ExitCode> Obstructed(Session& session, const v1::PublicationPlan& plan) {
+  if (!session.json()) return kRefused;
+  std::string all;
+  for (const std::string& obstacle : plan.obstacles()) all += (all.empty() ? "" : "; ") + Printable(obstacle);
+  return Error(Code::kFailedPrecondition, reason::kPublicationObstructed, all);
 }
 
 StatusOr<ExitCode> Apply(Session& session, const ApplyOptions& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
-  ASSIGN_OR_RETURN(const v1::PublicationPlan plan, client.PlanPublication(TargetName(options.target)));
-  if (!session.json()) PrintPlan(session, plan);
+  ASSIGN_OR_RETURN(const v1::PublicationPlan plan,
+                   client.PlanPublication(TargetName(options.target), options.take_over));
+  // Whoever is asked sees what about.
+  if (!session.json() || !options.yes) PrintPlan(session.json() ? session.err : session.out, session.colored(), plan);
+  if (plan.obstacles_size() > 0) return Obstructed(session, plan);
   if (plan.steps_size() > 0 || options.take_over) {
     RETURN_IF_ERROR(Ask(session, options.yes, fmt::format("Do this in {}?", options.target)));
   }
@@ -132,16 +151,30 @@ StatusOr<ExitCode> Apply(Session& session, const ApplyOptions& options) {
   if (!options.no_wait) {
     ASSIGN_OR_RETURN(target, Follow(session, client, std::move(target)));
   }
-  return Tell(session, client, target);
+  return Tell(session, target);
 }
 
 struct RemoveOptions {
   std::string target;
   bool force = false;
+  bool yes = false;
 };
+
+// What stays in the service, and who is let in or kept out there for ever.
+std::string ForceQuestion(const v1::Target& target) {
+  return fmt::format(
+      "{} changes wait for {}, {} devices are kept out there and {} are pinned: nobody looks after them any more. "
+      "Forget it?",
+      target.waiting().count() + target.parked().count(), ShortTarget(target.name()),
+      target.blocked_devices() + target.under_way_devices(), target.pinned_devices());
+}
 
 StatusOr<ExitCode> Remove(Session& session, const RemoveOptions& options) {
   ASSIGN_OR_RETURN(Client client, session.Connect());
+  if (options.force) {
+    ASSIGN_OR_RETURN(const v1::Target target, client.GetTarget(TargetName(options.target)));
+    RETURN_IF_ERROR(Ask(session, options.yes, ForceQuestion(target)));
+  }
   RETURN_IF_ERROR(client.RemoveTarget(TargetName(options.target), options.force));
   if (session.json()) {
     session.PrintJson(nlohmann::json{{"removed", TargetName(options.target)}});
@@ -174,10 +207,11 @@ void AddPublishDps(CLI::App& group, Session& session) {
   adding->add_flag("--dry-run", add->dry_run, "Only look whether it is right");
   adding->callback([&session, add] { session.Finish(Add(session, *add)); });
 
-  const auto planned = std::make_shared<std::string>();
+  const auto planned = std::make_shared<PlanOptions>();
   CLI::App* plan = AddCommand(*dps, "plan", "Compare the service with its description, and show what would be done",
                               "  hallmark publish dps plan contoso");
-  plan->add_option("target", *planned, "Its name")->required()->type_name("TARGET");
+  plan->add_option("target", planned->target, "Its name")->required()->type_name("TARGET");
+  plan->add_flag("--take-over", planned->take_over, "As `apply --take-over` would do it");
   plan->callback([&session, planned] { session.Finish(Plan(session, *planned)); });
 
   const auto apply = std::make_shared<ApplyOptions>();
@@ -195,6 +229,7 @@ void AddPublishDps(CLI::App& group, Session& session) {
       AddCommand(*dps, "remove", "Forget a service; what stands there stays", "  hallmark publish dps remove contoso");
   removing->add_option("target", remove->target, "Its name")->required()->type_name("TARGET");
   removing->add_flag("--force", remove->force, "Although revocations wait for it or devices are kept out there");
+  removing->add_flag("--yes", remove->yes, "Do not ask, with --force");
   removing->callback([&session, remove] { session.Finish(Remove(session, *remove)); });
 
   AddPublishCheck(*dps, session);

@@ -9,11 +9,14 @@ namespace hallmark::cli {
 namespace {
 
 constexpr int kEnrollmentsPage = 500;
+constexpr int kWorkPage = 1000;
 
 Cell ChainOf(const v1::Target& target) {
   switch (target.chain()) {
     case v1::Target::PUBLISHING: return {"publishing", Color::kYellow};
-    case v1::Target::PUBLISHED: return {"published", Color::kGreen};
+    case v1::Target::PUBLISHED:
+      return target.as_described() ? Cell("published", Color::kGreen)
+                                   : Cell("described anew: apply it", Color::kYellow);
     case v1::Target::FAILED: return {"failed", Color::kRed};
     default: return {"not published", Color::kFaint};
   }
@@ -27,10 +30,9 @@ std::string Age(Session& session, const v1::Target::Work& work) {
 }
 
 Cell Converged(const v1::Target& target) {
+  if (target.converged()) return {"yes", Color::kGreen};
   if (target.parked().count() > 0 || target.chain() == v1::Target::FAILED) return {"no: see work", Color::kRed};
-  if (target.waiting().count() > 0) return {"not yet", Color::kYellow};
-  if (target.chain() != v1::Target::PUBLISHED) return {"not yet", Color::kYellow};
-  return {"yes", Color::kGreen};
+  return {"not yet", Color::kYellow};
 }
 
 std::vector<Field> FieldsOf(Session& session, const v1::Target& target) {
@@ -42,11 +44,13 @@ std::vector<Field> FieldsOf(Session& session, const v1::Target& target) {
           {"Parked", {Age(session, target.parked()), Color::kRed}},
           {"Devices kept out", fmt::format("{}", target.blocked_devices())},
           {"Devices pinned", fmt::format("{}", target.pinned_devices())},
+          {"Under way", target.under_way_devices() == 0 ? "" : fmt::format("{}", target.under_way_devices())},
           {"Published", target.has_publish_time() ? When(target.publish_time()) : ""},
           {"Described", When(target.update_time())},
           {"By", Printable(target.updated_by())},
           {"Left alone until", target.has_paused_until() ? When(target.paused_until()) : ""},
-          {"Because", Printable(target.paused_reason())}};
+          {"Because", Printable(target.paused_reason())},
+          {"The chain failed", {Printable(target.chain_failure()), Color::kRed}}};
 }
 
 StatusOr<ExitCode> Show(Session& session, const std::string& name) {
@@ -85,15 +89,22 @@ StatusOr<ExitCode> ListWork(Session& session, const WorkOptions& options) {
   v1::ListWorkRequest request;
   request.set_name(TargetName(options.target));
   request.set_parked_only(options.parked);
+  request.set_page_size(kWorkPage);
   ASSIGN_OR_RETURN(Client client, session.Connect());
-  ASSIGN_OR_RETURN(const v1::ListWorkResponse work, client.ListWork(request));
+  v1::ListWorkResponse work;
+  do {
+    ASSIGN_OR_RETURN(const v1::ListWorkResponse page, client.ListWork(request));
+    work.mutable_items()->MergeFrom(page.items());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
   if (session.json()) {
     session.PrintJson(work);
     return kDone;
   }
   std::vector<std::vector<Cell>> rows;
   for (const v1::WorkItem& item : work.items()) {
-    rows.push_back({item.kind(), Printable(item.key()), When(item.queue_time()),
+    rows.push_back({item.review() ? item.kind() + " again" : item.kind(), Printable(item.key()),
+                    When(item.queue_time()),
                     item.parked() ? Cell("parked", Color::kRed) : Cell("waiting", Color::kYellow),
                     fmt::format("{}", item.attempts()), Printable(item.failure())});
   }
@@ -172,7 +183,8 @@ StatusOr<ExitCode> Reconcile(Session& session, const ReconcileOptions& options) 
   v1::ReconcileTargetResponse::Result result;
   nlohmann::json drifts = nlohmann::json::array();
   std::vector<std::vector<Cell>> rows;
-  RETURN_IF_ERROR(client.ReconcileTarget(request, [&](const v1::ReconcileTargetResponse& response) {
+  const Status status = client.ReconcileTarget(request, [&](const v1::ReconcileTargetResponse& response) {
+    if (response.has_progress()) result.set_seen(response.progress().seen());
     if (response.has_progress() && terminal) {
       session.err << fmt::format("\r\x1b[K{} seen", response.progress().seen()) << std::flush;
     }
@@ -181,20 +193,24 @@ StatusOr<ExitCode> Reconcile(Session& session, const ReconcileOptions& options) 
     const auto& drift = response.drift();
     drifts.push_back(ToJson(drift));
     rows.push_back({drift.kind(), Printable(drift.id()), drift.ours() ? "ours" : "not ours", Printable(drift.what())});
-  }));
+  });
   if (terminal) session.err << "\r\x1b[K";
+  const ExitCode code = result.drift() > result.repairing() ? kDiffers : kDone;
   if (session.json()) {
+    if (!status.ok() && rows.empty()) return status;
     session.PrintJson(nlohmann::json{{"drift", drifts}, {"seen", result.seen()}, {"repairing", result.repairing()}});
-    return result.drift() == 0 || options.repair ? kDone : kDiffers;
+    RETURN_IF_ERROR(status);
+    return code;
   }
   if (!rows.empty()) session.out << RenderTable({"WHAT", "ID", "WHOSE", "DRIFT"}, rows, session.colored());
+  RETURN_IF_ERROR(status);
   session.out << fmt::format("{} looked at, {} not as they should be", result.seen(), result.drift());
   if (options.repair) {
     session.out << fmt::format(", {} are being repaired.\n", result.repairing());
   } else {
     session.out << (result.drift() == 0 ? ".\n" : "; --repair mends what is ours.\n");
   }
-  return result.drift() == 0 || options.repair ? kDone : kDiffers;
+  return code;
 }
 
 }  // namespace
@@ -223,8 +239,10 @@ void AddPublishTargets(CLI::App& group, Session& session) {
                  "  hallmark publish enrollments contoso\n"
                  "  hallmark publish enrollments contoso --by-hand      that may still be connected to their hub");
   listed->add_option("target", enrollments->target, "Its name")->required()->type_name("TARGET");
-  listed->add_flag("--by-hand", enrollments->by_hand,
-                   "Only those that a person has to disable in their hub, which the target does not name");
+  listed->add_flag(
+      "--by-hand", enrollments->by_hand,
+      "Only those whose hub a person has to look after, since the target does not name it: one that is kept "
+      "out is to be disabled there, one that is pinned is to know no revoked certificate's thumbprint");
   listed->callback([&session, enrollments] { session.Finish(ListEnrollments(session, *enrollments)); });
 
   const auto retried = std::make_shared<std::string>();
@@ -238,7 +256,8 @@ void AddPublishTargets(CLI::App& group, Session& session) {
                                      "  hallmark publish reconcile contoso\n"
                                      "  hallmark publish reconcile contoso --repair");
   reconciling->add_option("target", reconcile->target, "Its name")->required()->type_name("TARGET");
-  reconciling->add_flag("--repair", reconcile->repair, "Mend what is ours");
+  reconciling->add_flag("--repair", reconcile->repair,
+                        "Mend what is ours: what was deleted there, or what we had set and somebody changed");
   reconciling->callback([&session, reconcile] { session.Finish(Reconcile(session, *reconcile)); });
 }
 

@@ -18,7 +18,7 @@ constexpr char kFooter[] = R"(CONTEXT
 
 EXIT CODES
   0 done   1 failed   2 usage   3 refused (in part)   4 unavailable (retry)   5 not found   6 permission
-  7 something differs (profile replay)
+  7 something differs (profile replay, lot reconcile, publish reconcile)
 
 EXAMPLES
   hallmark init demo
