@@ -81,8 +81,10 @@ class Service {
 
   // `hallmark` as one of the contexts that init made: operator, station, auditor.
   CommandResult Hallmark(const std::string& context, const std::string& arguments) const {
-    return RunCommand(
+    CommandResult result = RunCommand(
         fmt::format("{}/hallmark --context {}/contexts/{}.yaml {}", kPrograms, ca().string(), context, arguments));
+    EXPECT_EQ(result.output.find("Sanitizer: "), result.output.npos) << result.output;
+    return result;
   }
 
   // Makes EC keys and CSRs named PREFIX-1.csr... in `directory`, with CNs alike.
