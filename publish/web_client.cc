@@ -77,7 +77,7 @@ class FieldList {
 };
 
 Status AddFields(const WebRequest& request, FieldList& fields) {
-  constexpr std::string_view kBreaks("\r\n\0", 3);
+  static constexpr std::string_view kBreaks("\r\n\0", 3);
   const auto is_sendable = [](std::string_view text) { return text.find_first_of(kBreaks) == text.npos; };
   bool has_type = false;
   for (const auto& [name, value] : request.headers) {
